@@ -192,6 +192,12 @@ type ActorContext string
 // ActorType The kinds of actor that a filter accepts.
 type ActorType string
 
+// Cursors The place where Cloudflare's published specification puts the cursor. It counts only where `cursor` is not there.
+type Cursors struct {
+	// After Asks for the next page.
+	After string `json:"after,omitempty,omitzero"`
+}
+
 // Direction The order of the entries by time.
 type Direction = string
 
@@ -222,10 +228,10 @@ type Entry struct {
 // EntryPage One page of a listing.
 type EntryPage struct {
 	// Errors Remarks of the service. They occur beside `success` true, and then do not make the page a failure.
-	Errors []Message `json:"errors,omitempty,omitzero"`
+	Errors json.RawMessage `json:"errors,omitempty,omitzero"`
 
 	// Messages Further remarks of the service.
-	Messages []Message `json:"messages,omitempty,omitzero"`
+	Messages json.RawMessage `json:"messages,omitempty,omitzero"`
 
 	// Result The entries of this page. Null and absent mean that it holds none.
 	Result []json.RawMessage `json:"result,omitempty,omitzero"`
@@ -312,10 +318,7 @@ type ResultInfo struct {
 	Cursor string `json:"cursor,omitempty,omitzero"`
 
 	// Cursors The place where Cloudflare's published specification puts the cursor. It counts only where `cursor` is not there.
-	Cursors struct {
-		// After Asks for the next page.
-		After *string `json:"after,omitempty"`
-	} `json:"cursors,omitempty,omitzero"`
+	Cursors Cursors `json:"cursors,omitempty,omitzero"`
 }
 
 // TimeBound One end of the window: a date, which means midnight UTC at its start, or an RFC 3339 time with any offset and any number of fractional digits.
@@ -517,6 +520,7 @@ type Parameter struct {
 	Formats     []string // the formats of which a value has one; nil for any
 	Min, Max    int      // the bounds of a number; Max is 0 where there are none
 	Enum        []string // the allowed values; nil for any
+	Example     string   // a value that is right; "" where the contract gives none
 	Field       string   // for a filter: the path of the field that it looks at, such as "actor.email"
 }
 
@@ -791,6 +795,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Required:    true,
 			Repeated:    false,
 			Pattern:     "^[0-9a-fA-F]{32}$",
+			Example:     "4bb334f7c94c4a29a045f03944f072e5",
 		},
 		{
 			Name:        "since",
@@ -801,6 +806,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Required:    true,
 			Repeated:    false,
 			Formats:     []string{"date", "date-time"},
+			Example:     "2024-10-30T00:00:00Z",
 		},
 		{
 			Name:        "before",
@@ -811,6 +817,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Required:    true,
 			Repeated:    false,
 			Formats:     []string{"date", "date-time"},
+			Example:     "2024-10-31",
 		},
 		{
 			Name:        "cursor",

@@ -1,0 +1,87 @@
+package auditlogs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+)
+
+// A Client reads audit logs. It is safe for use by several goroutines, which share its request budget.
+//
+// Its token lies in a closure, where no print or dump of the client reaches it.
+type Client struct {
+	config config
+}
+
+// New returns a client that sends the given API token, which needs the permission "Account Settings: Read" on the
+// accounts to be read. It returns an error when the token cannot be one or an option is wrong, and makes no request.
+func New(token string, options ...Option) (*Client, error) {
+	c := config{
+		baseURL:    DefaultBaseURL,
+		httpClient: defaultHTTPClient(),
+		timeout:    defaultTimeout,
+		attempts:   defaultAttempts,
+		backoff:    defaultBackoff,
+		backoffCap: defaultBackoffCap,
+		maxWait:    defaultMaxWait,
+		pace:       newPacer(budgetRequests, budgetWindow),
+		logger:     slog.New(slog.DiscardHandler),
+		observer:   noObserver{},
+		userAgent:  defaultUserAgent(),
+		limits:     defaultLimits,
+	}
+	for _, option := range options {
+		if err := option(&c); err != nil {
+			return nil, fmt.Errorf("auditlogs: %w", err)
+		}
+	}
+	if err := c.checkBaseURL(); err != nil {
+		return nil, fmt.Errorf("auditlogs: %w", err)
+	}
+	switch {
+	case c.token == nil:
+		if err := checkToken(token); err != nil {
+			return nil, fmt.Errorf("auditlogs: %w", err)
+		}
+		c.token = func(context.Context) (string, error) { return token, nil }
+	case token != "":
+		return nil, errors.New("auditlogs: both a token and a token source are given: want one of them")
+	}
+	c.httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{config: c}, nil
+}
+
+// A ListOption changes one listing.
+type ListOption func(*listOptions)
+
+type listOptions struct {
+	from Position
+}
+
+// From goes on behind position instead of at the start of the window. The query must be the one that the position came
+// from, in the same window; its Limit may differ. The zero Position changes nothing.
+func From(position Position) ListOption {
+	return func(o *listOptions) { o.from = position }
+}
+
+// Entries lists the entries of an account that match the query, in the order of their time.
+//
+// Nothing is requested before the iteration starts, and each page only when it is needed. The iterator can be used again,
+// and lists again then. Breaking off the loop ends everything that the iteration started.
+//
+// An error is yielded once, and last, with a nil entry: one that is [ErrInvalidQuery] before the first request where the
+// query or the account ID is wrong, and else an [*IncompleteError]. An iteration that ends without an error has seen
+// every entry. An entry that itself is odd does not end it; see [Entry.Err].
+func (c *Client) Entries(ctx context.Context, accountID string, query Query, options ...ListOption) iter.Seq2[*Entry, error] {
+	l, err := newAccountListing(accountID, query)
+	return c.entries(ctx, l, err, options)
+}
+
+// Pages lists the same entries as [Client.Entries], by the page as the service answers them.
+func (c *Client) Pages(ctx context.Context, accountID string, query Query, options ...ListOption) iter.Seq2[*Page, error] {
+	l, err := newAccountListing(accountID, query)
+	return c.pages(ctx, l, err, options)
+}

@@ -1,0 +1,122 @@
+package auditlogs
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"time"
+
+	"cfaudit.example/gen/auditlogsapi"
+)
+
+// An Entry is one entry of the audit log.
+//
+// The embedded fields are the typed ones, as the contract describes them. A field that the service did not send, or sent
+// as null, is its zero value; Raw tells these apart. What the contract calls raw, the request behind the entry, stands in
+// Entry.Entry.Raw, since Raw holds the bytes.
+type Entry struct {
+	auditlogsapi.Entry
+
+	// Raw holds the entry's bytes exactly as the service sent them, unknown fields included. They are the entry's own:
+	// keeping the entry does not keep its page in memory. The JSON values in Resource may share them.
+	Raw json.RawMessage
+
+	err      error
+	page     *pageStart
+	offset   int       // how many of the page's entries come before the place behind this one
+	lastTime time.Time // of this entry, or of the last before it that has one
+}
+
+// Err is not nil when a field of the entry, or the entry itself, did not have the type that the contract gives it. Such
+// fields hold their zero value, all others are filled, and Raw is whole. It wraps a [*FieldError] for each such field.
+func (e *Entry) Err() error { return e.err }
+
+// Position returns the place directly behind the entry, for [From].
+// An entry that did not come from a listing has the zero Position.
+func (e *Entry) Position() Position {
+	if e.page == nil {
+		return Position{}
+	}
+	return e.page.position(e.offset, e.identity(), e.lastTime)
+}
+
+// MarshalJSON returns the entry's own bytes, so that an entry is stored or sent on as it came.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	if e.Raw == nil {
+		return json.Marshal(e.Entry)
+	}
+	return e.Raw, nil
+}
+
+// A Page is one answer of the service.
+type Page struct {
+	// Entries holds the page's entries in the order of the listing. A page without entries is not an end.
+	Entries []*Entry
+	// Next is the place behind the page. It is the zero Position on the last page.
+	Next Position
+	// RayID is the Ray ID of the request, for Cloudflare's support; empty where none came.
+	RayID string
+	// Attempts counts the requests that the page took.
+	Attempts int
+	// Repeated counts the entries that the service sent again after an earlier page, and that are left out here.
+	Repeated int
+	// OutOfOrder counts the entries in Entries whose time lies before that of an entry already listed, seen in the
+	// direction of the listing. The service sorts by time, so they may be entries that it repeats from so far back that
+	// they are no longer remembered.
+	OutOfOrder int
+}
+
+// A pageStart is what a page's entries share, so that each can tell its position. It holds nothing else of the page.
+type pageStart struct {
+	listing *listing
+	cursor  string
+}
+
+// position returns the place in a page behind its first entries, the last of which is given.
+func (s *pageStart) position(offset int, last identity, lastTime time.Time) Position {
+	if lastTime.Year() > 9999 || lastTime.Year() < 0 {
+		lastTime = time.Time{} // RFC 3339 has no text for it.
+	}
+	return Position{at: place{
+		Cursor:   s.cursor,
+		Offset:   offset,
+		Identity: last,
+		Time:     lastTime,
+		Since:    s.listing.since,
+		Before:   s.listing.before,
+		Query:    s.listing.identity,
+	}}
+}
+
+// An identity tells entries apart: by id, or by all of their bytes where there is none. It is long enough that no two
+// entries share one by chance.
+type identity [16]byte
+
+func (e *Entry) identity() identity {
+	hash := sha256.New()
+	if e.ID != "" {
+		io.WriteString(hash, e.ID)
+	} else {
+		hash.Write([]byte{0}) // So that no id can stand for another entry's bytes.
+		hash.Write(e.Raw)
+	}
+	var id identity
+	copy(id[:], hash.Sum(nil))
+	return id
+}
+
+// MarshalText writes an identity into a position.
+func (id identity) MarshalText() ([]byte, error) {
+	return base64.RawURLEncoding.AppendEncode(nil, id[:]), nil
+}
+
+// UnmarshalText reads an identity from a position.
+func (id *identity) UnmarshalText(text []byte) error {
+	if base64.RawURLEncoding.DecodedLen(len(text)) != len(id) {
+		return errors.New("identity of another length")
+	}
+	_, err := base64.RawURLEncoding.Decode(id[:], text)
+	return err
+}

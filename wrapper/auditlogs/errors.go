@@ -1,0 +1,185 @@
+package auditlogs
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	"cfaudit.example/gen/auditlogsapi"
+)
+
+// What an error that this package returns can be, for [errors.Is].
+var (
+	// ErrInvalidQuery: the query, the account ID or the position was refused, before any request where the contract
+	// tells, and by the service (status 400) otherwise.
+	ErrInvalidQuery = errors.New("invalid query")
+	// ErrUnauthorized: the service does not accept the token (status 401).
+	ErrUnauthorized = errors.New("unauthorized")
+	// ErrForbidden: the token may not read this account's audit log, or there is no such account (status 403).
+	ErrForbidden = errors.New("forbidden")
+	// ErrNotFound: the service knows no such path (status 404).
+	ErrNotFound = errors.New("not found")
+	// ErrRateLimited: the request budget is used up (status 429).
+	ErrRateLimited = errors.New("rate limited")
+	// ErrMalformedResponse: what came under status 200 is not an answer: not JSON, cut short, or without success.
+	ErrMalformedResponse = errors.New("malformed response")
+	// ErrCursorLoop: a cursor came again, so that the listing would never end.
+	ErrCursorLoop = errors.New("cursor loop")
+	// ErrLimitExceeded: a bound on what the network may send was passed; see [Limits].
+	ErrLimitExceeded = errors.New("limit exceeded")
+	// ErrRedirect: the service answered with a redirect, which is never followed.
+	ErrRedirect = errors.New("redirect refused")
+)
+
+// A Detail is one error in the service's own words. A Code of 0 means that the service gave none.
+type Detail = auditlogsapi.Message
+
+// An Error is an answer of the service that is not a page: a status other than 200, or an answer that says it failed.
+type Error struct {
+	StatusCode int           // the HTTP status
+	Details    []Detail      // what the service says went wrong; nil where it did not say so in its own format
+	RayID      string        // the request's Ray ID, for Cloudflare's support; empty where none came
+	RetryAfter time.Duration // how long the service asks to wait; 0 where it did not ask
+	Attempts   int           // how many requests were made, this one included
+	Request    string        // the method and path of the request
+
+	kind error
+}
+
+// Error says what was asked, what came back, and what to do about it.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: status %d", e.Request, e.StatusCode)
+	if text := http.StatusText(e.StatusCode); text != "" {
+		b.WriteString(" " + strings.ToLower(text))
+	}
+	for i, d := range e.Details {
+		if i == maxDetails {
+			fmt.Fprintf(&b, "; and %d more", len(e.Details)-i)
+			break
+		}
+		fmt.Fprintf(&b, "; %s", printable(d.Message))
+		if d.Code != 0 {
+			fmt.Fprintf(&b, " (code %d)", d.Code)
+		}
+	}
+	if e.RayID != "" {
+		b.WriteString("; ray " + printable(e.RayID))
+	}
+	if e.Attempts > 1 {
+		fmt.Fprintf(&b, "; after %d attempts", e.Attempts)
+	}
+	if e.RetryAfter > 0 {
+		fmt.Fprintf(&b, "; the service asks to wait %s", e.RetryAfter)
+	}
+	if hint := e.hint(); hint != "" {
+		b.WriteString("; " + hint)
+	}
+	return b.String()
+}
+
+// maxDetails bounds how much of a long error list a message repeats; Details holds them all.
+const maxDetails = 5
+
+func (e *Error) hint() string {
+	switch {
+	case e.StatusCode == http.StatusOK:
+		return "the service answered without success; try again later"
+	case e.StatusCode == http.StatusUnauthorized:
+		return "check that the token is whole and has not expired"
+	case e.StatusCode == http.StatusForbidden:
+		return `check the account ID, and that the token has the permission "Account Settings: Read" on that account ("Access: Audit Logs" is not enough)`
+	case e.StatusCode == http.StatusNotFound:
+		return "check the account ID and the base URL"
+	case e.StatusCode == http.StatusTooManyRequests:
+		return "the budget of 1200 requests in 5 minutes is shared with the user's dashboard and other tools"
+	case e.StatusCode >= 500:
+		return "the service failed; try again later"
+	case e.StatusCode >= 300 && e.StatusCode < 400:
+		return "redirects are not followed; check the base URL"
+	}
+	return ""
+}
+
+// Is reports whether e is what target names.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrInvalidQuery:
+		return e.StatusCode == http.StatusBadRequest
+	case ErrUnauthorized:
+		return e.StatusCode == http.StatusUnauthorized
+	case ErrForbidden:
+		return e.StatusCode == http.StatusForbidden
+	case ErrNotFound:
+		return e.StatusCode == http.StatusNotFound
+	case ErrRateLimited:
+		return e.StatusCode == http.StatusTooManyRequests
+	case ErrRedirect:
+		return e.StatusCode >= 300 && e.StatusCode < 400
+	case ErrMalformedResponse:
+		return e.StatusCode == http.StatusOK
+	}
+	return false
+}
+
+// LogValue groups the error's fields for log/slog.
+func (e *Error) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("message", e.Error()),
+		slog.Int("status", e.StatusCode),
+		slog.String("ray", e.RayID),
+		slog.Int("attempts", e.Attempts),
+	)
+}
+
+// An IncompleteError ends an iteration that could not see every entry. It wraps what ended it.
+type IncompleteError struct {
+	// Position is where to go on with [From]: directly behind the last entry that was delivered. It is the zero
+	// Position where the listing did not get beyond its start.
+	Position Position
+	// Err is what ended the iteration.
+	Err error
+}
+
+// Error says what ended the iteration, and how to resume it.
+func (e *IncompleteError) Error() string {
+	if e.Position.IsZero() {
+		return fmt.Sprintf("listing incomplete, nothing delivered: %v", e.Err)
+	}
+	return fmt.Sprintf("listing incomplete: %v; resume from position %s", e.Err, e.Position)
+}
+
+// Unwrap returns what ended the iteration.
+func (e *IncompleteError) Unwrap() error { return e.Err }
+
+// A transportError is a request that got no usable answer: the network failed, or what came is not an answer. It shows
+// the token nowhere, whatever the network's own error holds.
+type transportError struct {
+	text string
+	err  error
+}
+
+func (e *transportError) Error() string { return e.text }
+func (e *transportError) Unwrap() error { return e.err }
+
+// printable makes text from the network safe for terminals and logs, and bounds it.
+func printable(text string) string {
+	const bound = 300
+	var b strings.Builder
+	for _, r := range text {
+		if b.Len() >= bound {
+			b.WriteString("…")
+			break
+		}
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteRune('\uFFFD')
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,324 @@
+package auditlogs
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	stdjson "encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/go-json-experiment/json"
+
+	"cfaudit.example/gen/auditlogsapi"
+)
+
+// An answer is one page as it came from the service.
+type answer struct {
+	rows     []stdjson.RawMessage
+	cursor   string
+	rayID    string
+	attempts int
+}
+
+// fetch asks for one page until it has come whole. Request, transfer and decoding are one step, which succeeds or is done
+// again.
+func (c *config) fetch(ctx context.Context, l *listing, cursor string) (*answer, error) {
+	pause := &backoff.ExponentialBackOff{
+		// A randomization of 1 draws from 0 to twice the interval: full jitter below a bound of twice the interval.
+		RandomizationFactor: 1,
+		InitialInterval:     c.backoff / 2,
+		MaxInterval:         c.backoffCap / 2,
+		Multiplier:          2,
+	}
+	attempts := 0
+	var last error
+	result, err := backoff.Retry(ctx, func() (*answer, error) {
+		attempts++
+		waited, err := c.pace.wait(ctx)
+		if waited > 0 {
+			c.observer.Waited(waited)
+			c.logger.DebugContext(ctx, "audit log request waited", slog.String("path", l.path), slog.Duration("wait", waited))
+		}
+		if err != nil {
+			return nil, backoff.Permanent(err)
+		}
+		a := Attempt{Number: attempts}
+		start := time.Now()
+		page, err := c.attempt(ctx, l, cursor, &a)
+		a.Duration, a.Err = time.Since(start), err
+		if err != nil {
+			last = err
+			a.Retried = attempts < c.attempts && ctx.Err() == nil && c.worthAnother(err)
+		}
+		c.observer.Attempted(a)
+		c.logger.DebugContext(ctx, "audit log request", slog.String("path", l.path), slog.Int("attempt", attempts),
+			slog.Int("status", a.StatusCode), slog.String("ray", printable(a.RayID)), slog.Int64("bytes", a.Received),
+			slog.Duration("duration", a.Duration), slog.Any("error", err), slog.Bool("retried", a.Retried))
+		if err != nil && !a.Retried {
+			return nil, backoff.Permanent(err)
+		}
+		return page, err
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(0))
+	if err == nil {
+		result.attempts = attempts
+		return result, nil
+	}
+	if ctx.Err() != nil {
+		// What was wrong before helps to see why it took so long.
+		return nil, joined(context.Cause(ctx), last)
+	}
+	var answered *Error
+	if errors.As(err, &answered) {
+		answered.Attempts = attempts
+	} else if attempts > 1 {
+		err = fmt.Errorf("%w; after %d attempts", err, attempts)
+	}
+	return nil, err
+}
+
+// joined puts a second error behind the first, where there is one that says more.
+func joined(first, second error) error {
+	if second == nil || errors.Is(second, first) {
+		return first
+	}
+	return fmt.Errorf("%w; before that: %w", first, second)
+}
+
+// worthAnother reports whether a failed request may succeed when it is made again.
+func (c *config) worthAnother(err error) bool {
+	var answered *Error
+	switch {
+	case errors.As(err, &answered):
+		switch status := answered.StatusCode; {
+		case answered.RetryAfter > c.maxWait:
+			return false
+		case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
+			return true
+		}
+		return false
+	case errors.Is(err, ErrLimitExceeded), errors.Is(err, errToken):
+		return false
+	}
+	return true
+}
+
+var errToken = errors.New("no token")
+
+// attempt makes one request and reads its answer whole.
+func (c *config) attempt(ctx context.Context, l *listing, cursor string, a *Attempt) (*answer, error) {
+	token, err := c.token(ctx)
+	if err == nil {
+		err = checkToken(token)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errToken, err)
+	}
+	page, err := c.exchange(ctx, l, cursor, token, a)
+	if err != nil {
+		return nil, hideToken(err, token, l)
+	}
+	return page, nil
+}
+
+// exchange sends one request with the token and takes its answer apart.
+func (c *config) exchange(ctx context.Context, l *listing, cursor, token string, a *Attempt) (*answer, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no whole answer within %s: %w", c.timeout, context.DeadlineExceeded))
+	defer cancel()
+	var from *string
+	if cursor != "" {
+		from = &cursor
+	}
+	request, err := l.request(c.baseURL+"/", from)
+	if err != nil {
+		return nil, err
+	}
+	request = request.WithContext(ctx)
+	request.Header.Set("Accept", "application/json")
+	// Asked for here, and not by the transport, so that the sizes before and after are both seen and bounded.
+	request.Header.Set("Accept-Encoding", "gzip")
+	request.Header.Set("User-Agent", c.userAgent)
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := c.httpClient.Do(request)
+	if err != nil {
+		return nil, timedOut(ctx, err)
+	}
+	defer response.Body.Close()
+	a.StatusCode, a.RayID = response.StatusCode, strings.ReplaceAll(response.Header.Get("CF-Ray"), token, redacted)
+	c.obey(response)
+	body, err := c.read(response, a)
+	if err != nil && (response.StatusCode == http.StatusOK || errors.Is(err, ErrLimitExceeded)) {
+		return nil, timedOut(ctx, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		// The status tells more than a body that did not come whole.
+		return nil, newError(l, response, body)
+	}
+	rows, next, err := decodePage(body, c.limits)
+	switch {
+	case errors.Is(err, errNoSuccess):
+		return nil, newError(l, response, body)
+	case errors.Is(err, ErrMalformedResponse):
+		if kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); kind != "application/json" {
+			err = fmt.Errorf("%w (it says it is %q)", err, printable(kind))
+		}
+		return nil, err
+	case err != nil:
+		return nil, err
+	}
+	return &answer{rows: rows, cursor: next, rayID: a.RayID}, nil
+}
+
+// timedOut replaces the words of an attempt that ran out of time by the reason.
+func timedOut(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// read reads a body whole and inflates it, where the transport did not.
+func (c *config) read(response *http.Response, a *Attempt) ([]byte, error) {
+	received := &bounded{reader: response.Body, left: int64(c.limits.Body), name: "Body", read: &a.Received}
+	var reader io.Reader = received
+	switch encoding := response.Header.Get("Content-Encoding"); strings.ToLower(encoding) {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		inflater, err := gzip.NewReader(received)
+		if err != nil {
+			return nil, notGzip(err)
+		}
+		reader = inflater
+	default:
+		return nil, fmt.Errorf("%w: the body is encoded as %q, which was not asked for", ErrMalformedResponse, printable(encoding))
+	}
+	var body bytes.Buffer
+	if size := response.ContentLength; size > 0 && size <= int64(c.limits.Body) && reader == received {
+		body.Grow(int(size) + bytes.MinRead)
+	}
+	_, err := body.ReadFrom(&bounded{reader: reader, left: int64(c.limits.Inflated), name: "Inflated", read: &a.Inflated})
+	if err != nil && reader != received {
+		err = notGzip(err)
+	}
+	return body.Bytes(), err
+}
+
+// notGzip marks the errors of a stream that is not gzip, or is broken.
+func notGzip(err error) error {
+	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: %w", ErrMalformedResponse, err)
+	}
+	return err
+}
+
+// A bounded reader fails, and does not just end, where more comes than is allowed.
+type bounded struct {
+	reader io.Reader
+	left   int64
+	name   string // of the field of Limits
+	read   *int64 // counts
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.reader.Read(p)
+	*b.read += int64(n)
+	if b.left -= int64(n); b.left < 0 {
+		return n, fmt.Errorf("%w: the body is larger than Limits.%s allows", ErrLimitExceeded, b.name)
+	}
+	return n, err
+}
+
+// obey holds all requests of the client back where the service says so.
+func (c *config) obey(response *http.Response) {
+	pause := retryAfter(response.Header)
+	if remaining, reset, ok := rateLimit(response.Header); ok && remaining <= 0 {
+		pause = max(pause, reset)
+	}
+	if pause > 0 && pause <= c.maxWait {
+		c.pace.hold(pause)
+	}
+}
+
+// retryAfter reads the header Retry-After, which holds seconds or a date; 0 where it is not there.
+func retryAfter(header http.Header) time.Duration {
+	value := strings.TrimSpace(header.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
+}
+
+// rateLimit reads the header Ratelimit, such as "default";r=1199;t=300: the requests left, and when they are given back.
+func rateLimit(header http.Header) (remaining int64, reset time.Duration, ok bool) {
+	remaining = math.MaxInt64
+	for policy := range strings.SplitSeq(strings.Join(header.Values("Ratelimit"), ","), ",") {
+		var left, seconds int64 = -1, -1
+		for parameter := range strings.SplitSeq(policy, ";") {
+			name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+			n, err := strconv.ParseInt(value, 10, 32)
+			switch {
+			case err != nil:
+			case name == "r":
+				left = n
+			case name == "t":
+				seconds = n
+			}
+		}
+		// Of several policies, the one with the least left counts.
+		if left >= 0 && seconds >= 0 && left < remaining {
+			remaining, reset, ok = left, time.Duration(seconds)*time.Second, true
+		}
+	}
+	return remaining, reset, ok
+}
+
+// newError makes an error of an answer that is not a page. What the service says is taken where it can be read.
+func newError(l *listing, response *http.Response, body []byte) *Error {
+	var envelope auditlogsapi.ErrorEnvelope
+	_ = json.Unmarshal(body, &envelope, decodeOptions)
+	e := &Error{
+		StatusCode: response.StatusCode,
+		RayID:      response.Header.Get("CF-Ray"),
+		RetryAfter: retryAfter(response.Header),
+		Request:    l.String(),
+		Attempts:   1,
+	}
+	for _, detail := range envelope.Errors {
+		if detail != (Detail{}) {
+			e.Details = append(e.Details, detail)
+		}
+	}
+	return e
+}
+
+const redacted = "[redacted]"
+
+// hideToken takes the token out of all that an error shows, should the network or the service have put it there, and says
+// which request failed.
+func hideToken(err error, token string, l *listing) error {
+	var answered *Error
+	if errors.As(err, &answered) {
+		answered.RayID = strings.ReplaceAll(answered.RayID, token, redacted)
+		for i := range answered.Details {
+			answered.Details[i].Message = strings.ReplaceAll(answered.Details[i].Message, token, redacted)
+		}
+		return answered
+	}
+	text := strings.ReplaceAll(printable(err.Error()), token, redacted)
+	return &transportError{text: l.String() + ": " + text, err: err}
+}

@@ -1,0 +1,102 @@
+package auditlogs
+
+import (
+	"fmt"
+	"hash/maphash"
+)
+
+// A memory remembers the last entries of a listing, so that none is delivered twice when pages overlap.
+type memory struct {
+	known  map[identity]struct{}
+	last   []identity // a ring
+	oldest int
+	size   int
+}
+
+func newMemory(size int) *memory {
+	return &memory{known: map[identity]struct{}{}, size: size}
+}
+
+// add remembers an entry, and reports whether it is new.
+func (m *memory) add(id identity) bool {
+	if _, known := m.known[id]; known {
+		return false
+	}
+	m.known[id] = struct{}{}
+	if len(m.last) < m.size {
+		m.last = append(m.last, id)
+		return true
+	}
+	delete(m.known, m.last[m.oldest])
+	m.last[m.oldest] = id
+	m.oldest = (m.oldest + 1) % m.size
+	return true
+}
+
+// skipping is what a resumed listing does until it has found its place: the entry that was delivered last. Where a page
+// holds other entries than it did, because some arrived in between, that entry still marks the place.
+type skipping struct {
+	offset int // how many entries lie before the place, as far as is known
+	last   identity
+	held   []*Entry // read, and not known yet to lie behind the place
+}
+
+// over takes the next page's entries and returns those that are to be delivered. It reports whether the place is found.
+// Where it cannot be found, everything since the cursor is delivered: rather twice than never.
+func (s *skipping) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry, bool) {
+	if s.offset == 0 && s.last == (identity{}) {
+		return entries, true
+	}
+	s.held = append(s.held, entries...)
+	for i, entry := range s.held {
+		if entry.identity() == s.last {
+			for _, delivered := range s.held[:i+1] {
+				seen.add(delivered.identity())
+			}
+			return s.held[i+1:], true
+		}
+	}
+	if len(s.held) >= s.offset || lastPage {
+		return s.held, true
+	}
+	return nil, false
+}
+
+// A cursorWatch notices a cursor that comes again. It knows the last many cursors, and finds longer cycles as Brent's
+// algorithm does: by comparing with one earlier cursor, which it replaces at growing distances.
+type cursorWatch struct {
+	seed     maphash.Seed
+	known    map[uint64]struct{}
+	last     []uint64 // a ring
+	oldest   int
+	marked   uint64
+	distance int
+	reach    int
+}
+
+const watchedCursors = 1 << 16
+
+// check returns an error when the cursor was asked for before.
+func (w *cursorWatch) check(cursor string) error {
+	if w.known == nil {
+		w.seed, w.known = maphash.MakeSeed(), map[uint64]struct{}{}
+	}
+	hash := maphash.String(w.seed, cursor)
+	_, known := w.known[hash]
+	if known || w.reach > 0 && hash == w.marked {
+		return fmt.Errorf("%w: the service gave the cursor %q a second time", ErrCursorLoop, printable(cursor))
+	}
+	if w.distance == w.reach {
+		w.marked, w.distance, w.reach = hash, 0, max(1, 2*w.reach)
+	}
+	w.distance++
+	w.known[hash] = struct{}{}
+	if len(w.last) < watchedCursors {
+		w.last = append(w.last, hash)
+		return nil
+	}
+	delete(w.known, w.last[w.oldest])
+	w.last[w.oldest] = hash
+	w.oldest = (w.oldest + 1) % watchedCursors
+	return nil
+}

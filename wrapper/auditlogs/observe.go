@@ -1,0 +1,37 @@
+package auditlogs
+
+import "time"
+
+// An Observer is told what a client does, to count and measure it with whatever the program uses. Its methods are called
+// from the goroutines that list, possibly at the same time, and should return quickly.
+type Observer interface {
+	// Attempted is called after each request.
+	Attempted(Attempt)
+	// Waited is called after each pause before a request, with how long it lasted.
+	Waited(time.Duration)
+}
+
+// An Attempt is one request and what came of it.
+type Attempt struct {
+	Number     int           // 1 for the first request for a page, 2 for its first retry, and so on
+	StatusCode int           // 0 where no status came
+	RayID      string        // empty where none came
+	Received   int64         // bytes of the body, as transferred
+	Inflated   int64         // bytes of the body after decompression
+	Duration   time.Duration // from the request to the last byte
+	Err        error         // what made it fail; nil for a page
+	Retried    bool          // it failed, and another request follows
+}
+
+// WithObserver tells observer of each request and each wait.
+func WithObserver(observer Observer) Option {
+	return func(c *config) error {
+		c.observer = observer
+		return nil
+	}
+}
+
+type noObserver struct{}
+
+func (noObserver) Attempted(Attempt)    {}
+func (noObserver) Waited(time.Duration) {}

@@ -1,0 +1,298 @@
+package auditlogs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// An Option changes how a [Client] works. [New] returns the error of an option that is wrong.
+type Option func(*config) error
+
+type config struct {
+	baseURL    string
+	insecure   bool
+	httpClient *http.Client
+	token      func(context.Context) (string, error)
+	timeout    time.Duration
+	attempts   int
+	backoff    time.Duration
+	backoffCap time.Duration
+	maxWait    time.Duration
+	pace       *pacer
+	logger     *slog.Logger
+	observer   Observer
+	userAgent  string
+	limits     Limits
+}
+
+const (
+	// DefaultBaseURL is where the API is.
+	DefaultBaseURL = "https://api.cloudflare.com/client/v4"
+
+	defaultTimeout    = time.Minute
+	defaultAttempts   = 8
+	defaultBackoff    = 500 * time.Millisecond
+	defaultBackoffCap = 30 * time.Second
+	defaultMaxWait    = 10 * time.Minute
+
+	// The documented budget, 1200 requests in any five minutes, less a margin for the user's dashboard and other tools.
+	budgetRequests = 1000
+	budgetWindow   = 5 * time.Minute
+)
+
+// Limits bounds what the network may send. A zero field means its default, which real data never meets. What passes a
+// bound ends the listing with an error that is [ErrLimitExceeded] and names the field.
+type Limits struct {
+	Body       int // bytes of one body as it is transferred; default 64 MiB
+	Inflated   int // bytes of one body after decompression; default 256 MiB
+	Entry      int // bytes of one entry; default 16 MiB
+	Depth      int // how deep an entry nests; default 1000
+	Cursor     int // bytes of a cursor; default 16 KiB
+	EmptyPages int // pages without an entry in a row; default 1000
+	Remembered int // entries remembered, so that one that the service repeats is not delivered twice; default 2000
+}
+
+var defaultLimits = Limits{
+	Body:       64 << 20,
+	Inflated:   256 << 20,
+	Entry:      16 << 20,
+	Depth:      1000,
+	Cursor:     16 << 10,
+	EmptyPages: 1000,
+	Remembered: 2000,
+}
+
+// WithBaseURL replaces [DefaultBaseURL]. Plain http is refused for every host but this machine's own; see
+// [WithInsecureHTTP].
+func WithBaseURL(base string) Option {
+	return func(c *config) error {
+		u, err := url.Parse(base)
+		switch {
+		case err != nil:
+			return errors.New("base URL is not a URL: want one such as " + DefaultBaseURL)
+		case u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.Opaque != "":
+			return fmt.Errorf("base URL %q: want an absolute URL such as %s", u.Redacted(), DefaultBaseURL)
+		case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+			return fmt.Errorf("base URL %q: want no user, query or fragment, as in %s", u.Redacted(), DefaultBaseURL)
+		}
+		c.baseURL = strings.TrimRight(base, "/")
+		return nil
+	}
+}
+
+// WithInsecureHTTP allows a base URL with plain http for any host. The token then crosses the network for all to read.
+func WithInsecureHTTP() Option {
+	return func(c *config) error {
+		c.insecure = true
+		return nil
+	}
+}
+
+// WithHTTPClient sends requests through a copy of client, whose redirect policy is replaced: redirects are never
+// followed, so that the token cannot reach another host. Without it, the client uses a transport of its own, made like
+// the default one.
+func WithHTTPClient(client *http.Client) Option {
+	return func(c *config) error {
+		if client == nil {
+			return errors.New("HTTP client is nil: want one, or leave the option out")
+		}
+		copied := *client
+		c.httpClient = &copied
+		return nil
+	}
+}
+
+// WithTokenSource asks source for the token before each request, for tokens that are rotated. The token given to [New]
+// must then be empty. An error of the source ends the listing.
+func WithTokenSource(source func(context.Context) (string, error)) Option {
+	return func(c *config) error {
+		if source == nil {
+			return errors.New("token source is nil: want a function, or leave the option out")
+		}
+		c.token = source
+		return nil
+	}
+}
+
+// WithTimeout bounds one attempt, from the request to the last byte of its answer. The default is one minute.
+func WithTimeout(timeout time.Duration) Option {
+	return func(c *config) error {
+		if timeout <= 0 {
+			return fmt.Errorf("timeout is %s: want more than 0, such as 30s", timeout)
+		}
+		c.timeout = timeout
+		return nil
+	}
+}
+
+// WithRetry bounds the requests for one page, the first included, and the pauses between them. A pause is drawn at random
+// between 0 and a bound, which is backoff after the first attempt and doubles up to most. The default is 8 attempts, half
+// a second and 30 seconds.
+func WithRetry(attempts int, backoff, most time.Duration) Option {
+	return func(c *config) error {
+		if attempts < 1 || backoff < 0 || most < backoff {
+			return fmt.Errorf("retry is %d attempts, back-off %s up to %s: want at least 1 attempt, and a back-off from 0 up to a bound, such as 5, 1s, 30s", attempts, backoff, most)
+		}
+		c.attempts, c.backoff, c.backoffCap = attempts, backoff, most
+		return nil
+	}
+}
+
+// WithMaxWait bounds for how long the client obeys a service that tells it to wait. Where it is told to wait longer, the
+// listing ends with [ErrRateLimited]. The default is 10 minutes, twice as long as the documented block.
+func WithMaxWait(wait time.Duration) Option {
+	return func(c *config) error {
+		if wait < 0 {
+			return fmt.Errorf("longest wait is %s: want 0 or more, such as 10m", wait)
+		}
+		c.maxWait = wait
+		return nil
+	}
+}
+
+// WithRate bounds the requests a second, strictly: each starts at least 1/perSecond after the one before, over all
+// goroutines that use the client. 0 means no bound. Without the option, the client stays below the documented budget of
+// 1200 requests in any five minutes, with a margin for the user's dashboard, which draws on it too: 1000 requests in any
+// five minutes, however they are spread.
+func WithRate(perSecond float64) Option {
+	return func(c *config) error {
+		switch {
+		case perSecond == 0:
+			c.pace = newPacer(0, 0)
+		case perSecond > 0 && perSecond <= 1e6:
+			c.pace = newPacer(1, time.Duration(float64(time.Second)/perSecond))
+		default:
+			return fmt.Errorf("rate is %g requests a second: want 0 for no bound, or more, such as 3.5", perSecond)
+		}
+		return nil
+	}
+}
+
+// WithLogger logs each request and each wait to logger at debug level, and what is odd at warning level. The default logs
+// nothing. No token is logged.
+func WithLogger(logger *slog.Logger) Option {
+	return func(c *config) error {
+		if logger == nil {
+			return errors.New("logger is nil: want one, or leave the option out")
+		}
+		c.logger = logger
+		return nil
+	}
+}
+
+// WithUserAgent replaces the text with which the client introduces itself.
+func WithUserAgent(agent string) Option {
+	return func(c *config) error {
+		if !visible(agent, true) {
+			return errors.New("user agent holds control or other unusual characters: want text such as my-service/1.2")
+		}
+		c.userAgent = agent
+		return nil
+	}
+}
+
+// WithLimits bounds what the network may send.
+func WithLimits(limits Limits) Option {
+	return func(c *config) error {
+		for _, bound := range []struct {
+			name  string
+			given int
+			taken *int
+		}{
+			{"Body", limits.Body, &c.limits.Body},
+			{"Inflated", limits.Inflated, &c.limits.Inflated},
+			{"Entry", limits.Entry, &c.limits.Entry},
+			{"Depth", limits.Depth, &c.limits.Depth},
+			{"Cursor", limits.Cursor, &c.limits.Cursor},
+			{"EmptyPages", limits.EmptyPages, &c.limits.EmptyPages},
+			{"Remembered", limits.Remembered, &c.limits.Remembered},
+		} {
+			if bound.given < 0 {
+				return fmt.Errorf("Limits.%s is %d: want 0 for the default, or more", bound.name, bound.given)
+			}
+			if bound.given > 0 {
+				*bound.taken = bound.given
+			}
+		}
+		return nil
+	}
+}
+
+// checkBaseURL holds once all options are known.
+func (c *config) checkBaseURL() error {
+	u, err := url.Parse(c.baseURL)
+	if err != nil {
+		return err
+	}
+	if u.Scheme == "http" && !c.insecure && !loopback(u.Hostname()) {
+		return fmt.Errorf("base URL %q would send the token unencrypted: want https, or allow it with WithInsecureHTTP", c.baseURL)
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.IsLoopback()
+}
+
+// defaultHTTPClient is not http.DefaultClient, which others in the program may have changed.
+func defaultHTTPClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          100,
+		MaxIdleConnsPerHost:   16,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}}
+}
+
+// visible reports whether text consists of visible ASCII characters, and of spaces where these are allowed.
+func visible(text string, spaces bool) bool {
+	for _, c := range []byte(text) {
+		if c > '~' || c < ' ' || c == ' ' && !spaces {
+			return false
+		}
+	}
+	return true
+}
+
+// checkToken refuses what cannot be a token, without showing it.
+func checkToken(token string) error {
+	switch {
+	case token == "":
+		return errors.New("token is empty: want an API token, mostly from the environment variable CLOUDFLARE_API_TOKEN")
+	case !visible(token, false):
+		return errors.New("token holds spaces, line breaks or other characters that no token has: want it just as Cloudflare shows it")
+	}
+	return nil
+}
+
+func defaultUserAgent() string {
+	version := "devel"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range append(info.Deps, &info.Main) {
+			if module.Path == modulePath && module.Version != "" && module.Version != "(devel)" {
+				version = module.Version
+			}
+		}
+	}
+	return "cfaudit/" + version
+}
+
+// modulePath is the module that holds this package.
+const modulePath = "cfaudit.example"

@@ -1,0 +1,95 @@
+package auditlogs
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Position is a place in a listing, directly behind an entry: where [From] goes on. It belongs to the query and the
+// window it came from, and is refused for others.
+//
+// Its text is opaque. It can be stored, printed, and read back with [ParsePosition] or through encoding's text
+// interfaces. The zero Position is the start of the window, and its text is empty.
+type Position struct {
+	at place
+}
+
+// A place is what a Position's text holds.
+type place struct {
+	Cursor   string    `json:"c,omitempty"` // of the page
+	Offset   int       `json:"o,omitempty"` // how many of the page's entries lie before
+	Identity identity  `json:"i,omitzero"`  // of the entry directly before
+	Time     time.Time `json:"t,omitzero"`  // of the last entry before that has a time
+	Since    string    `json:"s"`
+	Before   string    `json:"b"`
+	Query    string    `json:"q"` // the listing's identity
+}
+
+const positionPrefix = "p1."
+
+// maxPositionLength is far beyond what the longest cursor makes.
+const maxPositionLength = 64 << 10
+
+// String returns the position as text without spaces.
+func (p Position) String() string {
+	if p.IsZero() {
+		return ""
+	}
+	data, err := json.Marshal(p.at)
+	if err != nil {
+		// Only a year beyond 9999 is not JSON, and no entry with one is read.
+		panic(err)
+	}
+	return positionPrefix + base64.RawURLEncoding.EncodeToString(data)
+}
+
+// IsZero reports whether p is the start of a window.
+func (p Position) IsZero() bool { return p.at == place{} }
+
+// Time returns the time, in UTC, of the last entry before the position; the zero time where none had one.
+func (p Position) Time() time.Time { return p.at.Time }
+
+// Window returns the ends of the window that the position lies in, as the query gave them.
+func (p Position) Window() (since, before string) { return p.at.Since, p.at.Before }
+
+// ParsePosition reads back the text of a position. The empty text is the start of a window.
+func ParsePosition(text string) (Position, error) {
+	if text == "" {
+		return Position{}, nil
+	}
+	bad := func(err error) (Position, error) {
+		return Position{}, fmt.Errorf("%w: position %q is not one that a listing gave out: %w", ErrInvalidQuery, printable(text), err)
+	}
+	if len(text) > maxPositionLength {
+		return bad(errors.New("too long"))
+	}
+	encoded, ok := strings.CutPrefix(text, positionPrefix)
+	if !ok {
+		return bad(fmt.Errorf("it does not begin with %q", positionPrefix))
+	}
+	data, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	if err != nil {
+		return bad(err)
+	}
+	var p Position
+	if err := json.Unmarshal(data, &p.at); err != nil {
+		return bad(err)
+	}
+	if p.at.Offset < 0 || p.at.Query == "" || checkWindow(p.at.Since, p.at.Before) != nil {
+		return bad(errors.New("incomplete"))
+	}
+	return p, nil
+}
+
+// MarshalText returns the position's text.
+func (p Position) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads back a position's text.
+func (p *Position) UnmarshalText(text []byte) (err error) {
+	*p, err = ParsePosition(string(text))
+	return err
+}

@@ -1,0 +1,164 @@
+package auditlogstest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// The codes of the error envelope.
+const (
+	codeBadRequest   = 400
+	codeNotRouted    = 7003
+	codeForbidden    = 10000
+	codeUnauthorized = 10001
+	codeRateLimited  = 971
+)
+
+// An answer is what goes back to the client. As an http.ResponseWriter it collects what the generated server and its
+// router write, so that a fault can still change it.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// newAnswer makes the answer to the n-th request, with a Ray ID that is the same in every run.
+func newAnswer(n uint64) *answer {
+	ray := (n + 1) * 0x9e3779b97f4a7c15
+	ray = (ray ^ ray>>30) * 0xbf58476d1ce4e5b9
+	header := http.Header{"Content-Type": {"application/json"}}
+	header.Set("CF-Ray", fmt.Sprintf("%016x-AMS", ray^ray>>27))
+	return &answer{status: http.StatusOK, header: header}
+}
+
+func (a *answer) Header() http.Header    { return a.header }
+func (a *answer) WriteHeader(status int) { a.status = status }
+func (a *answer) Write(b []byte) (int, error) {
+	a.body = append(a.body, b...)
+	return len(b), nil
+}
+
+// page fills in a page. It is put together by hand because entries must not change by a single byte.
+func (a *answer) page(entries []*entry, cursor string, cursorsAfter bool) {
+	size := 256
+	for _, e := range entries {
+		size += len(e.text) + 1
+	}
+	b := append(make([]byte, 0, size), `{"errors":[],"messages":[],"result":[`...)
+	for i, e := range entries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, e.text...)
+	}
+	b = append(b, `],"result_info":{"count":"`...)
+	b = strconv.AppendInt(b, int64(len(entries)), 10)
+	b = append(b, '"')
+	// A cursor needs no quoting: its alphabet has nothing in it that JSON would escape.
+	switch {
+	case cursor == "":
+	case cursorsAfter:
+		b = fmt.Appendf(b, `,"cursors":{"after":"%s"}`, cursor)
+	default:
+		b = fmt.Appendf(b, `,"cursor":"%s"`, cursor)
+	}
+	a.body = append(b, `},"success":true}`...)
+}
+
+func (a *answer) fail(status, code int, message string) { a.write(status, code, []string{message}) }
+
+func (a *answer) failWith(status int, problems []problem) {
+	messages := make([]string, len(problems))
+	for i, p := range problems {
+		messages[i] = p.message
+	}
+	a.write(status, status, messages)
+}
+
+func (a *answer) write(status, code int, messages []string) {
+	b := []byte(`{"success":false,"errors":[`)
+	for i, message := range messages {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		quoted, _ := json.Marshal(message)
+		b = fmt.Appendf(b, `{"code":%d,"message":%s}`, code, quoted)
+	}
+	a.status = status
+	a.body = append(b, `],"messages":[],"result":null}`...)
+}
+
+// notRouted is the service's answer to a path that it does not know, or to one with a malformed ID in it.
+func notRouted(a *answer, r *http.Request) {
+	message := "Could not route to " + r.URL.Path + ", perhaps your object identifier is invalid?"
+	a.fail(http.StatusNotFound, codeNotRouted, message)
+}
+
+// failDefault fills in what a fault with this status and without a body of its own answers.
+func (a *answer) failDefault(status int) {
+	a.status = status
+	a.body = nil
+	switch {
+	case status >= 500:
+		// Failures of the server mostly come from the edge in front of it, and the edge speaks HTML.
+		a.body = fmt.Appendf(nil, "<!DOCTYPE html>\n<html>\n<head><title>%[1]d: %[2]s</title></head>\n"+
+			"<body><h1>%[1]d %[2]s</h1><p>Ray ID: %[3]s</p></body>\n</html>\n",
+			status, http.StatusText(status), a.header.Get("CF-Ray"))
+	case status >= 400:
+		code := status
+		message := http.StatusText(status)
+		switch status {
+		case http.StatusUnauthorized:
+			code = codeUnauthorized
+		case http.StatusForbidden:
+			code, message = codeForbidden, "Authentication error"
+		case http.StatusNotFound:
+			code = codeNotRouted
+		case http.StatusTooManyRequests:
+			code = codeRateLimited
+		}
+		a.fail(status, code, message)
+	}
+}
+
+func bearerToken(header []string) (string, bool) {
+	if len(header) != 1 {
+		return "", false
+	}
+	scheme, token, _ := strings.Cut(header[0], " ")
+	return token, strings.EqualFold(scheme, "Bearer") && validToken(token)
+}
+
+func validToken(token string) bool { return token != "" && !strings.ContainsAny(token, " \t") }
+
+func acceptsGzip(r *http.Request) bool {
+	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
+		name, parameters, _ := strings.Cut(part, ";")
+		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			q, err := strconv.ParseFloat(strings.TrimPrefix(strings.TrimSpace(parameters), "q="), 64)
+			return err != nil || q > 0
+		}
+	}
+	return false
+}
+
+var compressors = sync.Pool{New: func() any {
+	w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	return w
+}}
+
+func compress(body []byte) []byte {
+	var out bytes.Buffer
+	w := compressors.Get().(*gzip.Writer)
+	w.Reset(&out)
+	_, _ = w.Write(body)
+	_ = w.Close()
+	compressors.Put(w)
+	return out.Bytes()
+}

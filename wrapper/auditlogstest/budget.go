@@ -1,0 +1,59 @@
+package auditlogstest
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// What the service publishes as its budget.
+const (
+	publishedRequests = 1200
+	publishedWindow   = 5 * time.Minute
+)
+
+// A budget is a rate limit: a number of requests in any window. Overdrawing it blocks everything for a whole window.
+type budget struct {
+	enforced bool
+	requests int
+	window   time.Duration
+	spent    []time.Time // the requests of the last window, oldest first
+	blocked  time.Time   // nothing passes before
+}
+
+// newBudget makes a budget that is not enforced when requests is 0.
+func newBudget(requests int, window time.Duration) budget {
+	if requests == 0 {
+		return budget{requests: publishedRequests, window: publishedWindow}
+	}
+	return budget{enforced: true, requests: requests, window: window}
+}
+
+// spend takes one request from the budget, and says so in the header. Where there is nothing left, it refuses, and
+// returns how long to wait.
+func (b *budget) spend(now time.Time, header http.Header) (wait time.Duration, refused bool) {
+	left, renewal := b.requests-1, b.window
+	if b.enforced {
+		if !now.Before(b.blocked) {
+			for len(b.spent) > 0 && now.Sub(b.spent[0]) >= b.window {
+				b.spent = b.spent[1:]
+			}
+			if len(b.spent) < b.requests {
+				b.spent = append(b.spent, now)
+			} else {
+				b.blocked = now.Add(b.window)
+			}
+		}
+		if wait = b.blocked.Sub(now); wait > 0 {
+			left, renewal, refused = 0, wait, true
+		} else {
+			wait, left, renewal = 0, b.requests-len(b.spent), b.spent[0].Add(b.window).Sub(now)
+		}
+	}
+	header.Set("Ratelimit", fmt.Sprintf(`"default";r=%d;t=%d`, left, seconds(renewal)))
+	header.Set("Ratelimit-Policy", fmt.Sprintf(`"default";q=%d;w=%d`, b.requests, seconds(b.window)))
+	return wait, refused
+}
+
+// seconds rounds up, so that nobody comes back too early.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }

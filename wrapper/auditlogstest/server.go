@@ -1,0 +1,333 @@
+package auditlogstest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"sync"
+	"time"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/gen/auditlogsserver"
+)
+
+// basePath is where the API begins, on the fake as on the service.
+const basePath = "/client/v4"
+
+// A Server is a fake of the audit log API. Use [NewServer] to get one; the zero value is of no use. All methods may be
+// called at the same time from several goroutines.
+type Server struct {
+	// URL is the base URL, without a slash at its end. Programs reach it through loopback. Inside a testing/synctest
+	// bubble, and where loopback is not available, only [Server.Client] reaches it.
+	URL string
+
+	config  config
+	store   store
+	cursors cursorMaker
+	router  http.Handler
+	network network
+
+	// ctx ends with Close, and every wait with it.
+	ctx  context.Context
+	stop context.CancelFunc
+
+	mu       sync.Mutex
+	budget   budget
+	faults   []Fault
+	requests []*Request
+
+	// reporting is apart from mu, so that the test's Errorf may call the server's methods. Close takes it, so that a
+	// test is left alone once the server is closed.
+	reporting sync.Mutex
+}
+
+// A Request is what somebody asked of the server.
+type Request struct {
+	Method string
+	URL    *url.URL    // as in the request line: path and query
+	Query  url.Values  // the readable part of the query
+	Header http.Header // credentials are replaced by "REDACTED"
+	Time   time.Time   // when the request arrived
+	Status int         // the status it was answered with; 0 for none, or none yet
+}
+
+// NewServer starts a server. Without options its store is empty, every token and every well-formed account ID is
+// good, and no limit is enforced. An option with a wrong value panics.
+func NewServer(opts ...Option) *Server {
+	s := &Server{config: newConfig(opts)}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.budget = newBudget(s.config.rateRequests, s.config.rateWindow)
+	s.cursors = newCursorMaker(s.config.history)
+	if s.config.history != nil {
+		s.store.insert(s.config.history.generate())
+	}
+	s.router = s.newRouter()
+	s.URL = s.network.start(s)
+	return s
+}
+
+func (s *Server) newRouter() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { notRouted(w.(*answer), r) })
+	return auditlogsserver.HandlerWithOptions((*api)(s), auditlogsserver.StdHTTPServerOptions{
+		BaseURL:          basePath,
+		BaseRouter:       mux,
+		ErrorHandlerFunc: (*api)(s).bindingFailed,
+	})
+}
+
+// Client returns a client whose connections to any address, over http or https, lead to this server, in memory. Apart
+// from that it is an ordinary client: the HTTP on these connections is real. Each call returns a new client; all
+// share their connections.
+func (s *Server) Client() *http.Client { return &http.Client{Transport: s.network.transport} }
+
+// Add puts entries into the store. A json.RawMessage, []byte or string is kept byte for byte, without space around it;
+// anything else goes through json.Marshal. Add panics when one of them is not a single JSON object, and keeps none.
+//
+// The store is ordered by action.time, and by arrival where times are equal. An entry without a readable action.time
+// counts as of the moment at which it was added.
+func (s *Server) Add(entries ...any) {
+	now := time.Now()
+	added := make([]*entry, len(entries))
+	for i, value := range entries {
+		text, err := entryText(value)
+		if err != nil {
+			panic(fmt.Sprintf("auditlogstest: Add: entry %d: %v", i, err))
+		}
+		added[i] = newEntry(text, now)
+	}
+	s.store.insert(added)
+}
+
+// Stored returns the entries of a window, oldest first: what a complete listing without filters has to return.
+// Whether entries at exactly since or before belong to the window is decided as for listings, by [WithInclusive].
+func (s *Server) Stored(since, before time.Time) []json.RawMessage {
+	entries, _ := s.store.page(listing{window: s.config.window(since, before)}, position{}, -1)
+	out := make([]json.RawMessage, len(entries))
+	for i, e := range entries {
+		out[i] = json.RawMessage(e.text)
+	}
+	return out
+}
+
+// FailNext harms the coming requests: the first fault is for the next request, the second for the one after it, and so
+// on. Faults of further calls queue up behind. A fault with a wrong value panics.
+func (s *Server) FailNext(faults ...Fault) {
+	for i, f := range faults {
+		if err := f.check(); err != nil {
+			panic(fmt.Sprintf("auditlogstest: FailNext: fault %d: %v", i, err))
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, faults...)
+}
+
+// Requests returns what has been asked so far, in order of arrival. The result is the caller's own.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Request, len(s.requests))
+	for i, r := range s.requests {
+		out[i] = *r
+		address := *r.URL
+		out[i].URL = &address
+		out[i].Header = r.Header.Clone()
+		out[i].Query = url.Values(http.Header(r.Query).Clone())
+	}
+	return out
+}
+
+// Close closes the listeners and all connections, and ends every wait. Requests that still arrive, where the server is
+// mounted in another one, get their connection closed. Closing again does nothing.
+func (s *Server) Close() {
+	s.reporting.Lock()
+	s.stop()
+	s.reporting.Unlock()
+	s.network.close()
+}
+
+// ServeHTTP answers one request, whose path begins as that of [Server.URL] does. Thereby the fake can be mounted in
+// another server, as a whole, with its faults.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.ctx.Err() != nil {
+		hangUp(w)
+		return
+	}
+	visit := s.arrive(r)
+	if !s.wait(r.Context(), s.config.latency+visit.fault.Delay) {
+		hangUp(w)
+		return
+	}
+	s.answer(visit, r)
+	s.send(w, r, visit)
+}
+
+// A visit is one request on its way through the server.
+type visit struct {
+	fault   Fault
+	request *Request
+	answer  *answer
+	refused bool // the request is beyond the rate limit
+}
+
+// arrive records the request, and settles what depends on the order in which requests arrive.
+func (s *Server) arrive(r *http.Request) *visit {
+	now := time.Now()
+	header := r.Header.Clone()
+	for _, name := range []string{"Authorization", "X-Auth-Key", "X-Auth-User-Service-Key"} {
+		for i := range header[name] {
+			header[name][i] = "REDACTED"
+		}
+	}
+	address := *r.URL
+	request := &Request{Method: r.Method, URL: &address, Query: r.URL.Query(), Header: header, Time: now}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := &visit{request: request, answer: newAnswer(uint64(len(s.requests)))}
+	s.requests = append(s.requests, request)
+	if len(s.faults) > 0 {
+		v.fault = s.faults[0]
+		s.faults = s.faults[1:]
+	}
+	var wait time.Duration
+	wait, v.refused = s.budget.spend(now, v.answer.header)
+	if v.refused {
+		v.answer.header.Set("Retry-After", fmt.Sprint(seconds(wait)))
+	}
+	return v
+}
+
+// answer makes the answer of an unharmed server.
+func (s *Server) answer(v *visit, r *http.Request) {
+	switch {
+	case v.refused:
+		v.answer.fail(http.StatusTooManyRequests, codeRateLimited, "Rate limit exceeded: wait before you ask again.")
+	case path.Clean(r.URL.Path) != r.URL.Path:
+		// The router would redirect to the cleaned path, which hides an empty or dotted account ID.
+		notRouted(v.answer, r)
+	default:
+		s.router.ServeHTTP(v.answer, r)
+	}
+}
+
+// wait returns false when the client or the server went away before the time was up.
+func (s *Server) wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil && s.ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-s.ctx.Done():
+	}
+	return false
+}
+
+// report fails the test, if there is one.
+func (s *Server) report(format string, args ...any) {
+	if s.config.t == nil {
+		return
+	}
+	s.reporting.Lock()
+	defer s.reporting.Unlock()
+	if s.ctx.Err() == nil {
+		s.config.t.Helper()
+		s.config.t.Errorf(format, args...)
+	}
+}
+
+// api is the server's implementation of the generated interface: a type of its own, so that the methods of the API do
+// not appear among those of Server.
+type api Server
+
+var _ auditlogsserver.ServerInterface = (*api)(nil)
+
+// ListAccountAuditLogs answers with one page.
+func (a *api) ListAccountAuditLogs(w http.ResponseWriter, r *http.Request, accountID auditlogsapi.AccountID,
+	params auditlogsapi.ListAccountAuditLogsParams,
+) {
+	s, out := (*Server)(a), w.(*answer)
+	if !s.admit(out, r) {
+		return
+	}
+	q, err := s.newListing(&params)
+	if err != nil {
+		out.fail(http.StatusBadRequest, codeBadRequest, err.Error())
+		return
+	}
+	size := defaultLimit
+	if params.Limit != nil {
+		size = *params.Limit
+	}
+	if s.config.maxPageSize > 0 {
+		size = min(size, s.config.maxPageSize)
+	}
+	digest := queryDigest(accountID, r.URL.Query())
+	var from position
+	if params.Cursor != nil {
+		if from, err = s.cursors.parse(*params.Cursor, digest, s.config.shifting); err != nil {
+			out.fail(http.StatusBadRequest, codeBadRequest, err.Error())
+			return
+		}
+	}
+	if n := s.config.emptyPages; n > 0 && !from.waited && (from.pages+1)%n == 0 {
+		from.waited = true
+		out.page(nil, s.cursors.format(from, digest, s.config.shifting), s.config.cursorsAfter)
+		return
+	}
+	entries, more := s.store.page(q, from, size)
+	cursor := ""
+	if more {
+		cursor = s.cursors.format(from.after(entries), digest, s.config.shifting)
+	}
+	out.page(entries, cursor, s.config.cursorsAfter)
+}
+
+// bindingFailed is where the generated code turns to when it cannot read a parameter.
+func (a *api) bindingFailed(w http.ResponseWriter, r *http.Request, err error) {
+	if out := w.(*answer); (*Server)(a).admit(out, r) {
+		out.fail(http.StatusBadRequest, codeBadRequest, err.Error())
+	}
+}
+
+// admit checks everything that the generated code leaves unchecked, and answers what does not pass.
+func (s *Server) admit(out *answer, r *http.Request) bool {
+	problems := checkQuery(r.URL.RawQuery)
+	for _, p := range problems {
+		if p.misuse {
+			s.report("auditlogstest: %s %s: %s", r.Method, r.URL.Path, p.message)
+		}
+	}
+	for _, p := range operation.Parameters {
+		if p.In == "path" && !matchesPattern(p, r.PathValue(p.Name)) {
+			notRouted(out, r)
+			return false
+		}
+	}
+	switch token, ok := bearerToken(r.Header.Values("Authorization")); {
+	case !ok:
+		out.fail(http.StatusUnauthorized, codeUnauthorized, "Unable to authenticate request")
+		return false
+	case s.config.tokens != nil && !slices.Contains(s.config.tokens, token):
+		out.fail(http.StatusForbidden, codeForbidden, "Authentication error")
+		return false
+	}
+	if s.config.accounts != nil && !slices.Contains(s.config.accounts, r.PathValue(accountParameter)) {
+		out.fail(http.StatusForbidden, codeForbidden, "Authentication error")
+		return false
+	}
+	if len(problems) > 0 {
+		out.failWith(http.StatusBadRequest, problems)
+		return false
+	}
+	return true
+}

@@ -1,0 +1,200 @@
+package auditlogstest
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// An entry is one entry of the log, as it was added.
+type entry struct {
+	text string // its exact bytes
+	time time.Time
+	seq  uint64 // counts the entries in order of arrival
+
+	// fields holds what the filters look at. It is read from the text when the first filter needs it, and kept.
+	fields atomic.Pointer[[]field]
+}
+
+// newEntry takes its time from the text, or else the given one.
+func newEntry(text string, otherwise time.Time) *entry {
+	e := &entry{text: text, time: otherwise}
+	if f := timeField.read(text)[0]; f.ok {
+		if t, err := time.Parse(time.RFC3339, strings.ToUpper(f.text)); err == nil {
+			e.time = t.UTC()
+		}
+	}
+	return e
+}
+
+// entryText returns the JSON text of a value that was given to Add.
+func entryText(value any) (string, error) {
+	var text []byte
+	switch v := value.(type) {
+	case string:
+		text = []byte(v)
+	case []byte:
+		text = v
+	case json.RawMessage:
+		text = v
+	default:
+		var err error
+		if text, err = json.Marshal(v); err != nil {
+			return "", err
+		}
+	}
+	text = bytes.Trim(text, " \t\r\n")
+	if !json.Valid(text) || text[0] != '{' {
+		return "", errors.New("not a JSON object")
+	}
+	return string(text), nil
+}
+
+func (e *entry) field(i int) field {
+	fields := e.fields.Load()
+	if fields == nil {
+		read := filterFields.read(e.text)
+		fields = &read
+		e.fields.Store(fields)
+	}
+	return (*fields)[i]
+}
+
+// compare orders by time, then by arrival.
+func (e *entry) compare(t time.Time, seq uint64) int {
+	if c := e.time.Compare(t); c != 0 {
+		return c
+	}
+	return cmp.Compare(e.seq, seq)
+}
+
+// A store holds entries in their order.
+type store struct {
+	mu      sync.RWMutex
+	entries []*entry
+	arrived uint64
+}
+
+// insert takes entries over, in order of arrival.
+func (s *store) insert(added []*entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range added {
+		e.seq = s.arrived
+		s.arrived++
+	}
+	order := func(a, b *entry) int { return a.compare(b.time, b.seq) }
+	added = slices.Clone(added)
+	slices.SortFunc(added, order)
+	if len(added) == 0 {
+		return
+	}
+	// Only what lies behind the first new entry has to be put in order, mostly nothing.
+	at := s.search(added[0].time, added[0].seq)
+	behind := slices.Clone(s.entries[at:])
+	s.entries = s.entries[:at]
+	for len(added) > 0 && len(behind) > 0 {
+		next := &added
+		if order(behind[0], added[0]) < 0 {
+			next = &behind
+		}
+		s.entries = append(s.entries, (*next)[0])
+		*next = (*next)[1:]
+	}
+	s.entries = append(append(s.entries, added...), behind...)
+}
+
+// search returns the index of the first entry at or behind a place in the order.
+func (s *store) search(t time.Time, seq uint64) int {
+	return sort.Search(len(s.entries), func(i int) bool { return s.entries[i].compare(t, seq) >= 0 })
+}
+
+// A window is the part of the store that a listing covers.
+type window struct {
+	since, before time.Time
+	afterSince    bool // entries at exactly since are not part of it
+	throughBefore bool // entries at exactly before are part of it
+}
+
+// indexes returns the first index of the window and the first one behind it.
+func (s *store) indexes(w window) (low, high int) {
+	at := func(t time.Time, behind bool) int {
+		if behind {
+			return sort.Search(len(s.entries), func(i int) bool { return s.entries[i].time.After(t) })
+		}
+		return s.search(t, 0)
+	}
+	low, high = at(w.since, w.afterSince), at(w.before, w.throughBefore)
+	return low, max(low, high)
+}
+
+// A listing is what is asked for, apart from the place and the size of the page.
+type listing struct {
+	window
+	desc    bool
+	filters []filter
+}
+
+func (l *listing) matches(e *entry) bool {
+	for i := range l.filters {
+		if !l.filters[i].keeps(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// page returns the entries behind a position, at most size of them unless that is negative, and whether the listing
+// goes on behind them.
+func (s *store) page(l listing, from position, size int) (entries []*entry, more bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	low, high := s.indexes(l.window)
+	if from.placed && !l.desc {
+		low = max(low, s.search(from.time, from.seq+1))
+	}
+	if from.placed && l.desc {
+		high = max(low, min(high, s.search(from.time, from.seq)))
+	}
+	skip := from.offset
+	if len(l.filters) == 0 {
+		// Without filters there is no need to look at what is skipped.
+		jump := int(min(skip, uint64(high-low)))
+		if skip -= uint64(jump); l.desc {
+			high -= jump
+		} else {
+			low += jump
+		}
+	}
+	for ; low < high; high, low = high-down(l.desc), low+1-down(l.desc) {
+		e := s.entries[low]
+		if l.desc {
+			e = s.entries[high-1]
+		}
+		switch {
+		case !l.matches(e):
+		case skip > 0:
+			skip--
+		case len(entries) == size:
+			return entries, true
+		default:
+			entries = append(entries, e)
+		}
+	}
+	return entries, false
+}
+
+// down is how far the upper end of a range moves with each step.
+func down(desc bool) int {
+	if desc {
+		return 1
+	}
+	return 0
+}
