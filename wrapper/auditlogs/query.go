@@ -7,13 +7,11 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/internal/parameter"
 )
 
 // A Query says which entries of an account to list: a window of time, which is required, and filters. It is the
@@ -43,17 +41,7 @@ func Date(year int, month time.Month, day int) auditlogsapi.TimeBound {
 }
 
 // ParseTime reads an end of a window: a date, which means midnight UTC at its start, or an RFC 3339 time with any offset.
-func ParseTime(bound auditlogsapi.TimeBound) (time.Time, error) {
-	t, err := time.Parse(time.DateOnly, bound)
-	// A comma before the fraction is fine with the time package, and with no other reader of RFC 3339.
-	if err != nil && !strings.Contains(bound, ",") {
-		t, err = time.Parse(time.RFC3339, bound)
-	}
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is neither a date such as 2024-10-31 nor an RFC 3339 time such as 2024-10-31T08:30:00Z", bound)
-	}
-	return t.UTC(), nil
-}
+func ParseTime(bound auditlogsapi.TimeBound) (time.Time, error) { return parameter.ParseTime(bound) }
 
 // contractServer stands in for the base URL while a query is checked, before any request.
 const contractServer = "https://contract.invalid/"
@@ -146,50 +134,17 @@ func newListing(l *listing, path ...string) (*listing, error) {
 	return l, nil
 }
 
-// checkParameter says what is wrong with the values of one parameter, and shows what would be right.
+// checkParameter says what is wrong with the values of one parameter.
 func checkParameter(p auditlogsapi.Parameter, values []string) error {
 	if p.Required && (len(values) == 0 || values[0] == "") {
-		return fmt.Errorf("%w: %s is missing: want %s", ErrInvalidQuery, p.Name, wanted(p))
+		return fmt.Errorf("%w: %w", ErrInvalidQuery, parameter.Missing(p))
 	}
 	for _, value := range values {
-		if value == "" {
-			return fmt.Errorf("%w: %s holds an empty value: want %s, or leave it out", ErrInvalidQuery, p.Name, wanted(p))
-		}
-		ok := true
-		switch {
-		case p.Enum != nil:
-			ok = slices.Contains(p.Enum, value)
-		case p.Pattern != "":
-			ok = regexp.MustCompile(p.Pattern).MatchString(value)
-		case p.Formats != nil:
-			_, err := ParseTime(value)
-			ok = err == nil
-		case p.Type == "integer":
-			n, err := strconv.Atoi(value)
-			ok = err == nil && (p.Max == 0 || p.Min <= n && n <= p.Max)
-		}
-		if !ok {
-			return fmt.Errorf("%w: %s is %q: want %s", ErrInvalidQuery, p.Name, value, wanted(p))
+		if err := parameter.Check(p, value); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalidQuery, err)
 		}
 	}
 	return nil
-}
-
-// wanted describes a right value of a parameter.
-func wanted(p auditlogsapi.Parameter) string {
-	switch {
-	case p.Enum != nil:
-		return "one of " + strings.Join(p.Enum, ", ")
-	case p.Formats != nil:
-		return "a date such as 2024-10-31 or an RFC 3339 time such as 2024-10-31T08:30:00Z"
-	case p.Pattern != "":
-		return fmt.Sprintf("what matches %s, such as %s", p.Pattern, p.Example)
-	case p.Max != 0:
-		return fmt.Sprintf("a whole number from %d to %d", p.Min, p.Max)
-	case p.Type == "integer":
-		return "a whole number"
-	}
-	return "some text"
 }
 
 func checkWindow(since, before string) error {

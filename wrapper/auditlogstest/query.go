@@ -4,13 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/internal/parameter"
 )
 
 // defaultLimit is the size of a page when limit is not given.
@@ -19,32 +17,12 @@ const defaultLimit = 100
 // operation is what the contract says about the listing. No parameter is named here that it already names.
 var operation = &auditlogsapi.ListAccountAuditLogsOperation
 
-var accountParameter, patterns = newPatterns()
+// accountParameter says which account is meant: the only parameter in the path.
+var accountParameter = operation.Parameters[slices.IndexFunc(operation.Parameters, func(p auditlogsapi.Parameter) bool {
+	return p.In == "path"
+})]
 
-// newPatterns also returns the name of the parameter that says which account is meant, the only one in the path.
-func newPatterns() (string, map[string]*regexp.Regexp) {
-	var account string
-	patterns := map[string]*regexp.Regexp{}
-	for _, p := range operation.Parameters {
-		if p.In == "path" && account == "" {
-			account = p.Name
-		}
-		if p.Pattern != "" {
-			patterns[p.Name] = regexp.MustCompile(p.Pattern)
-		}
-	}
-	return account, patterns
-}
-
-func matchesPattern(p auditlogsapi.Parameter, value string) bool {
-	pattern := patterns[p.Name]
-	return pattern == nil || pattern.MatchString(value)
-}
-
-func validAccount(id string) bool {
-	pattern := patterns[accountParameter]
-	return pattern == nil || pattern.MatchString(id)
-}
+func validAccount(id string) bool { return parameter.Check(accountParameter, id) == nil }
 
 // A problem is something that the contract does not allow.
 type problem struct {
@@ -81,8 +59,8 @@ func checkQuery(rawQuery string) []problem {
 			add(true, "%s is given %d times, and takes one value", p.Name, len(given))
 		}
 		for _, value := range given {
-			if err := checkValue(p, value); err != nil {
-				add(false, "%s: %v", p.Name, err)
+			if err := parameter.Check(p, value); err != nil {
+				add(false, "%v", err)
 			}
 		}
 	}
@@ -102,68 +80,13 @@ func sortedNames(values url.Values) []string {
 	return names
 }
 
-// integer is JSON's idea of one: other spellings of a number are no text that a number in an entry has.
-var integer = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
-
-func checkValue(p auditlogsapi.Parameter, value string) error {
-	if p.Enum != nil && !slices.Contains(p.Enum, value) {
-		return fmt.Errorf("%q is none of %s", value, strings.Join(p.Enum, ", "))
-	}
-	if !matchesPattern(p, value) {
-		return fmt.Errorf("%q does not match %s", value, p.Pattern)
-	}
-	if p.Formats != nil && !slices.ContainsFunc(p.Formats, func(f string) bool { return hasFormat(f, value) }) {
-		return fmt.Errorf("%q is not a %s", value, strings.Join(p.Formats, " or a "))
-	}
-	if p.Type == "integer" {
-		n, err := strconv.Atoi(value)
-		if err != nil || !integer.MatchString(value) {
-			return fmt.Errorf("%q is not an integer", value)
-		}
-		if p.Max != 0 && (n < p.Min || n > p.Max) {
-			return fmt.Errorf("%d is not between %d and %d", n, p.Min, p.Max)
-		}
-	}
-	return nil
-}
-
-// hasFormat knows the formats that need knowing. Those that it does not know hold for any value.
-func hasFormat(format, value string) bool {
-	var err error
-	switch format {
-	case "date":
-		_, err = time.Parse(time.DateOnly, value)
-	case "date-time":
-		_, err = parseDateTime(value)
-	}
-	return err == nil
-}
-
-// dateTime is the shape of an RFC 3339 time. It is checked because time.Parse also takes one-digit hours and commas.
-var dateTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
-
-func parseDateTime(value string) (time.Time, error) {
-	if !dateTime.MatchString(value) {
-		return time.Time{}, errors.New("not a date-time")
-	}
-	return time.Parse(time.RFC3339, value)
-}
-
-// parseBound reads one end of a window, which is known to have one of its formats.
-func parseBound(value string) (time.Time, error) {
-	if t, err := time.Parse(time.DateOnly, value); err == nil {
-		return t, nil
-	}
-	return parseDateTime(value)
-}
-
 // newListing reads the parameters of a request that passed checkQuery.
 func (s *Server) newListing(params *auditlogsapi.ListAccountAuditLogsParams) (listing, error) {
-	since, err := parseBound(params.Since)
+	since, err := parameter.ParseTime(params.Since)
 	if err != nil {
 		return listing{}, fmt.Errorf("since: %w", err)
 	}
-	before, err := parseBound(params.Before)
+	before, err := parameter.ParseTime(params.Before)
 	if err != nil {
 		return listing{}, fmt.Errorf("before: %w", err)
 	}

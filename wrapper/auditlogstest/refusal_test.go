@@ -98,7 +98,7 @@ func TestTheWholeTableIsEnforced(t *testing.T) {
 		q := window()
 		if p.Enum != nil || p.Type == "integer" || p.Formats != nil {
 			q.Set(p.Name, "nonsense")
-			if r := get(t, s, q); r.status != 400 || !strings.Contains(r.text, p.Name+": ") {
+			if r := get(t, s, q); r.status != 400 || !strings.Contains(r.text, p.Name+" is ") {
 				t.Errorf("%s=nonsense: %d %s", p.Name, r.status, r.text)
 			}
 		}

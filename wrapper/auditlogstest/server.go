@@ -13,6 +13,7 @@ import (
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/gen/auditlogsserver"
+	"cfaudit.example/wrapper/internal/parameter"
 )
 
 // basePath is where the API begins, on the fake as on the service.
@@ -308,7 +309,7 @@ func (s *Server) admit(out *answer, r *http.Request) bool {
 		}
 	}
 	for _, p := range operation.Parameters {
-		if p.In == "path" && !matchesPattern(p, r.PathValue(p.Name)) {
+		if p.In == "path" && parameter.Check(p, r.PathValue(p.Name)) != nil {
 			notRouted(out, r)
 			return false
 		}
@@ -321,7 +322,7 @@ func (s *Server) admit(out *answer, r *http.Request) bool {
 		out.fail(http.StatusForbidden, codeForbidden, "Authentication error")
 		return false
 	}
-	if s.config.accounts != nil && !slices.Contains(s.config.accounts, r.PathValue(accountParameter)) {
+	if s.config.accounts != nil && !slices.Contains(s.config.accounts, r.PathValue(accountParameter.Name)) {
 		out.fail(http.StatusForbidden, codeForbidden, "Authentication error")
 		return false
 	}

@@ -1,0 +1,99 @@
+// Package parameter holds a value against what the contract says about the parameter that it is for. The client uses it
+// before it sends a request, and the fake when it answers one.
+package parameter
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cfaudit.example/gen/auditlogsapi"
+)
+
+// Check says what is wrong with one value of a parameter, and shows what would be right.
+func Check(p auditlogsapi.Parameter, value string) error {
+	switch {
+	case value == "":
+		return fmt.Errorf("%s is empty: want %s", p.Name, wanted(p))
+	case !allowed(p, value):
+		return fmt.Errorf("%s is %q: want %s", p.Name, value, wanted(p))
+	}
+	return nil
+}
+
+// Missing says that a required parameter is not there, and shows what would be right.
+func Missing(p auditlogsapi.Parameter) error {
+	return fmt.Errorf("%s is missing: want %s", p.Name, wanted(p))
+}
+
+// integer is JSON's idea of one: other spellings of a number are no text that a number in an entry has.
+var integer = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+
+func allowed(p auditlogsapi.Parameter, value string) bool {
+	switch {
+	case p.Enum != nil:
+		return slices.Contains(p.Enum, value)
+	case p.Pattern != "":
+		return regexp.MustCompile(p.Pattern).MatchString(value)
+	case p.Formats != nil:
+		return slices.ContainsFunc(p.Formats, func(format string) bool { return hasFormat(format, value) })
+	case p.Type == "integer":
+		n, err := strconv.Atoi(value)
+		return err == nil && integer.MatchString(value) && (p.Max == 0 || p.Min <= n && n <= p.Max)
+	}
+	return true
+}
+
+// wanted describes a right value.
+func wanted(p auditlogsapi.Parameter) string {
+	switch {
+	case p.Enum != nil:
+		return "one of " + strings.Join(p.Enum, ", ")
+	case p.Pattern != "":
+		return fmt.Sprintf("one such as %s: %s", p.Example, strings.TrimSuffix(p.Description, "."))
+	case p.Formats != nil:
+		return strings.Join(p.Formats, " or ") + " such as 2024-10-31 or 2024-10-31T08:30:00Z"
+	case p.Max != 0:
+		return fmt.Sprintf("a whole number from %d to %d", p.Min, p.Max)
+	case p.Type == "integer":
+		return "a whole number such as 403"
+	}
+	return "some text, or the parameter left out"
+}
+
+// hasFormat knows the formats that the contract uses.
+func hasFormat(format, value string) bool {
+	var err error
+	switch format {
+	case "date":
+		_, err = time.Parse(time.DateOnly, value)
+	case "date-time":
+		_, err = parseDateTime(value)
+	}
+	return err == nil
+}
+
+// ParseTime reads an end of a window: a date, which means midnight UTC at its start, or an RFC 3339 time. It returns UTC.
+func ParseTime(bound string) (time.Time, error) {
+	t, err := time.Parse(time.DateOnly, bound)
+	if err != nil {
+		t, err = parseDateTime(bound)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is neither a date such as 2024-10-31 nor an RFC 3339 time such as 2024-10-31T08:30:00Z", bound)
+	}
+	return t.UTC(), nil
+}
+
+// dateTime is the shape of an RFC 3339 time. The time package also takes hours of one digit, and commas.
+var dateTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
+
+func parseDateTime(value string) (time.Time, error) {
+	if !dateTime.MatchString(value) {
+		return time.Time{}, fmt.Errorf("%q is not an RFC 3339 time", value)
+	}
+	return time.Parse(time.RFC3339, value)
+}
