@@ -96,7 +96,8 @@ func (e *FieldError) Unwrap() error { return e.Err }
 func decodeEntry(raw stdjson.RawMessage) *Entry {
 	e := &Entry{Raw: raw}
 	err := json.Unmarshal(raw, &e.Entry, decodeOptions)
-	if err == nil && raw[0] == '{' {
+	isObject := bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte{'{'})
+	if err == nil && isObject {
 		e.Action.Time = e.Action.Time.UTC()
 		return e
 	}
@@ -116,7 +117,7 @@ func decodeEntry(raw stdjson.RawMessage) *Entry {
 		e.Entry = auditlogsapi.Entry{}
 		err = json.Unmarshal(rest, &e.Entry, decodeOptions)
 	}
-	if err == nil && raw[0] != '{' {
+	if err == nil && !isObject {
 		err = errors.New("not a JSON object")
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package auditlogs
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -48,6 +49,13 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 		return json.Marshal(e.Entry)
 	}
 	return e.Raw, nil
+}
+
+// UnmarshalJSON reads an entry as a listing does: Raw gets a copy of data, and a field of an unexpected type is reported
+// by Err and not as an error. The entry has no Position.
+func (e *Entry) UnmarshalJSON(data []byte) error {
+	*e = *decodeEntry(bytes.Clone(data))
+	return nil
 }
 
 // A Page is one answer of the service.

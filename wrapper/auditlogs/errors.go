@@ -46,8 +46,6 @@ type Error struct {
 	RetryAfter time.Duration // how long the service asks to wait; 0 where it did not ask
 	Attempts   int           // how many requests were made, this one included
 	Request    string        // the method and path of the request
-
-	kind error
 }
 
 // Error says what was asked, what came back, and what to do about it.

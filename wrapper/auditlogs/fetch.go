@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	stdjson "encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -75,7 +77,7 @@ func (c *config) fetch(ctx context.Context, l *listing, cursor string) (*answer,
 	}
 	if ctx.Err() != nil {
 		// What was wrong before helps to see why it took so long.
-		return nil, joined(context.Cause(ctx), last)
+		return nil, fmt.Errorf("%s: %w", l, joined(context.Cause(ctx), last))
 	}
 	var answered *Error
 	if errors.As(err, &answered) {
@@ -155,7 +157,9 @@ func (c *config) exchange(ctx context.Context, l *listing, cursor, token string,
 	defer response.Body.Close()
 	a.StatusCode, a.RayID = response.StatusCode, strings.ReplaceAll(response.Header.Get("CF-Ray"), token, redacted)
 	c.obey(response)
-	body, err := c.read(response, a)
+	t := transfers.Get().(*transfer)
+	defer t.release()
+	body, err := t.read(response, c.limits, a)
 	if err != nil && (response.StatusCode == http.StatusOK || errors.Is(err, ErrLimitExceeded)) {
 		return nil, timedOut(ctx, err)
 	}
@@ -186,38 +190,61 @@ func timedOut(ctx context.Context, err error) error {
 	return err
 }
 
-// read reads a body whole and inflates it, where the transport did not.
-func (c *config) read(response *http.Response, a *Attempt) ([]byte, error) {
-	received := &bounded{reader: response.Body, left: int64(c.limits.Body), name: "Body", read: &a.Received}
-	var reader io.Reader = received
+// A transfer holds the memory that one answer is read into. It is used again for the next: nothing that a caller gets
+// lies in it, since decoding copies.
+type transfer struct {
+	received bytes.Buffer // as transferred
+	inflated bytes.Buffer
+	inflater gzip.Reader
+}
+
+var transfers = sync.Pool{New: func() any { return new(transfer) }}
+
+// largestKept bounds what an unusually large answer leaves behind.
+const largestKept = 16 << 20
+
+func (t *transfer) release() {
+	if t.received.Cap()+t.inflated.Cap() <= largestKept {
+		transfers.Put(t)
+	}
+}
+
+// read reads a body whole, and inflates it where the transport did not. The result is good until the transfer's release.
+func (t *transfer) read(response *http.Response, limits Limits, a *Attempt) ([]byte, error) {
+	t.received.Reset()
+	t.inflated.Reset()
+	if size := response.ContentLength; size > 0 && size <= int64(limits.Body) {
+		t.received.Grow(int(size) + bytes.MinRead)
+	}
+	_, err := t.received.ReadFrom(&bounded{reader: response.Body, left: int64(limits.Body), name: "Body", read: &a.Received})
+	if err != nil {
+		return t.received.Bytes(), err
+	}
 	switch encoding := response.Header.Get("Content-Encoding"); strings.ToLower(encoding) {
 	case "", "identity":
-	case "gzip", "x-gzip":
-		inflater, err := gzip.NewReader(received)
-		if err != nil {
-			return nil, notGzip(err)
+		a.Inflated = a.Received
+		if a.Inflated > int64(limits.Inflated) {
+			return nil, fmt.Errorf("%w: the body is larger than Limits.Inflated allows", ErrLimitExceeded)
 		}
-		reader = inflater
+		return t.received.Bytes(), nil
+	case "gzip", "x-gzip":
 	default:
 		return nil, fmt.Errorf("%w: the body is encoded as %q, which was not asked for", ErrMalformedResponse, printable(encoding))
 	}
-	var body bytes.Buffer
-	if size := response.ContentLength; size > 0 && size <= int64(c.limits.Body) && reader == received {
-		body.Grow(int(size) + bytes.MinRead)
+	// Behind a gzip stream stands how much it inflates to. It may lie, and is a hint only.
+	if end := t.received.Bytes(); len(end) >= 4 {
+		if size := int64(binary.LittleEndian.Uint32(end[len(end)-4:])); size <= int64(limits.Inflated) {
+			t.inflated.Grow(int(size) + bytes.MinRead)
+		}
 	}
-	_, err := body.ReadFrom(&bounded{reader: reader, left: int64(c.limits.Inflated), name: "Inflated", read: &a.Inflated})
-	if err != nil && reader != received {
-		err = notGzip(err)
+	if err := t.inflater.Reset(&t.received); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformedResponse, err)
 	}
-	return body.Bytes(), err
-}
-
-// notGzip marks the errors of a stream that is not gzip, or is broken.
-func notGzip(err error) error {
-	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: %w", ErrMalformedResponse, err)
+	_, err = t.inflated.ReadFrom(&bounded{reader: &t.inflater, left: int64(limits.Inflated), name: "Inflated", read: &a.Inflated})
+	if err != nil && !errors.Is(err, ErrLimitExceeded) {
+		err = fmt.Errorf("%w: %w", ErrMalformedResponse, err)
 	}
-	return err
+	return t.inflated.Bytes(), err
 }
 
 // A bounded reader fails, and does not just end, where more comes than is allowed.
@@ -319,6 +346,6 @@ func hideToken(err error, token string, l *listing) error {
 		}
 		return answered
 	}
-	text := strings.ReplaceAll(printable(err.Error()), token, redacted)
-	return &transportError{text: l.String() + ": " + text, err: err}
+	text := strings.ReplaceAll(err.Error(), token, redacted)
+	return &transportError{text: l.String() + ": " + printable(text), err: err}
 }

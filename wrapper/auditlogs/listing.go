@@ -87,7 +87,11 @@ func (p *pager) resume(from Position) {
 	p.cursor = from.at.Cursor
 	p.lastTime, p.farthest = from.at.Time, from.at.Time
 	p.last = from.at.Identity
-	p.skip = &skipping{offset: from.at.Offset, last: from.at.Identity}
+	p.skip = &skipping{
+		place:    from.at,
+		descends: p.listing.descends,
+		bound:    from.at.Offset + p.client.config.limits.Remembered,
+	}
 }
 
 // run yields page after page. It ends without an error only behind a page that has no cursor.
@@ -150,11 +154,10 @@ func (p *pager) page(answer *answer) *Page {
 		}
 		if t := entry.Action.Time; !t.IsZero() {
 			p.lastTime = t
-			switch {
-			case p.farthest.IsZero() || t.After(p.farthest) != p.listing.descends && !t.Equal(p.farthest):
-				p.farthest = t
-			case !t.Equal(p.farthest):
+			if beyond(p.farthest, t, p.listing.descends) {
 				page.OutOfOrder++
+			} else {
+				p.farthest = t
 			}
 		}
 		entry.lastTime = p.lastTime

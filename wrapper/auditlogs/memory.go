@@ -3,6 +3,7 @@ package auditlogs
 import (
 	"fmt"
 	"hash/maphash"
+	"time"
 )
 
 // A memory remembers the last entries of a listing, so that none is delivered twice when pages overlap.
@@ -33,33 +34,48 @@ func (m *memory) add(id identity) bool {
 	return true
 }
 
-// skipping is what a resumed listing does until it has found its place: the entry that was delivered last. Where a page
-// holds other entries than it did, because some arrived in between, that entry still marks the place.
+// skipping is what a resumed listing does until it has found its place: the entry that was delivered last. Entries that
+// arrived in between can have pushed it back, even onto a later page. It marks the place all the same.
 type skipping struct {
-	offset int // how many entries lie before the place, as far as is known
-	last   identity
-	held   []*Entry // read, and not known yet to lie behind the place
+	place    place
+	descends bool
+	bound    int      // how many entries to read in search of the place
+	held     []*Entry // read, and not known yet to lie behind the place
 }
 
 // over takes the next page's entries and returns those that are to be delivered. It reports whether the place is found.
 // Where it cannot be found, everything since the cursor is delivered: rather twice than never.
 func (s *skipping) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry, bool) {
-	if s.offset == 0 && s.last == (identity{}) {
+	if s.place.Identity == (identity{}) {
 		return entries, true
 	}
 	s.held = append(s.held, entries...)
+	gone := lastPage || len(s.held) >= s.bound
 	for i, entry := range s.held {
-		if entry.identity() == s.last {
+		if entry.identity() == s.place.Identity {
 			for _, delivered := range s.held[:i+1] {
 				seen.add(delivered.identity())
 			}
 			return s.held[i+1:], true
 		}
+		// Entries are sorted by time: behind one that lies beyond the place, it does not come.
+		gone = gone || beyond(entry.Action.Time, s.place.Time, s.descends)
 	}
-	if len(s.held) >= s.offset || lastPage {
+	if gone {
 		return s.held, true
 	}
 	return nil, false
+}
+
+// beyond reports whether a time comes strictly later than another in a listing. A zero time is nowhere.
+func beyond(t, than time.Time, descends bool) bool {
+	if t.IsZero() || than.IsZero() {
+		return false
+	}
+	if descends {
+		return t.Before(than)
+	}
+	return t.After(than)
 }
 
 // A cursorWatch notices a cursor that comes again. It knows the last many cursors, and finds longer cycles as Brent's

@@ -1,6 +1,9 @@
 package auditlogs
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // An Observer is told what a client does, to count and measure it with whatever the program uses. Its methods are called
 // from the goroutines that list, possibly at the same time, and should return quickly.
@@ -26,6 +29,9 @@ type Attempt struct {
 // WithObserver tells observer of each request and each wait.
 func WithObserver(observer Observer) Option {
 	return func(c *config) error {
+		if observer == nil {
+			return errors.New("observer is nil: want one, or leave the option out")
+		}
 		c.observer = observer
 		return nil
 	}

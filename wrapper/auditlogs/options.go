@@ -52,8 +52,8 @@ const (
 // Limits bounds what the network may send. A zero field means its default, which real data never meets. What passes a
 // bound ends the listing with an error that is [ErrLimitExceeded] and names the field.
 type Limits struct {
-	Body       int // bytes of one body as it is transferred; default 64 MiB
-	Inflated   int // bytes of one body after decompression; default 256 MiB
+	Body       int // bytes of one body as it is transferred; default 32 MiB
+	Inflated   int // bytes of one body after decompression; default 48 MiB
 	Entry      int // bytes of one entry; default 16 MiB
 	Depth      int // how deep an entry nests; default 1000
 	Cursor     int // bytes of a cursor; default 16 KiB
@@ -62,8 +62,8 @@ type Limits struct {
 }
 
 var defaultLimits = Limits{
-	Body:       64 << 20,
-	Inflated:   256 << 20,
+	Body:       32 << 20,
+	Inflated:   48 << 20,
 	Entry:      16 << 20,
 	Depth:      1000,
 	Cursor:     16 << 10,
