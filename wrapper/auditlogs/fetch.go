@@ -123,7 +123,7 @@ func (c *config) attempt(ctx context.Context, l *listing, cursor string, a *Atte
 		err = checkToken(token)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errToken, err)
+		return nil, fmt.Errorf("%s: %w: %w", l, errToken, err)
 	}
 	page, err := c.exchange(ctx, l, cursor, token, a)
 	if err != nil {

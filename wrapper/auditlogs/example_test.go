@@ -1,0 +1,226 @@
+package auditlogs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogstest"
+)
+
+// A fake service with three entries stands in for Cloudflare in these examples.
+func exampleServer() *auditlogstest.Server {
+	server := auditlogstest.NewServer()
+	server.Add(
+		`{"id":"1","action":{"time":"2024-10-30T08:00:00Z","type":"create","description":"Add member"},"actor":{"email":"alice@example.com"}}`,
+		`{"id":"2","action":{"time":"2024-10-30T09:00:00Z","type":"update","description":"Change DNS record"},"actor":{"email":"bob@example.com"}}`,
+		`{"id":"3","action":{"time":"2024-10-30T10:00:00Z","type":"delete","description":"Delete zone"},"actor":{"email":"alice@example.com"}}`,
+	)
+	return server
+}
+
+func exampleClient(server *auditlogstest.Server) *auditlogs.Client {
+	client, err := auditlogs.New("token", auditlogs.WithBaseURL(server.URL), auditlogs.WithHTTPClient(server.Client()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client
+}
+
+// What did alice do on this day?
+func ExampleClient_Entries() {
+	server := exampleServer()
+	defer server.Close()
+	client := exampleClient(server)
+
+	query := auditlogs.Query{
+		Since:      auditlogs.Date(2024, time.October, 30),
+		Before:     auditlogs.Date(2024, time.October, 31),
+		ActorEmail: []string{"alice@example.com"},
+	}
+	for entry, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(entry.Action.Time.Format(time.TimeOnly), entry.Action.Description)
+	}
+	// Output:
+	// 08:00:00 Add member
+	// 10:00:00 Delete zone
+}
+
+func ExampleClient_Pages() {
+	server := exampleServer()
+	defer server.Close()
+	client := exampleClient(server)
+
+	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31", Limit: new(2)}
+	for page, err := range client.Pages(context.Background(), auditlogstest.AccountID, query) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(len(page.Entries), "entries, more to come:", !page.Next.IsZero())
+	}
+	// Output:
+	// 2 entries, more to come: true
+	// 1 entries, more to come: false
+}
+
+// A listing that was broken off goes on behind the last entry that was handled.
+func ExampleFrom() {
+	server := exampleServer()
+	defer server.Close()
+	client := exampleClient(server)
+	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31"}
+
+	var stored string
+	for entry, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		stored = entry.Position().String()
+		break
+	}
+
+	position, err := auditlogs.ParsePosition(stored)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for entry, err := range client.Entries(context.Background(), auditlogstest.AccountID, query, auditlogs.From(position)) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(entry.ID)
+	}
+	// Output:
+	// 2
+	// 3
+}
+
+func ExampleNew() {
+	client, err := auditlogs.New(os.Getenv("CLOUDFLARE_API_TOKEN"),
+		auditlogs.WithTimeout(30*time.Second),
+		auditlogs.WithRetry(5, time.Second, time.Minute),
+		auditlogs.WithUserAgent("my-service/1.2"))
+	fmt.Println(client != nil, err)
+	// Without the variable:
+	// false auditlogs: token is empty: want an API token, mostly from the environment variable CLOUDFLARE_API_TOKEN
+}
+
+// What went wrong, and where to go on.
+func ExampleIncompleteError() {
+	server := exampleServer()
+	defer server.Close()
+	client := exampleClient(server)
+	server.FailNext(auditlogstest.Fault{}, auditlogstest.Fault{Status: http.StatusForbidden})
+
+	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31", Limit: new(2)}
+	for entry, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+		var incomplete *auditlogs.IncompleteError
+		switch {
+		case errors.As(err, &incomplete):
+			fmt.Println("forbidden:", errors.Is(err, auditlogs.ErrForbidden))
+			fmt.Println("go on behind", incomplete.Position.Time().Format(time.TimeOnly))
+		case err != nil:
+			log.Fatal(err)
+		default:
+			fmt.Println(entry.ID)
+		}
+	}
+	// Output:
+	// 1
+	// 2
+	// forbidden: true
+	// go on behind 09:00:00
+}
+
+func ExampleTime() {
+	berlin := time.FixedZone("CET", 3600)
+	fmt.Println(auditlogs.Time(time.Date(2024, 10, 30, 9, 30, 0, 250_000_000, berlin)))
+	fmt.Println(auditlogs.Date(2024, time.October, 30))
+	// Output:
+	// 2024-10-30T08:30:00.25Z
+	// 2024-10-30
+}
+
+// A token that is rotated is asked for before each request.
+func ExampleWithTokenSource() {
+	server := exampleServer()
+	defer server.Close()
+	client, err := auditlogs.New("", auditlogs.WithTokenSource(func(context.Context) (string, error) {
+		token, err := os.ReadFile("/run/secrets/cloudflare")
+		if err != nil {
+			return "", errors.New("the secret is not mounted")
+		}
+		return strings.TrimSpace(string(token)), nil
+	}), auditlogs.WithBaseURL(server.URL), auditlogs.WithHTTPClient(server.Client()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31"}
+	for _, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+		fmt.Println(err)
+	}
+	// Output:
+	// listing incomplete, nothing delivered: GET /accounts/4bb334f7c94c4a29a045f03944f072e5/logs/audit: no token: the secret is not mounted
+}
+
+// A timing measures requests. A transport that instruments them, such as OpenTelemetry's otelhttp.NewTransport, goes into
+// the HTTP client in the same place.
+type timing struct{ http.RoundTripper }
+
+func (t timing) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := t.RoundTripper.RoundTrip(request)
+	fmt.Println(request.Method, request.URL.Path)
+	return response, err
+}
+
+func ExampleWithHTTPClient() {
+	server := exampleServer()
+	defer server.Close()
+	client, err := auditlogs.New("token", auditlogs.WithBaseURL(server.URL),
+		auditlogs.WithHTTPClient(&http.Client{Transport: timing{server.Client().Transport}}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31"}
+	for _, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// GET /client/v4/accounts/4bb334f7c94c4a29a045f03944f072e5/logs/audit
+}
+
+// A tally counts what a client does, for any system of metrics.
+type tally struct{ requests, bytes int64 }
+
+func (t *tally) Attempted(a auditlogs.Attempt) { t.requests++; t.bytes += a.Received }
+func (t *tally) Waited(time.Duration)          {}
+
+func ExampleWithObserver() {
+	server := exampleServer()
+	defer server.Close()
+	var counted tally
+	client, err := auditlogs.New("token", auditlogs.WithBaseURL(server.URL), auditlogs.WithHTTPClient(server.Client()),
+		auditlogs.WithObserver(&counted))
+	if err != nil {
+		log.Fatal(err)
+	}
+	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31", Limit: new(2)}
+	for _, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(counted.requests, "requests", counted.bytes > 0)
+	// Output:
+	// 2 requests true
+}
