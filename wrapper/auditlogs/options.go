@@ -34,17 +34,22 @@ type config struct {
 	limits     Limits
 }
 
+// What a client does when no option says otherwise.
 const (
 	// DefaultBaseURL is where the API is.
 	DefaultBaseURL = "https://api.cloudflare.com/client/v4"
+	// DefaultTimeout bounds one attempt; see [WithTimeout].
+	DefaultTimeout = time.Minute
+	// DefaultAttempts, DefaultBackoff and DefaultMaxBackoff bound the attempts and the pauses between them; see [WithRetry].
+	DefaultAttempts   = 8
+	DefaultBackoff    = 500 * time.Millisecond
+	DefaultMaxBackoff = 30 * time.Second
+	// DefaultMaxWait bounds the waits that the service asks for; see [WithMaxWait].
+	DefaultMaxWait = 10 * time.Minute
+)
 
-	defaultTimeout    = time.Minute
-	defaultAttempts   = 8
-	defaultBackoff    = 500 * time.Millisecond
-	defaultBackoffCap = 30 * time.Second
-	defaultMaxWait    = 10 * time.Minute
-
-	// The documented budget, 1200 requests in any five minutes, less a margin for the user's dashboard and other tools.
+// The documented budget, 1200 requests in any five minutes, less a margin for the user's dashboard and other tools.
+const (
 	budgetRequests = 1000
 	budgetWindow   = 5 * time.Minute
 )

@@ -1,0 +1,107 @@
+# The workshop. `make help` lists what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# No workspace file outside the project may change what is built.
+export GOWORK := off
+
+MODULES := . contract_test contract_test/consumer openapi/tools openapi/tools/lint
+LINT := go tool -modfile=$(CURDIR)/openapi/tools/lint/go.mod golangci-lint
+FUZZTIME ?= 1m
+MODULE ?=
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## The main job on made-up data: a day of entries as a table, from several pages
+	go run ./cmd/cfaudit list --demo --since 24h --page-size 200 --format table
+
+.PHONY: test
+test: format vet tidy drift lint unit contract command consumer cross ## Everything that must hold; needs nothing but Go
+	@echo "all checks passed"
+
+.PHONY: format
+format: ## Fail where gofmt would change a file
+	@files=$$(git ls-files -co --exclude-standard -- '*.go' | xargs gofmt -l); \
+	if [ -n "$$files" ]; then echo "not formatted:"; echo "$$files"; exit 1; fi
+
+.PHONY: vet
+vet: ## go vet in every module with code
+	go vet ./...
+	cd contract_test && go vet ./...
+	cd contract_test/consumer && go vet ./...
+
+.PHONY: lint
+lint: ## golangci-lint in every module with code
+	$(LINT) run ./...
+	cd contract_test && $(LINT) run ./...
+
+.PHONY: tidy
+tidy: ## Fail where a go.mod or go.sum is not tidy
+	@for module in $(MODULES); do \
+		echo "tidy $$module"; (cd $$module && go mod tidy -diff); \
+	done
+
+.PHONY: generate
+generate: ## Make gen/ anew from openapi/
+	go generate ./...
+
+.PHONY: drift
+drift: ## Fail where gen/ is not what openapi/ makes
+	@before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; cp -r gen "$$before"/; rm -rf gen; mkdir -p gen; \
+	go generate ./... || { rm -rf gen; cp -r "$$before"/gen .; exit 1; }; \
+	if ! diff -r "$$before"/gen gen; then rm -rf gen; cp -r "$$before"/gen .; \
+		echo "gen/ is not what openapi/ makes: run make generate and commit the result"; exit 1; fi
+
+.PHONY: unit
+unit: ## The root module's tests, with the race detector
+	go test -race ./...
+
+.PHONY: contract
+contract: ## Documents, requests, responses and mutations against the contract
+	cd contract_test && go test -race -count=1 $$(go list ./... | grep -v /command)
+
+.PHONY: command
+command: ## The command's scripts, against the real binary
+	cd contract_test && go test -race -count=1 ./command
+
+.PHONY: consumer
+consumer: ## Import the library as an outsider, and count what that costs
+	cd contract_test/consumer && go test -race -count=1 ./...
+
+.PHONY: cross
+cross: ## Build for the other systems
+	GOOS=windows GOARCH=amd64 go build -o /dev/null ./cmd/cfaudit
+	GOOS=darwin GOARCH=arm64 go build -o /dev/null ./cmd/cfaudit
+	GOOS=windows go vet ./wrapper/... ./cmd/...
+
+.PHONY: live
+live: ## The contract against your own account; needs a token, and CFAUDIT_LIVE=1
+	cd contract_test && go test -count=1 -v -run Live .
+
+.PHONY: bench
+bench: ## Go benchmarks of the library
+	go test -run '^$$' -bench . -benchmem ./wrapper/...
+
+.PHONY: fuzz
+fuzz: ## Each fuzz target for FUZZTIME (a minute)
+	@for package in $$(go list ./wrapper/... ./cmd/...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+.PHONY: rename
+rename: ## Give the module another path: make rename MODULE=github.com/you/cfaudit
+	@if [[ ! "$(MODULE)" =~ ^[a-z0-9.-]+\.[a-z]+(/[A-Za-z0-9._~-]+)*$$ ]]; then \
+		echo "MODULE is \"$(MODULE)\": want a module path such as github.com/you/cfaudit"; exit 2; fi
+	@old=$$(go list -m); \
+	git ls-files -co --exclude-standard -z | xargs -0 grep -lIF "$$old" -- | while read -r file; do \
+		sed -i.bak "s|$${old//./\\.}|$(MODULE)|g" "$$file" && rm "$$file.bak"; \
+	done
+	gofmt -w $$(git ls-files -co --exclude-standard -- '*.go')
+	go generate ./...

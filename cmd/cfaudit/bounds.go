@@ -1,0 +1,93 @@
+package main
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs"
+)
+
+// boundWanted shows the forms in which an end of the window can be given.
+const boundWanted = "a date such as 2024-10-31, a time such as 2024-10-31T08:30:00Z, or an age such as 90m, 24h or 7d"
+
+// A bound is one end of the window as it was given: a moment, or an age that counts back from now.
+type bound struct {
+	given bool
+	isAge bool
+	at    time.Time
+	age   time.Duration
+}
+
+// parseBound reads a date (UTC), an RFC 3339 time with any offset, or an age.
+func parseBound(text string) (bound, bool) {
+	if age, ok := parseAge(text); ok {
+		return bound{given: true, isAge: true, age: age}, true
+	}
+	at, err := auditlogs.ParseTime(text)
+	// Offsets can lead out of the years that a time on the wire can have.
+	if err != nil || at.Year() < 1 || at.Year() > 9999 {
+		return bound{}, false
+	}
+	return bound{given: true, at: at}, true
+}
+
+// resolve returns the moment that a bound means.
+func (b bound) resolve(now time.Time) time.Time {
+	switch {
+	case !b.given:
+		return now.UTC()
+	case b.isAge:
+		return now.Add(-b.age).UTC()
+	}
+	return b.at
+}
+
+// ageUnits are the units of an age, in the order in which they can follow each other.
+var ageUnits = []struct {
+	letter byte
+	length time.Duration
+}{
+	{'w', 7 * 24 * time.Hour},
+	{'d', 24 * time.Hour},
+	{'h', time.Hour},
+	{'m', time.Minute},
+	{'s', time.Second},
+}
+
+// maxAge keeps every age within the years that a time on the wire can have.
+const maxAge = 100 * 366 * 24 * time.Hour
+
+// parseAge reads a length of time in whole units, from the largest to the smallest: 90m, 24h, 2w, 1d12h. A day has
+// 24 hours.
+func parseAge(text string) (time.Duration, bool) {
+	if text == "" {
+		return 0, false
+	}
+	var age time.Duration
+	units := ageUnits
+	for text != "" {
+		digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
+		if digits == 0 || digits == len(text) {
+			return 0, false
+		}
+		count, err := strconv.ParseInt(text[:digits], 10, 64)
+		if err != nil {
+			return 0, false
+		}
+		for len(units) > 0 && units[0].letter != text[digits] {
+			units = units[1:]
+		}
+		if len(units) == 0 || count > math.MaxInt64/int64(units[0].length) {
+			return 0, false
+		}
+		part := time.Duration(count) * units[0].length
+		if part > maxAge || age+part > maxAge {
+			return 0, false
+		}
+		age += part
+		units, text = units[1:], text[digits+1:]
+	}
+	return age, true
+}

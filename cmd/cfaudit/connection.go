@@ -1,0 +1,194 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogstest"
+)
+
+// The variables that stand in for flags, or, with the token, for a flag that there must not be: command lines are seen by
+// other users of the machine, and kept by shells.
+const (
+	envToken   = "CLOUDFLARE_API_TOKEN"
+	envAccount = "CLOUDFLARE_ACCOUNT_ID"
+	envBaseURL = "CLOUDFLARE_BASE_URL"
+)
+
+// A connection is how to reach the API.
+type connection struct {
+	account string
+	baseURL string
+	timeout time.Duration
+	retries int
+	rate    float64
+	verbose bool
+	demo    bool
+}
+
+const groupConnection = "Connection"
+
+func (c *connection) flags() []*flagValue {
+	account := parameter("account_id")
+	return []*flagValue{
+		{
+			name: "account", placeholder: "ID", group: groupConnection,
+			help:     "the account whose audit log is read",
+			standard: "$" + envAccount,
+			want:     accountWanted(),
+			set: func(value string) bool {
+				c.account = value
+				return regexp.MustCompile(account.Pattern).MatchString(value)
+			},
+		},
+		{
+			name: "base-url", placeholder: "URL", group: groupConnection,
+			help:     "where the API is",
+			standard: "$" + envBaseURL + ", else " + auditlogs.DefaultBaseURL,
+			want:     baseURLWanted,
+			set: func(value string) bool {
+				c.baseURL = value
+				return checkBaseURL(value)
+			},
+		},
+		{
+			name: "timeout", placeholder: "DURATION", group: groupConnection,
+			help:     "how long one request may take, from its start to the last byte of its answer",
+			standard: "1m",
+			want:     "a length of time above 0, such as 30s or 2m",
+			enum:     []string{"30s", "1m", "5m"},
+			open:     true,
+			set: func(value string) (ok bool) {
+				var err error
+				c.timeout, err = time.ParseDuration(value)
+				return err == nil && c.timeout > 0
+			},
+		},
+		{
+			name: "retries", placeholder: "N", group: groupConnection,
+			help:     "how often a failed request is sent again",
+			standard: strconv.Itoa(auditlogs.DefaultAttempts - 1),
+			want:     "a whole number from 0 to 1000, such as 3",
+			set:      whole(&c.retries, 0, 1000),
+		},
+		{
+			name: "rate", placeholder: "N", group: groupConnection,
+			help:     "requests a second at most; 0 for no bound",
+			standard: "what keeps 5 minutes below the service's budget of 1200 requests",
+			want:     "a number from 0 to 1000000, such as 2 or 0.5",
+			set: func(value string) (ok bool) {
+				var err error
+				c.rate, err = strconv.ParseFloat(value, 64)
+				return err == nil && c.rate >= 0 && c.rate <= 1e6
+			},
+		},
+		{
+			name: "demo", group: groupConnection,
+			help: "read made-up entries of the last 30 days from this program itself; needs no token and no account",
+			want: "true or false",
+			set:  truth(&c.demo),
+		},
+		{
+			name: "verbose", short: "v", group: groupConnection,
+			help: "log each request to standard error",
+			want: "true or false",
+			set:  truth(&c.verbose),
+		},
+	}
+}
+
+func accountWanted() string {
+	p := parameter("account_id")
+	return fmt.Sprintf("an account ID that matches %s, such as %s", p.Pattern, p.Example)
+}
+
+const baseURLWanted = "a URL with https, such as " + auditlogs.DefaultBaseURL + " (plain http only to this machine itself)"
+
+// checkBaseURL asks the library whether it takes the URL, so that the message can show what the command line needs.
+func checkBaseURL(text string) bool {
+	_, err := auditlogs.New("any-token", auditlogs.WithBaseURL(text))
+	return err == nil
+}
+
+// complete fills in what the environment gives, and refuses what is missing or wrong before any request.
+func (c *connection) complete(cmd *cobra.Command, env *environment) (token string, problem *exit) {
+	if c.demo {
+		if cmd.Flags().Changed("base-url") {
+			return "", usage(cmd, "--demo and --base-url exclude each other: want one of them")
+		}
+		if !cmd.Flags().Changed("account") {
+			c.account = auditlogstest.AccountID
+		}
+		return "demo", nil
+	}
+	if c.account == "" {
+		if c.account = env.getenv(envAccount); c.account == "" {
+			return "", usage(cmd, "no account is given: set %s or --account to %s", envAccount, accountWanted())
+		}
+		if !regexp.MustCompile(parameter("account_id").Pattern).MatchString(c.account) {
+			return "", usage(cmd, "%s is %s: want %s", envAccount, excerpt(c.account), accountWanted())
+		}
+	}
+	if c.baseURL == "" {
+		c.baseURL = env.getenv(envBaseURL)
+		if c.baseURL != "" && !checkBaseURL(c.baseURL) {
+			// The value is not shown: a URL can hold a password.
+			return "", usage(cmd, "%s is not usable: want %s", envBaseURL, baseURLWanted)
+		}
+	}
+	if token = env.getenv(envToken); token == "" {
+		return "", usage(cmd, "%s is not set: want an API token with the permission %q on the account (or try --demo)",
+			envToken, "Account Settings: Read")
+	}
+	return token, nil
+}
+
+// open makes the client. Close must be called when it is no longer needed.
+func (c *connection) open(cmd *cobra.Command, env *environment, observer auditlogs.Observer) (
+	client *auditlogs.Client, closing func(), problem error,
+) {
+	token, usageError := c.complete(cmd, env)
+	if usageError != nil {
+		return nil, nil, usageError
+	}
+	closing = func() {}
+	options := []auditlogs.Option{auditlogs.WithObserver(observer)}
+	if c.verbose {
+		handler := slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
+		options = append(options, auditlogs.WithLogger(slog.New(handler)))
+	}
+	changed := cmd.Flags().Changed
+	if changed("timeout") {
+		options = append(options, auditlogs.WithTimeout(c.timeout))
+	}
+	if changed("retries") {
+		options = append(options, auditlogs.WithRetry(c.retries+1, auditlogs.DefaultBackoff, auditlogs.DefaultMaxBackoff))
+	}
+	if changed("rate") {
+		options = append(options, auditlogs.WithRate(c.rate))
+	}
+	switch {
+	case c.demo:
+		server := newDemo(env.now())
+		closing = server.Close
+		options = append(options, auditlogs.WithBaseURL(server.URL), auditlogs.WithHTTPClient(server.Client()))
+	case c.baseURL != "":
+		options = append(options, auditlogs.WithBaseURL(c.baseURL))
+	}
+	client, err := auditlogs.New(token, options...)
+	if err != nil {
+		closing()
+		if inner := errors.Unwrap(err); inner != nil {
+			err = inner // Without the package's name, which means nothing here.
+		}
+		return nil, nil, usage(cmd, "%s", err)
+	}
+	return client, closing, nil
+}

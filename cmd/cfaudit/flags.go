@@ -1,0 +1,263 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs"
+)
+
+// operation is the contract's table, from which the flags are made.
+var operation = auditlogsapi.ListAccountAuditLogsOperation
+
+// A flagValue is a flag: what help, completion and messages say about it, and what it does with a value.
+type flagValue struct {
+	name        string
+	short       string
+	placeholder string   // stands for the value in help; empty for a switch
+	group       string   // the heading under which help shows it
+	help        string   // what it does
+	standard    string   // the default, in words; empty where there is none
+	want        string   // describes a right value
+	enum        []string // the values that completion offers
+	open        bool     // enum holds suggestions, and other values are right too
+	files       bool     // completion offers files
+	repeated    bool     // each value adds to the ones before
+	exclude     string   // the name of the flag that does the opposite, which help shows on the same line
+	excludes    bool     // it is such a flag
+	set         func(value string) bool
+
+	given []string // the values so far
+}
+
+// String returns nothing: help words the defaults by itself.
+func (v *flagValue) String() string { return "" }
+
+// Type returns what stands for the value.
+func (v *flagValue) Type() string { return v.placeholder }
+
+// Set takes a value, or says what would be right.
+func (v *flagValue) Set(value string) error {
+	if !v.open && v.enum != nil && !slices.Contains(v.enum, value) || !v.set(value) {
+		return errors.New("want " + v.want)
+	}
+	if !v.repeated {
+		v.given = nil
+	}
+	v.given = append(v.given, value)
+	return nil
+}
+
+// addTo makes v a flag of the command.
+func (v *flagValue) addTo(cmd *cobra.Command) {
+	if v.want == "" && v.enum != nil {
+		v.want = "one of " + strings.Join(v.enum, ", ")
+	}
+	// Completion shows the text beside the flag's name.
+	text, _, _ := strings.Cut(v.help, ". ")
+	flag := cmd.Flags().VarPF(v, v.name, v.short, text)
+	if v.placeholder == "" {
+		flag.NoOptDefVal = "true"
+	}
+	complete := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		if v.files {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return v.enum, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	}
+	if err := cmd.RegisterFlagCompletionFunc(v.name, complete); err != nil {
+		panic(err) // The flag was added two lines above.
+	}
+}
+
+// into stores a text.
+func into(target *string) func(string) bool {
+	return func(value string) bool {
+		*target = value
+		return value != ""
+	}
+}
+
+// whole stores a whole number between two bounds. A most of 0 is no bound.
+func whole(target *int, least, most int) func(string) bool {
+	return func(value string) bool {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < least || most != 0 && n > most {
+			return false
+		}
+		*target = n
+		return true
+	}
+}
+
+// truth stores whether a switch is on.
+func truth(target *bool) func(string) bool {
+	return func(value string) (ok bool) {
+		var err error
+		*target, err = strconv.ParseBool(value)
+		return err == nil
+	}
+}
+
+// parameter returns the contract's description of a parameter that the command knows by name.
+func parameter(name string) auditlogsapi.Parameter {
+	i := slices.IndexFunc(operation.Parameters, func(p auditlogsapi.Parameter) bool { return p.Name == name })
+	if i < 0 {
+		panic("the contract has no parameter " + name)
+	}
+	return operation.Parameters[i]
+}
+
+// excluding is how the contract names the form of a filter that leaves out what matches.
+const excluding = ".not"
+
+// flagName derives a filter's flag from its name on the wire: actor_email.not becomes not-actor-email.
+func flagName(wire string) string {
+	base, not := strings.CutSuffix(wire, excluding)
+	name := strings.NewReplacer("_", "-", ".", "-").Replace(base)
+	if not {
+		return "not-" + name
+	}
+	return name
+}
+
+// filterFlags makes one flag for each filter of the contract, which adds to the filter's values in query.
+func filterFlags(query *auditlogs.Query) []*flagValue {
+	var flags []*flagValue
+	for _, p := range operation.Parameters {
+		values := query.Filter(p.Name)
+		if values == nil {
+			continue
+		}
+		v := &flagValue{
+			name:        flagName(p.Name),
+			placeholder: "VALUE",
+			group:       filterGroup(p.Field),
+			help:        filterHelp(p),
+			want:        filterWanted(p),
+			enum:        p.Enum,
+			repeated:    true,
+			excludes:    strings.HasSuffix(p.Name, excluding),
+			set: func(value string) bool {
+				if !filterTakes(p, value) {
+					return false
+				}
+				*values = append(*values, value)
+				return true
+			},
+		}
+		if p.Type == "integer" {
+			v.placeholder = "NUMBER"
+		}
+		if query.Filter(p.Name+excluding) != nil {
+			v.exclude = flagName(p.Name + excluding)
+		}
+		flags = append(flags, v)
+	}
+	return flags
+}
+
+// filterGroup is the heading for the filters that look at the same object of an entry.
+func filterGroup(field string) string {
+	object, _, nested := strings.Cut(field, ".")
+	if !nested {
+		return "Filters on the entry itself"
+	}
+	return fmt.Sprintf("Filters on the entry's %q", object)
+}
+
+// filterHelp shortens what the contract says about a filter to what the filter looks at, since every line would begin with
+// the same words otherwise.
+func filterHelp(p auditlogsapi.Parameter) string {
+	text := strings.ReplaceAll(p.Description, "`", "")
+	for _, frame := range [][2]string{
+		{"Keep only entries whose ", " is one of these."},
+		{"Leave out entries whose ", " is any of these."},
+	} {
+		rest, ok := strings.CutPrefix(text, frame[0])
+		if !ok {
+			continue
+		}
+		if what, more, ok := strings.Cut(rest, frame[1]); ok {
+			text = what
+			if more = strings.TrimSpace(more); more != "" {
+				text += ". " + more
+			}
+		}
+	}
+	return text
+}
+
+func filterTakes(p auditlogsapi.Parameter, value string) bool {
+	switch {
+	case value == "":
+		return false
+	case p.Type == "integer":
+		n, err := strconv.Atoi(value)
+		return err == nil && (p.Max == 0 || p.Min <= n && n <= p.Max)
+	case p.Pattern != "":
+		return regexp.MustCompile(p.Pattern).MatchString(value)
+	}
+	return true
+}
+
+func filterWanted(p auditlogsapi.Parameter) string {
+	example := ""
+	if p.Example != "" {
+		example = ", such as " + p.Example
+	}
+	switch {
+	case p.Enum != nil:
+		return "one of " + strings.Join(p.Enum, ", ")
+	case p.Type == "integer" && p.Max != 0:
+		return fmt.Sprintf("a whole number from %d to %d", p.Min, p.Max)
+	case p.Type == "integer" && example == "":
+		return "a whole number, such as 403"
+	case p.Type == "integer":
+		return "a whole number" + example
+	case p.Pattern != "":
+		return "what matches " + p.Pattern + example
+	}
+	return "some text that is not empty" + example
+}
+
+// givenFlags lists the flags of the command line, ready to be repeated on another one, except those named.
+func givenFlags(flags *pflag.FlagSet, except ...string) []string {
+	var words []string
+	flags.Visit(func(f *pflag.Flag) {
+		v, ok := f.Value.(*flagValue)
+		if !ok || slices.Contains(except, f.Name) {
+			return
+		}
+		for _, value := range v.given {
+			switch {
+			case v.placeholder != "":
+				words = append(words, "--"+f.Name, shellQuote(value))
+			case value == f.NoOptDefVal:
+				words = append(words, "--"+f.Name)
+			default:
+				words = append(words, "--"+f.Name+"="+value)
+			}
+		}
+	})
+	return words
+}
+
+// shellQuote returns text as one word for a shell.
+func shellQuote(text string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%+=:,./_-", r)
+	}
+	if text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}

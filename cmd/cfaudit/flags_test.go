@@ -1,0 +1,156 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mattn/go-runewidth"
+	"github.com/spf13/cobra"
+
+	"cfaudit.example/wrapper/auditlogs"
+)
+
+// rightValue returns a value that a filter takes.
+func rightValue(enum []string, kind string) string {
+	switch {
+	case enum != nil:
+		return enum[len(enum)-1]
+	case kind == "integer":
+		return "403"
+	}
+	return "a,b c"
+}
+
+func TestEveryFilterHasItsFlag(t *testing.T) {
+	filters := 0
+	for _, p := range operation.Parameters {
+		if p.Field == "" {
+			continue
+		}
+		filters++
+		var query auditlogs.Query
+		cmd := &cobra.Command{Use: "x", Run: func(*cobra.Command, []string) {}}
+		for _, flag := range filterFlags(&query) {
+			flag.addTo(cmd)
+		}
+		name := strings.ReplaceAll(p.Name, "_", "-")
+		if base, not := strings.CutSuffix(name, ".not"); not {
+			name = "not-" + base
+		}
+		value := rightValue(p.Enum, p.Type)
+		cmd.SetArgs([]string{"--" + name, value, "--" + name + "=" + value})
+		if err := cmd.Execute(); err != nil {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+		for _, q := range operation.Parameters {
+			values := query.Filter(q.Name)
+			switch {
+			case q.Name == p.Name && !slices.Equal(*values, []string{value, value}):
+				t.Errorf("--%s sets %s to %q", name, q.Name, *values)
+			case q.Name != p.Name && values != nil && *values != nil:
+				t.Errorf("--%s sets %s to %q", name, q.Name, *values)
+			}
+		}
+		help := strings.Join(strings.Fields(helpText(cmd, 100)), " ")
+		if strings.Count(help, "--"+name+" ")+strings.Count(help, "--"+name+", ") != 1 {
+			t.Errorf("help does not show --%s just once", name)
+		}
+		if !strings.Contains(help, strings.Join(p.Enum, ", ")) {
+			t.Errorf("help does not show the values of --%s", name)
+		}
+		if strings.Contains(help, "`") || strings.Contains(help, "Keep only entries") {
+			t.Error("help shows the contract's text as it is")
+		}
+		if code, _, stderr := (try{}).run(t, "list", "--demo", "--since", "1h", "--"+name, ""); code != exitUsage || !strings.Contains(stderr, "--"+name+" \"\": want ") {
+			t.Errorf("an empty --%s: exit %d, %s", name, code, stderr)
+		}
+		if p.Enum != nil || p.Type == "integer" {
+			if code, _, stderr := (try{}).run(t, "list", "--demo", "--since", "1h", "--"+name, "bogus"); code != exitUsage || !strings.Contains(stderr, "--"+name+" \"bogus\": want ") {
+				t.Errorf("a wrong --%s: exit %d, %s", name, code, stderr)
+			}
+		}
+		_, offered, _ := (try{}).run(t, "__completeNoDesc", "list", "--"+name, "")
+		if want := strings.Join(append(slices.Clone(p.Enum), ":36\n"), "\n"); offered != want {
+			t.Errorf("completion of --%s offers %q, want %q", name, offered, want)
+		}
+	}
+	if filters < 44 {
+		t.Errorf("the table has %d filters", filters)
+	}
+}
+
+func TestHelpFitsTheTerminal(t *testing.T) {
+	for _, width := range []int{60, 80, 100, 140} {
+		for _, command := range []string{"list", "serve", "version", "help", "completion"} {
+			code, text, _ := try{terminal: width}.run(t, command, "--help")
+			if code != 0 || text == "" {
+				t.Fatalf("%s: exit %d", command, code)
+			}
+			for line := range strings.Lines(text) {
+				line = strings.TrimSuffix(line, "\n")
+				// Commands to copy stay whole.
+				if w := runewidth.StringWidth(line); w > width && !strings.HasPrefix(line, "  cfaudit ") {
+					t.Errorf("%s at %d: %d columns: %s", command, width, w, line)
+				}
+				if line != strings.TrimRight(line, " ") {
+					t.Errorf("%s at %d: space at the end of %q", command, width, line)
+				}
+			}
+		}
+	}
+}
+
+// TestHelpExamples runs each example of list, on the demo.
+func TestHelpExamples(t *testing.T) {
+	tried := 0
+	for line := range strings.Lines(newRootOnly(t).Example) {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), "#")
+		line, _, _ = strings.Cut(line, ">")
+		args := append(strings.Fields(line)[1:], "--demo")
+		if code, _, stderr := (try{}).run(t, args...); code != 0 {
+			t.Errorf("%s: exit %d: %s", line, code, stderr)
+		}
+		tried++
+	}
+	if tried < 4 {
+		t.Errorf("only %d examples", tried)
+	}
+}
+
+func newRootOnly(t *testing.T) *cobra.Command {
+	t.Helper()
+	cmd, _, err := newRoot(&environment{}, nil).Find([]string{"list"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+func TestShellQuote(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "''", "a@example.com": "a@example.com", "2024-10-30T12:00:00.5Z": "2024-10-30T12:00:00.5Z", "a b": "'a b'",
+		"it's": `'it'\''s'`, "$(x)": "'$(x)'", "ä": "'ä'", "~": "'~'",
+	} {
+		if got := shellQuote(text); got != want {
+			t.Errorf("%q is quoted as %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestContractVersion(t *testing.T) {
+	for text, want := range map[string]string{
+		"openapi: 3.0.3\ninfo:\n  title: x\n  version: 1.2.3\n":      "1.2.3",
+		"info:\r\n  version: \"2\"\r\npaths: {}\r\n":                 "2",
+		"info:\n  title: x\nother:\n  version: 9\n":                  "unknown",
+		"other:\n  version: 9\ninfo:\n  # why\n\n  version: '1.0'\n": "1.0",
+	} {
+		if got := contractVersion([]byte(text)); got != want {
+			t.Errorf("version in %q is %q, want %q", text, got, want)
+		}
+	}
+	code, text, _ := try{}.run(t, "version")
+	if code != 0 || strings.Contains(text, "unknown") || strings.Count(text, "\n") != 3 {
+		t.Errorf("exit %d: %s", code, text)
+	}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"io"
+
+	"cfaudit.example/wrapper/auditlogs"
+)
+
+// A format turns entries into text. Its methods append to b, and each ends what it appends with a line break.
+type format interface {
+	header(b []byte) []byte // what stands before the first entry
+	entry(b []byte, e *auditlogs.Entry) []byte
+}
+
+// The formats of the command.
+const (
+	formatTable  = "table"
+	formatNDJSON = "ndjson"
+	formatCSV    = "csv"
+)
+
+var formats = []string{formatTable, formatNDJSON, formatCSV}
+
+// outputBuffer is how much text is collected before it is written, at least. A page is written in any case.
+const outputBuffer = 256 << 10
+
+// An output writes entries, and knows at any time which of them have left the program whole.
+type output struct {
+	w         io.Writer
+	format    format
+	continues bool // the header has been printed, by this run or by the one that this one goes on from
+
+	entries  int                // entries written whole
+	position auditlogs.Position // directly behind the last of them
+	cut      bool               // a write failed in the middle of a line
+
+	buffer  []byte
+	pending []line
+}
+
+// A line is an entry in the buffer, with the place where its text ends there.
+type line struct {
+	entry *auditlogs.Entry // nil for the header
+	end   int
+}
+
+func (o *output) add(e *auditlogs.Entry) error {
+	o.begin()
+	o.buffer = o.format.entry(o.buffer, e)
+	o.pending = append(o.pending, line{e, len(o.buffer)})
+	if len(o.buffer) >= outputBuffer {
+		return o.flush()
+	}
+	return nil
+}
+
+// finish writes the header of a listing without entries.
+func (o *output) finish() error {
+	o.begin()
+	return o.flush()
+}
+
+func (o *output) begin() {
+	if o.continues {
+		return
+	}
+	o.continues = true
+	o.buffer = o.format.header(o.buffer)
+	o.pending = append(o.pending, line{nil, len(o.buffer)})
+}
+
+// flush writes what has been collected. Where that fails, the position stays behind the last entry that got out whole.
+func (o *output) flush() error {
+	if len(o.buffer) == 0 {
+		return nil
+	}
+	n, err := o.w.Write(o.buffer)
+	if err == nil && n < len(o.buffer) {
+		err = io.ErrShortWrite
+	}
+	whole := 0
+	for _, l := range o.pending {
+		if l.end > n {
+			break
+		}
+		whole = l.end
+		if l.entry != nil {
+			o.entries++
+			o.position = l.entry.Position()
+		}
+	}
+	o.cut = n > whole
+	clear(o.pending)
+	o.buffer, o.pending = o.buffer[:0], o.pending[:0]
+	return err
+}

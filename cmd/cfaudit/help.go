@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// helpFooter is the annotation that holds what a command's help says below the flags: paragraphs, the first line of each
+// being its heading.
+const helpFooter = "footer"
+
+// A helpRow is a name and what is behind it.
+type helpRow struct{ name, text string }
+
+// helpText is the whole help of a command, for a terminal of the given width.
+func helpText(cmd *cobra.Command, width int) string {
+	width = max(width, 40)
+	var b strings.Builder
+	for _, line := range wrap(firstOf(cmd.Long, cmd.Short), width) {
+		fmt.Fprintln(&b, line)
+	}
+	if cmd.Example != "" {
+		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
+	}
+	if cmd.HasAvailableSubCommands() {
+		fmt.Fprintf(&b, "\nUsage:\n  %s COMMAND [flags]\n", cmd.CommandPath())
+		var rows []helpRow
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() || sub.Name() == "help" {
+				rows = append(rows, helpRow{sub.Name(), sub.Short})
+			}
+		}
+		helpRows(&b, "Commands", rows, width)
+	} else {
+		fmt.Fprintf(&b, "\nUsage:\n  %s\n", cmd.UseLine())
+	}
+	groups, rows := helpFlags(cmd)
+	for _, group := range groups {
+		helpRows(&b, group, rows[group], width)
+	}
+	for paragraph := range strings.SplitSeq(cmd.Annotations[helpFooter], "\n\n") {
+		heading, text, ok := strings.Cut(paragraph, "\n")
+		if !ok {
+			continue
+		}
+		fmt.Fprintf(&b, "\n%s:\n", heading)
+		for _, line := range wrap(text, width-2) {
+			fmt.Fprintf(&b, "  %s\n", line)
+		}
+	}
+	if cmd.HasAvailableSubCommands() {
+		fmt.Fprintf(&b, "\n\"%s COMMAND --help\" explains a command.\n", cmd.CommandPath())
+	}
+	return b.String()
+}
+
+// helpFlags lists a command's flags by group, both in the order in which the flags were made.
+func helpFlags(cmd *cobra.Command) (groups []string, rows map[string][]helpRow) {
+	const others = "Other flags"
+	rows = map[string][]helpRow{}
+	add := func(group string, row helpRow) {
+		if rows[group] == nil && group != others {
+			groups = append(groups, group)
+		}
+		rows[group] = append(rows[group], row)
+	}
+	cmd.Flags().SortFlags = false
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		v, ok := f.Value.(*flagValue)
+		switch {
+		case f.Hidden:
+		case !ok:
+			add(others, helpRow{flagTitle(f.Shorthand, f.Name, "", ""), f.Usage})
+		case v.excludes && hasOpposite(cmd, v):
+			// The line of the opposite flag names it.
+		default:
+			add(v.group, helpRow{flagTitle(v.short, v.name, v.exclude, v.placeholder), flagText(v)})
+		}
+	})
+	if rows[others] != nil {
+		groups = append(groups, others)
+	}
+	return groups, rows
+}
+
+func hasOpposite(cmd *cobra.Command, v *flagValue) (has bool) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		other, ok := f.Value.(*flagValue)
+		has = has || ok && other.exclude == v.name
+	})
+	return has
+}
+
+func flagTitle(short, name, exclude, placeholder string) string {
+	title := "--" + name
+	if short != "" {
+		title = "-" + short + ", " + title
+	}
+	if exclude != "" {
+		title += ", --" + exclude
+	}
+	if placeholder != "" {
+		title += " " + placeholder
+	}
+	return title
+}
+
+func flagText(v *flagValue) string {
+	var values []string
+	if v.enum != nil && !v.open {
+		values = append(values, strings.Join(v.enum, ", "))
+	}
+	if v.standard != "" {
+		values = append(values, "default "+v.standard)
+	}
+	what, more, _ := strings.Cut(v.help, ". ")
+	if values != nil {
+		what += " (" + strings.Join(values, "; ") + ")"
+	}
+	if more != "" {
+		what += ". " + more
+	}
+	return what
+}
+
+// helpRows prints rows with their texts side by side, or below each other where there is no room for that.
+func helpRows(b *strings.Builder, heading string, rows []helpRow, width int) {
+	const indent, gap, widest = 2, 2, 52
+	fmt.Fprintf(b, "\n%s:\n", heading)
+	column := 0
+	for _, row := range rows {
+		if w := runewidth.StringWidth(row.name); w <= widest {
+			column = max(column, w)
+		}
+	}
+	column += indent + gap
+	if width-column < 34 {
+		column = 2 * indent
+	}
+	for _, row := range rows {
+		line := strings.Repeat(" ", indent) + row.name
+		for i, text := range wrap(row.text, width-column) {
+			used := runewidth.StringWidth(line)
+			if i == 0 && used+gap > column {
+				fmt.Fprintln(b, line)
+				line, used = "", 0
+			}
+			line += strings.Repeat(" ", column-used) + text
+			fmt.Fprintln(b, line)
+			line = ""
+		}
+		if line != "" {
+			fmt.Fprintln(b, line)
+		}
+	}
+}

@@ -1,0 +1,399 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cfaudit.example/wrapper/auditlogs"
+)
+
+const (
+	groupWindow = "Window"
+	groupOutput = "Output"
+)
+
+// The edges of what the service can be relied on for.
+const (
+	settleTime      = 2 * time.Minute // entries younger than this can still appear
+	retentionMonths = 18
+)
+
+// A listing is one run of "cfaudit list".
+type listing struct {
+	env *environment
+	cmd *cobra.Command
+	out io.Writer
+
+	connection
+	query    auditlogs.Query
+	since    bound
+	before   bound
+	from     auditlogs.Position
+	limit    int
+	most     int // entries to print; 0 for all
+	encoding string
+
+	progress progress
+	odd      int    // entries with a field of an unexpected type
+	oddOne   string // such an entry
+	repeated int
+	unsorted int
+}
+
+func newList(env *environment, out io.Writer) *cobra.Command {
+	l := &listing{env: env, out: out}
+	cmd := &cobra.Command{
+		Use:   "list --since WHEN [--before WHEN] [flags]",
+		Short: "Print the entries of a window",
+		Long: "Prints the entries of a window of time, from every page, oldest first. Filters with several values keep an entry " +
+			"that matches any of them, and filters of different names hold all at once.",
+		Example: "  cfaudit list --since 24h\n" +
+			"  cfaudit list --since 2024-10-30 --before 2024-10-31 --format csv > october-30.csv\n" +
+			"  cfaudit list --since 7d --actor-email alice@example.com --actor-email bob@example.com\n" +
+			"  cfaudit list --since 1d12h --not-actor-type system --not-action-type view --direction desc --max 20\n" +
+			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
+		Annotations: map[string]string{helpFooter: listFooter},
+		Args:        noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l.cmd = cmd
+			return l.run(cmd.Context())
+		},
+		DisableFlagsInUseLine: true,
+	}
+	for _, flag := range l.flags() {
+		flag.addTo(cmd)
+	}
+	return cmd
+}
+
+const listFooter = `WHEN
+A date (midnight UTC at its start), an RFC 3339 time with any offset, or an age that counts back from now: 90m, 24h,
+7d, 2w, 1d12h.
+
+VALUE
+A filter's flag can be repeated, and each use adds a value. Commas do not separate values.
+
+Formats
+ndjson prints each entry's own bytes as a line. csv has a column for each known field; a cell that a spreadsheet would
+take for a formula, beginning with = + - @, a tab or a carriage return, gets an apostrophe in front; with --from there
+is no header row, so that the text continues the earlier one. table is for people: it is cut to the terminal's width,
+and characters that cannot be printed appear as �.
+
+Environment
+CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
+CLOUDFLARE_BASE_URL stand in for their flags. NO_COLOR turns colours off.
+
+Exit status
+0: every entry was printed, or as many as --max allows, or nobody read on. 1: failed or incomplete, and the last line
+on standard error is the command that goes on. 2: wrong usage, nothing was requested. 130: interrupted, with the same
+last line.`
+
+func (l *listing) flags() []*flagValue {
+	direction, limit := parameter("direction"), parameter("limit")
+	ages := []string{"1h", "24h", "7d", "30d"}
+	flags := []*flagValue{
+		{
+			name: "since", placeholder: "WHEN", group: groupWindow, want: boundWanted, enum: ages, open: true,
+			help: "the older end of the window; required, unless --from has it",
+			set: func(value string) (ok bool) {
+				l.since, ok = parseBound(value)
+				return ok
+			},
+		},
+		{
+			name: "before", placeholder: "WHEN", group: groupWindow, want: boundWanted, enum: ages, open: true,
+			help:     "the newer end of the window",
+			standard: "now",
+			set: func(value string) (ok bool) {
+				l.before, ok = parseBound(value)
+				return ok
+			},
+		},
+		{
+			name: "direction", placeholder: "DIRECTION", group: groupWindow, enum: direction.Enum,
+			help:     "from the oldest entry to the newest, or the other way",
+			standard: "asc",
+			set: func(value string) bool {
+				l.query.Direction = &value
+				return true
+			},
+		},
+		{
+			name: "from", placeholder: "POSITION", group: groupWindow,
+			want: "a position as an earlier run printed it, with the same flags as there",
+			help: "go on at a position that an earlier run printed; the window is the position's own, unless --since and --before name it",
+			set: func(value string) bool {
+				var err error
+				l.from, err = auditlogs.ParsePosition(value)
+				return err == nil && value != ""
+			},
+		},
+		{
+			name: "format", placeholder: "FORMAT", group: groupOutput, enum: formats,
+			help:     "how entries are printed",
+			standard: "table on a terminal, else ndjson",
+			set:      into(&l.encoding),
+		},
+		{
+			name: "max", placeholder: "N", group: groupOutput,
+			want: "a whole number from 1, such as 100",
+			help: "stop after so many entries, and say where to go on",
+			set:  whole(&l.most, 1, 0),
+		},
+		{
+			name: "page-size", placeholder: "N", group: groupOutput,
+			want:     fmt.Sprintf("a whole number from %d to %d", limit.Min, limit.Max),
+			help:     fmt.Sprintf("entries to ask for in one request, from %d to %d", limit.Min, limit.Max),
+			standard: strconv.Itoa(limit.Max),
+			set:      whole(&l.limit, limit.Min, limit.Max),
+		},
+	}
+	flags = append(flags, l.connection.flags()...)
+	return append(flags, filterFlags(&l.query)...)
+}
+
+// window turns the ends of the window into absolute times.
+func (l *listing) window(now time.Time) error {
+	if l.from.IsZero() {
+		if !l.since.given {
+			return usage(l.cmd, "--since is missing: want %s", boundWanted)
+		}
+		since, before := l.since.resolve(now), l.before.resolve(now)
+		if !since.Before(before) {
+			return usage(l.cmd, "--since (%s) does not lie before --before (%s): want the older end of the window in --since, such as --since 24h",
+				auditlogs.Time(since), auditlogs.Time(before))
+		}
+		l.query.Since, l.query.Before = auditlogs.Time(since), auditlogs.Time(before)
+		return nil
+	}
+	// An age meant another moment when the position was printed.
+	end := func(b bound, positions string) string {
+		at, err := auditlogs.ParseTime(positions)
+		if !b.given || b.isAge || err == nil && at.Equal(b.at) {
+			return positions
+		}
+		return auditlogs.Time(b.at)
+	}
+	since, before := l.from.Window()
+	l.query.Since, l.query.Before = end(l.since, since), end(l.before, before)
+	return nil
+}
+
+// newFormat decides how entries are printed.
+func (l *listing) newFormat() format {
+	width := l.env.terminal(l.env.stdout)
+	if l.encoding == "" {
+		l.encoding = formatNDJSON
+		if width > 0 {
+			l.encoding = formatTable
+		}
+	}
+	switch l.encoding {
+	case formatTable:
+		colours := width > 0 && l.env.getenv("NO_COLOR") == "" && l.env.getenv("TERM") != "dumb" && coloursWork(l.env)
+		if width == 0 {
+			width = tableDefault
+		}
+		return newTable(width, colours)
+	case formatCSV:
+		return newCSV(width > 0)
+	}
+	return ndjsonFormat{}
+}
+
+// coloursWork is false on the old console of Windows, which prints colours as text.
+func coloursWork(env *environment) bool {
+	return runtime.GOOS != "windows" || env.getenv("WT_SESSION") != "" || env.getenv("TERM") != ""
+}
+
+func (l *listing) run(ctx context.Context) error {
+	if err := l.window(l.env.now()); err != nil {
+		return err
+	}
+	if l.limit == 0 {
+		l.limit = parameter("limit").Max
+		if l.most > 0 {
+			l.limit = min(l.limit, l.most)
+		}
+	}
+	l.query.Limit = &l.limit
+	o := &output{w: l.out, format: l.newFormat(), position: l.from}
+	o.continues = l.encoding == formatCSV && !l.from.IsZero()
+	l.progress = progress{w: l.env.stderr, start: time.Now()}
+	if !l.verbose {
+		l.progress.width = l.env.terminal(l.env.stderr)
+	}
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
+	client, closing, err := l.open(l.cmd, l.env, &l.progress)
+	if err != nil {
+		return err
+	}
+	defer closing()
+	return l.list(ctx, client, o)
+}
+
+// list prints the entries, page by page.
+func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output) error {
+	noted := false
+	for page, err := range client.Pages(ctx, l.account, l.query, auditlogs.From(l.from)) {
+		l.progress.clear()
+		var incomplete *auditlogs.IncompleteError
+		if err != nil && !errors.As(err, &incomplete) {
+			// Refused before any request.
+			return usage(l.cmd, "%s", err)
+		}
+		if !noted {
+			noted = true
+			l.noteWindow()
+		}
+		if err != nil {
+			if !incomplete.Position.IsZero() {
+				o.position = incomplete.Position
+			}
+			return l.ended(ctx, o, incomplete.Err)
+		}
+		l.repeated += page.Repeated
+		l.unsorted += page.OutOfOrder
+		full, last, err := l.print(o, page)
+		if err == nil {
+			err = o.flush()
+		}
+		switch {
+		case err != nil:
+			return l.unwritten(o, err)
+		case last && !page.Next.IsZero():
+			o.position = page.Next
+		}
+		l.progress.page(page, o.entries)
+		if full && (!last || !page.Next.IsZero()) {
+			l.progress.clear()
+			l.sum(o)
+			l.note("--max is reached and there may be more; to go on:")
+			l.say(l.commandLine(o.position, l.most))
+			return nil
+		}
+	}
+	l.progress.clear()
+	if err := o.finish(); err != nil {
+		return l.unwritten(o, err)
+	}
+	l.sum(o)
+	return nil
+}
+
+// print adds the page's entries to the output. Full says that --max is reached, and last that no entry of the page is
+// left.
+func (l *listing) print(o *output, page *auditlogs.Page) (full, last bool, err error) {
+	printed := o.entries
+	for i, entry := range page.Entries {
+		if err := entry.Err(); err != nil {
+			if l.odd++; l.odd == 1 {
+				l.oddOne = clean(fmt.Sprintf("%s (%s)", firstOf(entry.ID, "one without an id"), err))
+			}
+		}
+		if err := o.add(entry); err != nil {
+			return false, false, err
+		}
+		if printed+i+1 == l.most {
+			return true, i == len(page.Entries)-1, nil
+		}
+	}
+	return false, true, nil
+}
+
+// ended reports a listing that the service, the network or the user has ended.
+func (l *listing) ended(ctx context.Context, o *output, cause error) error {
+	l.sum(o)
+	e := &exit{code: exitIncomplete, text: clean(cause.Error())}
+	if ctx.Err() != nil {
+		e.code, e.text = exitInterrupted, "interrupted"
+	}
+	if errors.Is(cause, auditlogs.ErrInvalidQuery) && !l.from.IsZero() && o.entries == 0 && !l.from.Time().IsZero() {
+		e.text += fmt.Sprintf("; where the service no longer knows the position, list again with --since %s, which prints the entries of that very moment once more",
+			auditlogs.Time(l.from.Time()))
+	}
+	return l.resumable(o, e)
+}
+
+// unwritten reports a listing that ended because the output takes no more.
+func (l *listing) unwritten(o *output, err error) error {
+	l.progress.clear()
+	if closedPipe(err) {
+		return nil
+	}
+	text := writeFailed(err)
+	if o.cut {
+		text += "; its last line is not whole, and is to be removed"
+	}
+	l.sum(o)
+	return l.resumable(o, &exit{code: exitIncomplete, text: text})
+}
+
+// resumable completes a message with the command that goes on.
+func (l *listing) resumable(o *output, e *exit) *exit {
+	most := l.most
+	if most > 0 {
+		most -= o.entries
+	}
+	if o.position.IsZero() {
+		e.text += "; nothing was printed, to run the same again:"
+	} else {
+		e.text += "; the listing is incomplete, to go on:"
+	}
+	e.last = l.commandLine(o.position, most)
+	return e
+}
+
+// commandLine is the command that goes on at a position, in the same window, which no longer depends on the present time.
+func (l *listing) commandLine(at auditlogs.Position, most int) string {
+	words := []string{"cfaudit", "list", "--since", shellQuote(l.query.Since), "--before", shellQuote(l.query.Before)}
+	words = append(words, givenFlags(l.cmd.Flags(), "since", "before", "max", "from")...)
+	if most > 0 {
+		words = append(words, "--max", strconv.Itoa(most))
+	}
+	if !at.IsZero() {
+		words = append(words, "--from", at.String())
+	}
+	return strings.Join(words, " ")
+}
+
+// noteWindow tells what the service cannot answer for in this window.
+func (l *listing) noteWindow() {
+	now := l.env.now()
+	if before, err := auditlogs.ParseTime(l.query.Before); err == nil && before.After(now.Add(-settleTime)) {
+		l.note("the window reaches into the last two minutes, of which entries can still appear later")
+	}
+	if since, err := auditlogs.ParseTime(l.query.Since); err == nil && since.Before(now.AddDate(0, -retentionMonths, 0)) {
+		l.note("the window begins more than %d months ago, and the service keeps no older entries", retentionMonths)
+	}
+}
+
+// sum says what the listing came to.
+func (l *listing) sum(o *output) {
+	if l.repeated > 0 {
+		l.note("the service sent %s again, printed once", count(l.repeated, "entry", "entries"))
+	}
+	if l.unsorted > 0 {
+		l.note("the service sent %s out of the order of time", count(l.unsorted, "entry", "entries"))
+	}
+	if l.odd > 0 {
+		l.note("%s with a field of an unexpected type, printed all the same, such as %s", count(l.odd, "entry", "entries"), l.oddOne)
+	}
+	if l.encoding == formatTable || l.demo || l.verbose || l.progress.width > 0 {
+		l.say(fmt.Sprintf("%s on %s", count(o.entries, "entry", "entries"), count(l.progress.pages, "page", "pages")))
+	}
+}
+
+func (l *listing) note(format string, args ...any) { l.say("note: " + fmt.Sprintf(format, args...)) }
+
+// say prints a line for people. That standard error takes no more is nothing to fail for.
+func (l *listing) say(line string) { fmt.Fprintln(l.env.stderr, line) }

@@ -1,0 +1,50 @@
+// Command cfaudit lists Cloudflare's audit logs, version 2: every entry of a window, on every page, or a message that says
+// where it stopped and how to go on.
+//
+// It reads its API token from the environment variable CLOUDFLARE_API_TOKEN. Run "cfaudit help" for the rest, and
+// "cfaudit list --demo --since 7d" to see it at work without an account.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+)
+
+func main() {
+	ignoreClosedPipes()
+	os.Exit(run(context.Background(), environment{
+		args:     os.Args[1:],
+		stdout:   os.Stdout,
+		stderr:   os.Stderr,
+		getenv:   os.Getenv,
+		now:      time.Now,
+		terminal: terminalWidth,
+	}))
+}
+
+// An environment is all that a run of the command sees of the world around it, so that tests can give it another.
+type environment struct {
+	args     []string
+	stdout   io.Writer
+	stderr   io.Writer
+	getenv   func(name string) string
+	now      func() time.Time
+	terminal func(w io.Writer) int // the width of the terminal that w writes to; 0 where it is none
+}
+
+// terminalWidth returns the width of the terminal that w writes to, and 0 where it writes to something else.
+func terminalWidth(w io.Writer) int {
+	file, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil || width <= 0 {
+		return 80
+	}
+	return width
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The codes with which the command ends.
+const (
+	exitComplete    = 0
+	exitIncomplete  = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// An exit ends the command with a code other than 0. Its text is printed after the program's name, and its last line, if
+// there is one, after that, for itself, so that it can be copied.
+type exit struct {
+	code int
+	text string
+	last string
+}
+
+func (e *exit) Error() string { return e.text }
+
+// usage is a mistake in the command line or in the variables that stand in for it. Cmd is where to look for help.
+func usage(cmd *cobra.Command, format string, args ...any) *exit {
+	return &exit{exitUsage, fmt.Sprintf(format, args...), fmt.Sprintf("see %q", cmd.CommandPath()+" --help")}
+}
+
+// run does what the command line says and returns the exit code.
+func run(ctx context.Context, env environment) int {
+	out := &remembering{Writer: env.stdout}
+	root := newRoot(&env, out)
+	root.SetArgs(env.args)
+	root.SetOut(out)
+	root.SetErr(env.stderr)
+
+	err := root.ExecuteContext(ctx)
+	if err == nil && out.err != nil && !closedPipe(out.err) {
+		err = &exit{code: exitIncomplete, text: writeFailed(out.err)}
+	}
+	if err == nil {
+		return exitComplete
+	}
+	var e *exit
+	if !errors.As(err, &e) {
+		// What cobra itself finds wrong.
+		e = misused(root, env.args, err)
+	}
+	if e.text != "" {
+		fmt.Fprintf(env.stderr, "cfaudit: %s\n", e.text)
+	}
+	if e.last != "" {
+		fmt.Fprintln(env.stderr, e.last)
+	}
+	return e.code
+}
+
+// writeFailed says that standard output takes no more, and why.
+func writeFailed(err error) string {
+	var inner *fs.PathError
+	if errors.As(err, &inner) {
+		err = inner.Err // Without the path, which is only another name for it.
+	}
+	return "standard output: " + err.Error()
+}
+
+// remembering keeps the first error of a writer for those who cannot return it: help, completion.
+type remembering struct {
+	io.Writer
+	err error
+}
+
+func (w *remembering) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
+}
+
+// newRoot makes the whole command. Data is printed to out, which is env.stdout or leads there.
+func newRoot(env *environment, out io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cfaudit",
+		Short: "Read Cloudflare's audit logs",
+		Long: "Reads Cloudflare's audit logs, version 2: the record of who changed what in an account. Every entry of a window is " +
+			"printed, from every page, or the command fails and says how to go on.",
+		Example: "  export CLOUDFLARE_API_TOKEN=… CLOUDFLARE_ACCOUNT_ID=…\n" +
+			"  cfaudit list --since 24h\n" +
+			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
+		SilenceErrors:      true,
+		SilenceUsage:       true,
+		DisableSuggestions: true, // misused makes them, in the form of the other messages.
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usage(cmd, "a command is missing: want one of %s", strings.Join(commandNames(cmd), ", "))
+		},
+	}
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	root.SetFlagErrorFunc(flagMistake)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		width := env.terminal(env.stdout)
+		if width == 0 {
+			width = 100
+		}
+		fmt.Fprint(cmd.OutOrStdout(), helpText(cmd, width))
+	})
+	root.SetHelpCommand(newHelp())
+	root.AddCommand(newList(env, out), newServe(env, out), newVersion(out))
+	return root
+}
+
+// newHelp makes the help command. Unlike cobra's own, it fails when it is asked about a command that there is not.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Explain a command",
+		Long:  "Explains a command and its flags.",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return commandNames(cmd.Root()), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			asked, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return misused(cmd.Root(), args, err)
+			}
+			if len(rest) > 0 {
+				return usage(cmd, "there is no command %q", strings.Join(args, " "))
+			}
+			asked.InitDefaultHelpFlag()
+			return asked.Help()
+		},
+	}
+}
+
+// misused turns what cobra reports into a message of this command.
+func misused(root *cobra.Command, args []string, err error) *exit {
+	if _, _, unknown := root.Find(args); unknown != nil {
+		for _, arg := range args {
+			if strings.HasPrefix(arg, "-") {
+				continue
+			}
+			if near := nearest(arg, commandNames(root)); near != "" {
+				return usage(root, "unknown command %q: did you mean %q?", arg, near)
+			}
+			return usage(root, "unknown command %q: want one of %s", arg, strings.Join(commandNames(root), ", "))
+		}
+	}
+	return usage(root, "%s", err)
+}
+
+func commandNames(root *cobra.Command) []string {
+	var names []string
+	for _, cmd := range root.Commands() {
+		if cmd.IsAvailableCommand() || cmd.Name() == "help" {
+			names = append(names, cmd.Name())
+		}
+	}
+	return names
+}
+
+// noArguments refuses arguments, which are mostly a flag's value that lost its flag.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usage(cmd, "unknown argument %q: %q takes flags only", args[0], cmd.CommandPath())
+}
+
+// flagMistake names the flag that is wrong, and shows what would be right.
+func flagMistake(cmd *cobra.Command, err error) error {
+	var (
+		invalid *pflag.InvalidValueError
+		missing *pflag.ValueRequiredError
+		unknown *pflag.NotExistError
+	)
+	switch {
+	case errors.As(err, &invalid):
+		return usage(cmd, "--%s %s: %s", invalid.GetFlag().Name, excerpt(invalid.GetValue()), invalid.Unwrap())
+	case errors.As(err, &missing):
+		if v, ok := missing.GetFlag().Value.(*flagValue); ok {
+			return usage(cmd, "--%s needs a value: want %s", missing.GetFlag().Name, v.want)
+		}
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		name := unknown.GetSpecifiedName()
+		if near := nearest(strings.NewReplacer("_", "-", ".", "-").Replace(name), names); near != "" {
+			return usage(cmd, "unknown flag --%s: did you mean --%s?", name, near)
+		}
+		return usage(cmd, "unknown flag --%s", name)
+	}
+	return usage(cmd, "%s", err)
+}
+
+// excerpt quotes what somebody typed, without letting it fill the screen.
+func excerpt(text string) string {
+	if runes := []rune(text); len(runes) > 60 {
+		text = string(runes[:60]) + "…"
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+// nearest returns the name that a mistyped one was probably meant to be; empty where none is near.
+func nearest(typed string, names []string) string {
+	best, least := "", max(2, len(typed)/3)+1
+	for _, name := range names {
+		if d := distance(typed, name); d < least {
+			best, least = name, d
+		}
+	}
+	return best
+}
+
+// distance counts the letters to add, remove or change between two words.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cfaudit.example/wrapper/auditlogstest"
+)
+
+const groupServer = "Server"
+
+// A serving is one run of "cfaudit serve".
+type serving struct {
+	env *environment
+	cmd *cobra.Command
+	out io.Writer
+
+	address  string
+	entries  int
+	seed     uint64
+	load     string
+	accounts []string
+	latency  time.Duration
+	pageCap  int
+	verbose  bool
+}
+
+func newServe(env *environment, out io.Writer) *cobra.Command {
+	s := &serving{env: env, out: out, address: "127.0.0.1:8790", entries: demoEntries}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a fake of the API, for programs in any language",
+		Long: "Runs a fake of the audit log API until it is interrupted. It is strict about what the contract allows, and holds " +
+			"made-up entries of the last 30 days, or those of a file. Every token is good.",
+		Example: "  cfaudit serve\n" +
+			"  cfaudit serve --addr 127.0.0.1:0 --load entries.ndjson --page-cap 100",
+		Annotations: map[string]string{helpFooter: serveFooter},
+		Args:        noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s.cmd = cmd
+			return s.run(cmd.Context())
+		},
+	}
+	for _, flag := range s.flags() {
+		flag.addTo(cmd)
+	}
+	return cmd
+}
+
+const serveFooter = `Output
+The base URL is printed as a single line once requests can come.
+
+Exit status
+0: stopped by an interrupt. 1: the file or the address is not usable. 2: wrong usage.`
+
+func (s *serving) flags() []*flagValue {
+	return []*flagValue{
+		{
+			name: "addr", placeholder: "HOST:PORT", group: groupServer, standard: s.address,
+			help: "the address to listen on; port 0 takes a free one",
+			want: "a host and a port, such as 127.0.0.1:8790",
+			set: func(value string) bool {
+				s.address = value
+				_, port, err := net.SplitHostPort(value)
+				if err != nil {
+					return false
+				}
+				_, err = strconv.ParseUint(port, 10, 16)
+				return err == nil
+			},
+		},
+		{
+			name: "entries", placeholder: "N", group: groupServer,
+			standard: fmt.Sprintf("%d, or none with --load", demoEntries),
+			help:     "how many entries to make up",
+			want:     "a whole number from 0 to 10000000, such as 5000",
+			set:      whole(&s.entries, 0, 10_000_000),
+		},
+		{
+			name: "seed", placeholder: "N", group: groupServer, standard: "0",
+			help: "makes other entries up",
+			want: "a whole number from 0, such as 7",
+			set: func(value string) bool {
+				var err error
+				s.seed, err = strconv.ParseUint(value, 10, 64)
+				return err == nil
+			},
+		},
+		{
+			name: "load", placeholder: "FILE", group: groupServer, files: true,
+			help: "serve the entries of a file, one JSON object on each line, byte for byte",
+			want: "the name of a file",
+			set:  into(&s.load),
+		},
+		{
+			name: "account", placeholder: "ID", group: groupServer, repeated: true, standard: "any",
+			help: "an account that exists, and no other does; can be repeated",
+			want: accountWanted(),
+			set: func(value string) bool {
+				s.accounts = append(s.accounts, value)
+				return regexp.MustCompile(parameter("account_id").Pattern).MatchString(value)
+			},
+		},
+		{
+			name: "latency", placeholder: "DURATION", group: groupServer, standard: "0s",
+			help: "how long each answer waits",
+			want: "a length of time, such as 200ms",
+			set: func(value string) bool {
+				var err error
+				s.latency, err = time.ParseDuration(value)
+				return err == nil && s.latency >= 0
+			},
+		},
+		{
+			name: "page-cap", placeholder: "N", group: groupServer, standard: "none",
+			help: "entries on a page at most, whatever is asked for",
+			want: "a whole number from 1, such as 100",
+			set:  whole(&s.pageCap, 1, 0),
+		},
+		{
+			name: "verbose", short: "v", group: groupServer,
+			help: "log each request to standard error",
+			want: "true or false",
+			set:  truth(&s.verbose),
+		},
+	}
+}
+
+func (s *serving) run(ctx context.Context) error {
+	var loaded []any
+	if s.load != "" {
+		var err error
+		if loaded, err = loadEntries(s.load); err != nil {
+			return &exit{code: exitIncomplete, text: err.Error()}
+		}
+		if !s.cmd.Flags().Changed("entries") {
+			s.entries = 0
+		}
+	}
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
+	listener, err := net.Listen("tcp", s.address)
+	if err != nil {
+		return &exit{code: exitIncomplete, text: err.Error()}
+	}
+	fake := s.newFake(loaded)
+	defer fake.Close()
+	server := &http.Server{
+		Handler:           fake,
+		ReadHeaderTimeout: time.Minute,
+		ErrorLog:          log.New(s.env.stderr, "", 0),
+	}
+	if s.verbose {
+		server.Handler = s.logged(fake)
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	if err := s.announce(fake, listener.Addr()); err != nil {
+		_ = server.Close()
+		return err
+	}
+	select {
+	case err := <-failed:
+		return &exit{code: exitIncomplete, text: err.Error()}
+	case <-ctx.Done():
+	}
+	// Answers that are on their way may arrive; those that wait are ended by the fake's Close.
+	closing, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if server.Shutdown(closing) != nil {
+		fake.Close()
+		_ = server.Close()
+	}
+	return nil
+}
+
+func (s *serving) newFake(loaded []any) *auditlogstest.Server {
+	history := demoHistory(s.env.now(), s.entries, s.seed)
+	// Unlike a listing, whoever asks here may well ask for the rest of today.
+	history.Before = s.env.now().UTC()
+	options := []auditlogstest.Option{auditlogstest.WithHistory(history), auditlogstest.WithLatency(s.latency)}
+	if s.accounts != nil {
+		options = append(options, auditlogstest.WithAccounts(s.accounts...))
+	}
+	if s.pageCap > 0 {
+		options = append(options, auditlogstest.WithMaxPageSize(s.pageCap))
+	}
+	fake := auditlogstest.NewServer(options...)
+	fake.Add(loaded...)
+	return fake
+}
+
+// announce prints the base URL, and how to use it.
+func (s *serving) announce(fake *auditlogstest.Server, address net.Addr) error {
+	host, port, err := net.SplitHostPort(address.String())
+	if err != nil {
+		return err
+	}
+	ip := net.ParseIP(host)
+	if ip == nil || !ip.IsLoopback() {
+		fmt.Fprintf(s.env.stderr, "note: %s can be reached from other machines\n", address)
+	}
+	if ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	base, err := url.Parse(fake.URL)
+	if err != nil {
+		return err
+	}
+	base.Host = net.JoinHostPort(host, port)
+	account := auditlogstest.AccountID
+	if s.accounts != nil {
+		account = s.accounts[0]
+	}
+	fmt.Fprintf(s.env.stderr, "use it with: CLOUDFLARE_API_TOKEN=any cfaudit list --base-url %s --account %s --since 7d\nstop it with an interrupt (Ctrl-C)\n",
+		base, account)
+	if _, err := fmt.Fprintln(s.out, base); err != nil && !closedPipe(err) {
+		return &exit{code: exitIncomplete, text: writeFailed(err)}
+	}
+	return nil
+}
+
+// logged logs each request once it is answered.
+func (s *serving) logged(next http.Handler) http.Handler {
+	logger := log.New(s.env.stderr, "", log.LstdFlags|log.LUTC)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Deferred, since the fake breaks connections off by a panic.
+		recorder := &statusRecorder{ResponseWriter: w}
+		defer func() { logger.Printf("%s %s: %d", r.Method, clean(r.URL.RequestURI()), recorder.status) }()
+		next.ServeHTTP(recorder, r)
+	})
+}
+
+// A statusRecorder remembers the status of an answer.
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *statusRecorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap leads http.ResponseController to the connection.
+func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// loadEntries reads a file of entries, one on each line. Lines without anything on them do not count.
+func loadEntries(name string) ([]any, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var entries []any
+	reader := bufio.NewReader(file)
+	for number := 1; ; number++ {
+		text, err := reader.ReadBytes('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		if text = bytes.TrimSpace(text); len(text) > 0 {
+			if text[0] != '{' || !json.Valid(text) {
+				return nil, fmt.Errorf("%s: line %d is not a JSON object: want one entry on each line", name, number)
+			}
+			entries = append(entries, json.RawMessage(text))
+		}
+		if err != nil {
+			return entries, nil
+		}
+	}
+}
