@@ -266,7 +266,7 @@ func loadEntries(name string) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	var entries []any
 	reader := bufio.NewReader(file)
 	for number := 1; ; number++ {

@@ -76,11 +76,11 @@ func tableTime(e *auditlogs.Entry) string {
 }
 
 func tableActor(e *auditlogs.Entry) string {
-	return firstOf(e.Actor.Email, e.Actor.TokenName, e.Actor.ID, string(e.Actor.Type))
+	return firstOf(e.Actor.Email, e.Actor.TokenName, e.Actor.ID, e.Actor.Type)
 }
 
 func tableAction(e *auditlogs.Entry) string {
-	return firstOf(e.Action.Description, string(e.Action.Type))
+	return firstOf(e.Action.Description, e.Action.Type)
 }
 
 // tableResource says what was changed, and in which zone.

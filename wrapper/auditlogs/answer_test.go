@@ -90,7 +90,7 @@ func TestErrors(t *testing.T) {
 				t.Errorf("%v is not %v", err, test.is)
 			}
 			for _, kind := range []error{auditlogs.ErrUnauthorized, auditlogs.ErrForbidden, auditlogs.ErrNotFound, auditlogs.ErrRateLimited, auditlogs.ErrCursorLoop, auditlogs.ErrInvalidQuery, auditlogs.ErrMalformedResponse, auditlogs.ErrRedirect, auditlogs.ErrLimitExceeded} {
-				if kind != test.is && errors.Is(err, kind) {
+				if !errors.Is(test.is, kind) && errors.Is(err, kind) {
 					t.Errorf("%v is also %v", err, kind)
 				}
 			}

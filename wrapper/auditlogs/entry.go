@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"io"
 	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
@@ -105,7 +104,7 @@ type identity [16]byte
 func (e *Entry) identity() identity {
 	hash := sha256.New()
 	if e.ID != "" {
-		io.WriteString(hash, e.ID)
+		hash.Write([]byte(e.ID))
 	} else {
 		hash.Write([]byte{0}) // So that no id can stand for another entry's bytes.
 		hash.Write(e.Raw)

@@ -43,7 +43,7 @@ func TestOddEntries(t *testing.T) {
 			}},
 		{"an offset", `{"action":{"time":"2024-10-30T14:00:00.123456789+02:00"}}`, nil,
 			func(e *auditlogs.Entry) bool {
-				return e.Action.Time == time.Date(2024, 10, 30, 12, 0, 0, 123456789, time.UTC)
+				return e.Action.Time.Location() == time.UTC && e.Action.Time.Equal(time.Date(2024, 10, 30, 12, 0, 0, 123456789, time.UTC))
 			}},
 		{"bytes that are no text", "{\"id\":\"a\xff\",\"zone\":{\"name\":\"x\"}}", nil,
 			func(e *auditlogs.Entry) bool { return e.ID == "a\uFFFD" && e.Zone.Name == "x" }},

@@ -154,7 +154,7 @@ func (c *config) exchange(ctx context.Context, l *listing, cursor, token string,
 	if err != nil {
 		return nil, timedOut(ctx, err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	a.StatusCode, a.RayID = response.StatusCode, strings.ReplaceAll(response.Header.Get("CF-Ray"), token, redacted)
 	c.obey(response)
 	t := transfers.Get().(*transfer)

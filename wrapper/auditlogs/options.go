@@ -222,7 +222,7 @@ func WithLimits(limits Limits) Option {
 			{"Remembered", limits.Remembered, &c.limits.Remembered},
 		} {
 			if bound.given < 0 {
-				return fmt.Errorf("Limits.%s is %d: want 0 for the default, or more", bound.name, bound.given)
+				return fmt.Errorf("limit Limits.%s is %d: want 0 for the default, or more", bound.name, bound.given)
 			}
 			if bound.given > 0 {
 				*bound.taken = bound.given

@@ -101,7 +101,7 @@ func newAccountListing(account string, q Query) (*listing, error) {
 func newListing(l *listing, path ...string) (*listing, error) {
 	var query url.Values
 	for _, p := range l.operation.Parameters {
-		values := []string{}
+		var values []string
 		if p.In == "path" {
 			values, path = path[:1], path[1:]
 		} else {

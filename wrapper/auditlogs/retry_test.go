@@ -16,7 +16,7 @@ import (
 
 // paused lists once in virtual time, against a fake that has the faults in store, and returns what came and how long it
 // took.
-func paused(t *testing.T, faults []auditlogstest.Fault, options ...auditlogs.Option) (ids []string, end error, took time.Duration, tries int) {
+func paused(t *testing.T, faults []auditlogstest.Fault, options ...auditlogs.Option) (ids []string, took time.Duration, tries int, end error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t, 5)
@@ -27,7 +27,7 @@ func paused(t *testing.T, faults []auditlogstest.Fault, options ...auditlogs.Opt
 		took, tries = time.Since(start), len(s.Requests())
 		s.Close()
 	})
-	return ids, end, took, tries
+	return ids, took, tries, end
 }
 
 func TestRetries(t *testing.T) {
@@ -65,7 +65,7 @@ func TestRetries(t *testing.T) {
 		{"a refusal", []auditlogstest.Fault{{Status: 403}}, false, 1, 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			ids, err, took, tries := paused(t, test.faults)
+			ids, took, tries, err := paused(t, test.faults)
 			if test.whole {
 				wantIDs(t, ids, counted(0, 4))
 			}
@@ -81,7 +81,7 @@ func TestRetries(t *testing.T) {
 
 func TestTimeoutSaysSo(t *testing.T) {
 	slow := auditlogstest.Fault{Delay: time.Hour}
-	_, err, took, _ := paused(t, []auditlogstest.Fault{slow, slow}, auditlogs.WithTimeout(5*time.Second), auditlogs.WithRetry(2, 0, 0))
+	_, took, _, err := paused(t, []auditlogstest.Fault{slow, slow}, auditlogs.WithTimeout(5*time.Second), auditlogs.WithRetry(2, 0, 0))
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "within 5s") || took != 10*time.Second {
 		t.Errorf("%v after %s", err, took)
 	}
@@ -208,7 +208,7 @@ func (c *counter) Waited(d time.Duration) {
 
 func TestObserver(t *testing.T) {
 	var seen counter
-	ids, err, _, _ := paused(t, []auditlogstest.Fault{{Status: 429, Header: http.Header{"Retry-After": {"30"}}}}, auditlogs.WithObserver(&seen))
+	ids, _, _, err := paused(t, []auditlogstest.Fault{{Status: 429, Header: http.Header{"Retry-After": {"30"}}}}, auditlogs.WithObserver(&seen))
 	if err != nil || len(ids) != 5 {
 		t.Fatal(ids, err)
 	}

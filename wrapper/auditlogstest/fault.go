@@ -56,15 +56,15 @@ type Fault struct {
 func (f *Fault) check() error {
 	switch {
 	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
-		return fmt.Errorf("Status %d is not between 200 and 599", f.Status)
+		return fmt.Errorf("its Status %d is not between 200 and 599", f.Status)
 	case f.Delay < 0 || f.Drip < 0:
-		return errors.New("Delay or Drip is negative")
+		return errors.New("its Delay or Drip is negative")
 	case !(f.CutAt >= 0 && f.CutAt <= 1):
 		return fmt.Errorf("CutAt %v is not between 0 and 1", f.CutAt)
 	case f.CutAt != 0 && !f.Cut:
 		return errors.New("CutAt without Cut")
 	case f.Drop && f.Raw != nil:
-		return errors.New("Drop and Raw exclude each other")
+		return errors.New("its Drop and Raw exclude each other")
 	}
 	return nil
 }
