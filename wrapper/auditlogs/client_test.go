@@ -30,7 +30,7 @@ func TestWrongOptions(t *testing.T) {
 		{token, auditlogs.WithBaseURL("api.cloudflare.com"), "https://"},
 		{token, auditlogs.WithBaseURL("ftp://api.cloudflare.com"), "https://"},
 		{token, auditlogs.WithBaseURL("https://"), "https://"},
-		{token, auditlogs.WithBaseURL("https://user:pass@api.cloudflare.com"), "no user"},
+		{token, auditlogs.WithBaseURL("https://user:pass@api.cloudflare.com"), "a user"},
 		{token, auditlogs.WithBaseURL("https://api.cloudflare.com?x=1"), "query"},
 		{token, auditlogs.WithBaseURL("http://api.cloudflare.com/client/v4"), "WithInsecureHTTP"},
 		{token, auditlogs.WithBaseURL("http://127.0.0.1.example.com"), "WithInsecureHTTP"},
@@ -199,7 +199,9 @@ func TestTokenIsShownNowhere(t *testing.T) {
 	})
 	c := newClient(t, newFake(t, 0), auditlogs.WithLogger(logger), auditlogs.WithHTTPClient(&http.Client{Transport: broken}))
 	for _, err := range c.Entries(t.Context(), account, day) {
-		fmt.Fprintf(&shown, "%v %+v\n", err, err)
+		for ; err != nil; err = errors.Unwrap(err) {
+			fmt.Fprintf(&shown, "%v %+v %#v\n", err, err, err)
+		}
 	}
 	if !strings.Contains(shown.String(), "[redacted]") || shown.Len() < 10_000 {
 		t.Error("the faults did not show")

@@ -3,6 +3,7 @@ package auditlogs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -154,15 +155,26 @@ func (e *IncompleteError) Error() string {
 // Unwrap returns what ended the iteration.
 func (e *IncompleteError) Unwrap() error { return e.Err }
 
-// A transportError is a request that got no usable answer: the network failed, or what came is not an answer. It shows
-// the token nowhere, whatever the network's own error holds.
+// A transportError is a request that got no usable answer: the network failed, or what came is not an answer. Its text
+// has no token in it, whatever the network's own error holds.
 type transportError struct {
-	text string
-	err  error
+	text  string
+	cause error
+	open  bool // the cause does not hold the token, and may be shown to those who unwrap
 }
 
-func (e *transportError) Error() string { return e.text }
-func (e *transportError) Unwrap() error { return e.err }
+func (e *transportError) Error() string        { return e.text }
+func (e *transportError) Is(target error) bool { return errors.Is(e.cause, target) }
+
+func (e *transportError) Unwrap() error {
+	if e.open {
+		return e.cause
+	}
+	return nil
+}
+
+// Format prints the text, also where a format asks for fields.
+func (e *transportError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.text) }
 
 // printable makes text from the network safe for terminals and logs, and bounds it.
 func printable(text string) string {

@@ -347,5 +347,5 @@ func hideToken(err error, token string, l *listing) error {
 		return answered
 	}
 	text := strings.ReplaceAll(err.Error(), token, redacted)
-	return &transportError{text: l.String() + ": " + printable(text), err: err}
+	return &transportError{text: l.String() + ": " + printable(text), cause: err, open: text == err.Error()}
 }

@@ -87,7 +87,8 @@ func WithBaseURL(base string) Option {
 		case u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.Opaque != "":
 			return fmt.Errorf("base URL %q: want an absolute URL such as %s", u.Redacted(), DefaultBaseURL)
 		case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
-			return fmt.Errorf("base URL %q: want no user, query or fragment, as in %s", u.Redacted(), DefaultBaseURL)
+			// What is in these may be a secret.
+			return errors.New("base URL has a user, a query or a fragment: want one without, such as " + DefaultBaseURL)
 		}
 		c.baseURL = strings.TrimRight(base, "/")
 		return nil

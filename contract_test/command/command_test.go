@@ -1,0 +1,276 @@
+// Package command runs the real program, as a shell would, against the fake of the API.
+package command
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogstest"
+)
+
+// programs is the folder that holds the program.
+var programs string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(func() int {
+		var err error
+		if programs, err = os.MkdirTemp("", "cfaudit-command"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(programs)
+		name := "cfaudit"
+		if runtime.GOOS == "windows" {
+			name += ".exe"
+		}
+		build := exec.Command("go", "build", "-race", "-o", filepath.Join(programs, name), "./cmd/cfaudit")
+		build.Dir = filepath.Join("..", "..") // What the program needs is not what this module needs.
+		if output, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n%s", build, err, output)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+const token = "secret-token-of-the-test"
+
+// The window of the fake's history, and the number of its entries.
+var (
+	since  = time.Date(2024, 10, 1, 0, 0, 0, 0, time.UTC)
+	before = time.Date(2024, 10, 31, 0, 0, 0, 0, time.UTC)
+)
+
+const entries = 3500
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			server := auditlogstest.NewServer(auditlogstest.WithTokens(token), auditlogstest.WithAccounts(auditlogstest.AccountID),
+				auditlogstest.WithHistory(auditlogstest.History{Entries: entries, Since: since, Before: before}))
+			env.Defer(server.Close)
+			env.Values[serverKey{}] = server
+			env.Setenv("PATH", programs+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("URL", server.URL)
+			env.Setenv("ACCOUNT", auditlogstest.AccountID)
+			env.Setenv("CLOUDFLARE_API_TOKEN", token)
+			// The race detector ends a program that it has something to say about with a code of its own.
+			env.Setenv("GORACE", "exitcode=66 atexit_sleep_ms=0")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"stored": stored, "asked": asked, "requests": requests, "fail": fail, "exits": exits, "interrupts": interrupts,
+			"lines": lines, "resume": resume, "shows-filters": showsFilters, "no-token": noToken,
+		},
+	})
+}
+
+type serverKey struct{}
+
+func serverOf(ts *testscript.TestScript) *auditlogstest.Server {
+	return ts.Value(serverKey{}).(*auditlogstest.Server)
+}
+
+// want holds a script's own mistakes apart from what it tests.
+func want(ts *testscript.TestScript, ok bool, usage string) {
+	if !ok {
+		ts.Fatalf("usage: %s", usage)
+	}
+}
+
+func number(ts *testscript.TestScript, text string) int {
+	n, err := strconv.Atoi(text)
+	ts.Check(err)
+	return n
+}
+
+func moment(ts *testscript.TestScript, text string) time.Time {
+	t, err := time.Parse(time.RFC3339, text)
+	ts.Check(err)
+	return t
+}
+
+// stored compares a file with what the fake holds of a window, byte for byte.
+func stored(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && (len(args) == 1 || len(args) == 3), "stored file [since before]")
+	from, to := since, before
+	if len(args) == 3 {
+		from, to = moment(ts, args[1]), moment(ts, args[2])
+	}
+	var all bytes.Buffer
+	for _, entry := range serverOf(ts).Stored(from, to) {
+		all.Write(entry)
+		all.WriteByte('\n')
+	}
+	if got := ts.ReadFile(args[0]); got != all.String() {
+		ts.Fatalf("%s holds %d lines that are not the %d that are stored", args[0], strings.Count(got, "\n"), bytes.Count(all.Bytes(), []byte{'\n'}))
+	}
+}
+
+// asked looks for parameters, as they are on the wire, in the last request.
+func asked(ts *testscript.TestScript, neg bool, args []string) {
+	all := serverOf(ts).Requests()
+	want(ts, len(args) > 0, "[!] asked parameter...")
+	if len(all) == 0 {
+		ts.Fatalf("nothing was asked")
+	}
+	query := all[len(all)-1].URL.RawQuery
+	for _, arg := range args {
+		if slices.Contains(strings.Split(query, "&"), arg) == neg {
+			ts.Fatalf("the last request asked for %s", query)
+		}
+	}
+}
+
+// requests checks how many requests there have been.
+func requests(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) == 1, "requests count")
+	if n := len(serverOf(ts).Requests()); n != number(ts, args[0]) {
+		ts.Fatalf("there have been %d requests", n)
+	}
+}
+
+// fail harms one of the coming requests, after as many good ones as are given.
+func fail(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) == 2, "fail status|slow|cut good-requests-before")
+	fault := auditlogstest.Fault{}
+	switch args[0] {
+	case "slow":
+		fault.Delay = time.Hour
+	case "cut":
+		fault.Cut, fault.CutAt = true, 0.5
+	default:
+		fault.Status = number(ts, args[0])
+	}
+	serverOf(ts).FailNext(append(make([]auditlogstest.Fault, number(ts, args[1])), fault)...)
+}
+
+// exits runs the program and compares its exit code. Its output goes to the files out and err, or where "-o file" says.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) > 1, "exits code [-o file] argument...")
+	code := number(ts, args[0])
+	out, cmd := start(ts, args[1:])
+	defer out.Close()
+	if got := finish(ts, cmd); got != code {
+		ts.Fatalf("exit %d, want %d\n%s", got, code, ts.ReadFile("err"))
+	}
+}
+
+// interrupts runs the program, sends it the signal once the fake has been asked so many times, and expects it to end
+// with a code.
+func interrupts(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) > 2, "interrupts code requests argument...")
+	asked := number(ts, args[1])
+	out, cmd := start(ts, args[2:])
+	defer out.Close()
+	for deadline := time.Now().Add(time.Minute); len(serverOf(ts).Requests()) < asked; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			_ = cmd.Process.Kill()
+			ts.Fatalf("the program does not ask")
+		}
+	}
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	if got := finish(ts, cmd); got != number(ts, args[0]) {
+		ts.Fatalf("exit %d, want %s\n%s", got, args[0], ts.ReadFile("err"))
+	}
+}
+
+func start(ts *testscript.TestScript, args []string) (out *os.File, cmd *exec.Cmd) {
+	name := ts.MkAbs("out")
+	if len(args) > 2 && args[0] == "-o" {
+		name, args = ts.MkAbs(args[1]), args[2:]
+	}
+	out, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	ts.Check(err)
+	errs, err := os.Create(ts.MkAbs("err"))
+	ts.Check(err)
+	defer errs.Close()
+	cmd = exec.Command(filepath.Join(programs, "cfaudit"), args...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, variable := range []string{
+		"CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_BASE_URL", "GORACE", "PATH", "HOME", "SYSTEMROOT", "TMPDIR",
+	} {
+		if value := ts.Getenv(variable); value != "" {
+			cmd.Env = append(cmd.Env, variable+"="+value)
+		}
+	}
+	cmd.Stdout, cmd.Stderr = out, errs
+	ts.Check(cmd.Start())
+	return out, cmd
+}
+
+func finish(ts *testscript.TestScript, cmd *exec.Cmd) int {
+	timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	_ = cmd.Wait()
+	return cmd.ProcessState.ExitCode()
+}
+
+// lines checks how many whole lines a file has.
+func lines(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) == 2, "lines file count")
+	text := ts.ReadFile(args[0])
+	if n := strings.Count(text, "\n"); n != number(ts, args[1]) || text != "" && !strings.HasSuffix(text, "\n") {
+		ts.Fatalf("%s has %d lines", args[0], n)
+	}
+}
+
+// resume runs the last line of the file err in a shell, and adds what it prints to the end of a file.
+func resume(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) == 1, "resume file")
+	all := strings.Split(strings.TrimSpace(ts.ReadFile("err")), "\n")
+	command := all[len(all)-1]
+	if !strings.HasPrefix(command, "cfaudit list --since ") {
+		ts.Fatalf("the last line is %q", command)
+	}
+	ts.Check(ts.Exec("sh", "-c", command+" >>"+args[0]))
+}
+
+// shows-filters checks that a file shows the flag of each filter, and its values.
+func showsFilters(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) == 1, "shows-filters file")
+	text := strings.Join(strings.Fields(ts.ReadFile(args[0])), " ")
+	for _, p := range auditlogsapi.ListAccountAuditLogsOperation.Parameters {
+		if p.Field == "" {
+			continue
+		}
+		name, not := strings.CutSuffix(strings.ReplaceAll(p.Name, "_", "-"), ".not")
+		if not {
+			name = "not-" + name
+		}
+		if !regexp.MustCompile(`--`+name+`(,| [A-Z])`).MatchString(text) || !strings.Contains(text, strings.Join(p.Enum, ", ")) {
+			ts.Fatalf("%s is not shown", name)
+		}
+	}
+}
+
+// no-token checks that files do not hold the token, in any of the forms in which it travels.
+func noToken(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) > 0, "no-token file...")
+	for _, name := range args {
+		for _, form := range []string{token, url.QueryEscape(token), "Bearer"} {
+			if strings.Contains(ts.ReadFile(name), form) {
+				ts.Fatalf("%s holds %s", name, form)
+			}
+		}
+	}
+}

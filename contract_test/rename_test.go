@@ -1,0 +1,29 @@
+package contract
+
+import (
+	"bytes"
+	"testing"
+)
+
+// TestRename gives a copy of the module another path, and looks whether everything still builds and nothing keeps the old.
+func TestRename(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a copy of the repository")
+	}
+	root := t.TempDir()
+	copyRepository(t, root)
+	run(t, root, "git", "init", "-q")
+	run(t, root, "make", "rename", "MODULE=github.com/acme/audit")
+	old := []byte("cfaudit" + ".example")
+	for name, text := range readTree(t, root) {
+		if bytes.Contains(text, old) {
+			t.Errorf("%s still names %s", name, old)
+		}
+	}
+	run(t, root, "go", "vet", "./...")
+	run(t, root+"/contract_test", "go", "vet", "./...")
+	run(t, root+"/contract_test/consumer", "go", "vet", "./...")
+	if out := run(t, root, "go", "run", "./cmd/cfaudit", "version"); len(out) == 0 {
+		t.Error("the renamed command prints nothing")
+	}
+}
