@@ -79,6 +79,10 @@ cross: ## Build for the other systems
 	GOOS=darwin GOARCH=arm64 go build -o /dev/null ./cmd/cfaudit
 	GOOS=windows go vet ./wrapper/... ./cmd/...
 
+.PHONY: faults
+faults: ## The table of faults: what struck where, and what came of it
+	CFAUDIT_FAULT_TABLE=1 go test -count=1 -v -run '^TestFaults$$' ./wrapper/auditlogs
+
 .PHONY: live
 live: ## The contract against your own account; needs a token, and CFAUDIT_LIVE=1
 	cd contract_test && go test -count=1 -v -run Live .

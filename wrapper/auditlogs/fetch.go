@@ -70,7 +70,7 @@ func (c *config) fetch(ctx context.Context, l *listing, cursor string) (*answer,
 			return nil, backoff.Permanent(err)
 		}
 		return page, err
-	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(0))
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(c.longest()))
 	if err == nil {
 		result.attempts = attempts
 		return result, nil
@@ -86,6 +86,11 @@ func (c *config) fetch(ctx context.Context, l *listing, cursor string) (*answer,
 		err = fmt.Errorf("%w; after %d attempts", err, attempts)
 	}
 	return nil, err
+}
+
+// longest is how long a page may take until no further attempt starts.
+func (c *config) longest() time.Duration {
+	return c.maxWait + time.Duration(c.attempts)*(c.timeout+c.backoffCap)
 }
 
 // joined puts a second error behind the first, where there is one that says more.

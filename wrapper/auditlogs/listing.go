@@ -73,7 +73,7 @@ type pager struct {
 	listing *listing
 
 	cursor   string   // of the next page
-	position Position // behind the last page
+	position Position // behind the last entry that was delivered
 	last     identity // of the last entry that was delivered
 	lastTime time.Time
 	farthest time.Time // the latest time so far; the earliest where times descend
@@ -170,10 +170,17 @@ func (p *pager) page(answer *answer) *Page {
 	if len(page.Entries) > 0 {
 		p.last = page.Entries[len(page.Entries)-1].identity()
 	}
+	if p.skip != nil {
+		// Nothing is delivered yet: an error now, or the end of this run, leaves the place where it was.
+		page.Next = p.position
+		return page
+	}
+	// Where the listing fails from here on, it goes on with this page, and gets its cursor anew: that cursor may be what is
+	// wrong.
+	p.position = start.position(len(answer.rows), p.last, p.lastTime)
 	if answer.cursor != "" {
 		next := pageStart{listing: p.listing, cursor: answer.cursor}
 		page.Next = next.position(0, p.last, p.lastTime)
-		p.position = page.Next
 	}
 	return page
 }

@@ -142,7 +142,7 @@ func WithTimeout(timeout time.Duration) Option {
 
 // WithRetry bounds the requests for one page, the first included, and the pauses between them. A pause is drawn at random
 // between 0 and a bound, which is backoff after the first attempt and doubles up to most. The default is 8 attempts, half
-// a second and 30 seconds.
+// a second and 30 seconds. All attempts together end when [WithMaxWait], and the time and pause of each, have passed.
 func WithRetry(attempts int, backoff, most time.Duration) Option {
 	return func(c *config) error {
 		if attempts < 1 || backoff < 0 || most < backoff {
