@@ -13,6 +13,7 @@ import (
 	"math"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -157,6 +158,10 @@ func (c *config) exchange(ctx context.Context, l *listing, cursor, token string,
 	request.Header.Set("Authorization", "Bearer "+token)
 	response, err := c.httpClient.Do(request)
 	if err != nil {
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err // Without the method and the URL, which are long, and named anyway.
+		}
 		return nil, timedOut(ctx, err)
 	}
 	defer func() { _ = response.Body.Close() }()
