@@ -83,6 +83,10 @@ cross: ## Build for the other systems
 faults: ## The table of faults: what struck where, and what came of it
 	CFAUDIT_FAULT_TABLE=1 go test -count=1 -v -run '^TestFaults$$' ./wrapper/auditlogs
 
+.PHONY: schedules
+schedules: ## 10,000 random schedules of faults, pages, filters and histories
+	cd contract_test && go test -race -count=1 -run Schedules -timeout 30m . -rapid.checks=10000
+
 .PHONY: live
 live: ## The contract against your own account; needs a token, and CFAUDIT_LIVE=1
 	cd contract_test && go test -count=1 -v -run Live .
