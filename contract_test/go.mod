@@ -15,6 +15,7 @@ require (
 	github.com/oapi-codegen/runtime v1.8.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/tools v0.39.0 // indirect
+	pgregory.net/rapid v1.3.0 // indirect
 )
 
 require (

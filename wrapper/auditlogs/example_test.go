@@ -103,14 +103,15 @@ func ExampleFrom() {
 	// 3
 }
 
+// The token mostly comes from the environment. What is wrong with it or with an option is said before any request.
 func ExampleNew() {
-	client, err := auditlogs.New(os.Getenv("CLOUDFLARE_API_TOKEN"),
+	_, err := auditlogs.New("",
 		auditlogs.WithTimeout(30*time.Second),
 		auditlogs.WithRetry(5, time.Second, time.Minute),
 		auditlogs.WithUserAgent("my-service/1.2"))
-	fmt.Println(client != nil, err)
-	// Without the variable:
-	// false auditlogs: token is empty: want an API token, mostly from the environment variable CLOUDFLARE_API_TOKEN
+	fmt.Println(err)
+	// Output:
+	// auditlogs: token is empty: want an API token, mostly from the environment variable CLOUDFLARE_API_TOKEN
 }
 
 // What went wrong, and where to go on.
