@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"io/fs"
 
 	"cfaudit.example/wrapper/auditlogs"
 )
@@ -89,8 +90,25 @@ func (o *output) flush() error {
 			o.position = l.entry.Position()
 		}
 	}
-	o.cut = n > whole
+	o.cut = n > whole && !takeBack(o.w, n-whole)
 	clear(o.pending)
 	o.buffer, o.pending = o.buffer[:0], o.pending[:0]
 	return err
+}
+
+// takeBack removes the last bytes that were written, where that is possible: from a file, so that it ends with a whole line.
+func takeBack(w io.Writer, bytes int) bool {
+	file, ok := w.(interface {
+		io.Seeker
+		Stat() (fs.FileInfo, error)
+		Truncate(size int64) error
+	})
+	if !ok {
+		return false
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	end, err := file.Seek(int64(-bytes), io.SeekCurrent)
+	return err == nil && file.Truncate(end) == nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"strconv"
 	"strings"
@@ -30,7 +29,6 @@ const (
 type listing struct {
 	env *environment
 	cmd *cobra.Command
-	out io.Writer
 
 	connection
 	query    auditlogs.Query
@@ -48,8 +46,8 @@ type listing struct {
 	unsorted int
 }
 
-func newList(env *environment, out io.Writer) *cobra.Command {
-	l := &listing{env: env, out: out}
+func newList(env *environment) *cobra.Command {
+	l := &listing{env: env}
 	cmd := &cobra.Command{
 		Use:   "list --since WHEN [--before WHEN] [flags]",
 		Short: "Print the entries of a window",
@@ -225,7 +223,7 @@ func (l *listing) run(ctx context.Context) error {
 		}
 	}
 	l.query.Limit = &l.limit
-	o := &output{w: l.out, format: l.newFormat(), position: l.from}
+	o := &output{w: l.env.stdout, format: l.newFormat(), position: l.from}
 	o.continues = l.encoding == formatCSV && !l.from.IsZero()
 	l.progress = progress{w: l.env.stderr, start: time.Now()}
 	if !l.verbose {

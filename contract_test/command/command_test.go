@@ -175,11 +175,11 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// interrupts runs the program, sends it the signal once the fake has been asked so many times, and expects it to end
-// with a code.
+// interrupts runs the program, sends it the signal once it has asked the fake so many times, and expects it to end with a
+// code.
 func interrupts(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) > 2, "interrupts code requests argument...")
-	asked := number(ts, args[1])
+	asked := len(serverOf(ts).Requests()) + number(ts, args[1])
 	out, cmd := start(ts, args[2:])
 	defer out.Close()
 	for deadline := time.Now().Add(time.Minute); len(serverOf(ts).Requests()) < asked; time.Sleep(10 * time.Millisecond) {
