@@ -131,9 +131,6 @@ func TestNewFilter(t *testing.T) {
 		}
 	})
 	t.Run("command", func(t *testing.T) {
-		if sources, _ := filepath.Glob(filepath.Join(root, "cmd", "cfaudit", "*.go")); len(sources) == 0 {
-			t.Skip("cmd/cfaudit has no sources")
-		}
 		help := run(t, root, "go", "run", "./cmd/cfaudit", "list", "--help")
 		for _, flag := range []string{"--raw-user-agent", "--not-raw-user-agent"} {
 			if !strings.Contains(help, flag) {
