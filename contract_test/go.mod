@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	cfaudit.example v0.0.0
 	github.com/rogpeppe/go-internal v1.16.0
+	pgregory.net/rapid v1.3.0
 )
 
 require (
@@ -15,7 +16,6 @@ require (
 	github.com/oapi-codegen/runtime v1.8.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/tools v0.39.0 // indirect
-	pgregory.net/rapid v1.3.0 // indirect
 )
 
 require (

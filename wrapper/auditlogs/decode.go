@@ -27,6 +27,10 @@ var errNoSuccess = errors.New("success is not true")
 func decodePage(body []byte, limits Limits) (rows []stdjson.RawMessage, cursor string, err error) {
 	var page auditlogsapi.EntryPage
 	if err := json.Unmarshal(body, &page, decodeOptions); err != nil {
+		// The decoder has a bound of its own for depth, and may have met that one.
+		if err := checkDepth(body, decoderDepth); err != nil {
+			return nil, "", err
+		}
 		return nil, "", fmt.Errorf("%w: %w", ErrMalformedResponse, err)
 	}
 	if !page.Success {
@@ -50,6 +54,10 @@ func decodePage(body []byte, limits Limits) (rows []stdjson.RawMessage, cursor s
 	return page.Result, cursor, nil
 }
 
+// decoderDepth is how deep the decoder follows nesting, at the most. It is less than its own bound by more than the
+// envelope's depth, so that nothing falls between the two.
+const decoderDepth = 9990
+
 // checkDepth bounds how deep a JSON value nests.
 func checkDepth(value []byte, bound int) error {
 	// Nearly always there are not even as many brackets, and the cheap count decides.
@@ -66,7 +74,7 @@ func checkDepth(value []byte, bound int) error {
 		case inString:
 		case c == '{' || c == '[':
 			if depth++; depth > bound {
-				return fmt.Errorf("%w: it nests deeper than Limits.Depth allows, %d", ErrLimitExceeded, bound)
+				return fmt.Errorf("%w: it nests deeper than %d, and Limits.Depth is what bounds that", ErrLimitExceeded, bound)
 			}
 		case c == '}' || c == ']':
 			depth--

@@ -23,10 +23,10 @@ type Entry struct {
 	// keeping the entry does not keep its page in memory. The JSON values in Resource may share them.
 	Raw json.RawMessage
 
-	err      error
-	page     *pageStart
-	offset   int       // how many of the page's entries come before the place behind this one
-	lastTime time.Time // of this entry, or of the last before it that has one
+	err    error
+	page   *pageStart
+	offset int // how many of the page's entries come before the place behind this one
+	mark   mark
 }
 
 // Err is not nil when a field of the entry, or the entry itself, did not have the type that the contract gives it. Such
@@ -39,7 +39,7 @@ func (e *Entry) Position() Position {
 	if e.page == nil {
 		return Position{}
 	}
-	return e.page.position(e.offset, e.identity(), e.lastTime)
+	return e.page.position(e.offset, e.mark)
 }
 
 // MarshalJSON returns the entry's own bytes, so that an entry is stored or sent on as it came.
@@ -61,7 +61,7 @@ func (e *Entry) UnmarshalJSON(data []byte) error {
 type Page struct {
 	// Entries holds the page's entries in the order of the listing. A page without entries is not an end.
 	Entries []*Entry
-	// Next is the place behind the page. It is the zero Position on the last page.
+	// Next is the place behind the page's last entry. It is the zero Position on the last page.
 	Next Position
 	// RayID is the Ray ID of the request, for Cloudflare's support; empty where none came.
 	RayID string
@@ -81,19 +81,18 @@ type pageStart struct {
 	cursor  string
 }
 
-// position returns the place in a page behind its first entries, the last of which is given.
-func (s *pageStart) position(offset int, last identity, lastTime time.Time) Position {
-	if lastTime.Year() > 9999 || lastTime.Year() < 0 {
-		lastTime = time.Time{} // RFC 3339 has no text for it.
+// position returns the place in a page behind its first entries.
+func (s *pageStart) position(offset int, m mark) Position {
+	if year := m.Time.Year(); year > 9999 || year < 0 {
+		m.Time = time.Time{} // RFC 3339 has no text for it.
 	}
 	return Position{at: place{
-		Cursor:   s.cursor,
-		Offset:   offset,
-		Identity: last,
-		Time:     lastTime,
-		Since:    s.listing.since,
-		Before:   s.listing.before,
-		Query:    s.listing.identity,
+		Cursor: s.cursor,
+		Offset: offset,
+		mark:   m,
+		Since:  s.listing.since,
+		Before: s.listing.before,
+		Query:  s.listing.identity,
 	}}
 }
 

@@ -14,6 +14,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -203,8 +204,8 @@ func timedOut(ctx context.Context, err error) error {
 // A transfer holds the memory that one answer is read into. It is used again for the next: nothing that a caller gets
 // lies in it, since decoding copies.
 type transfer struct {
-	received bytes.Buffer // as transferred
-	inflated bytes.Buffer
+	received []byte // as transferred
+	inflated []byte
 	inflater gzip.Reader
 }
 
@@ -214,67 +215,70 @@ var transfers = sync.Pool{New: func() any { return new(transfer) }}
 const largestKept = 16 << 20
 
 func (t *transfer) release() {
-	if t.received.Cap()+t.inflated.Cap() <= largestKept {
+	if cap(t.received)+cap(t.inflated) <= largestKept {
 		transfers.Put(t)
 	}
 }
 
 // read reads a body whole, and inflates it where the transport did not. The result is good until the transfer's release.
-func (t *transfer) read(response *http.Response, limits Limits, a *Attempt) ([]byte, error) {
-	t.received.Reset()
-	t.inflated.Reset()
-	if size := response.ContentLength; size > 0 && size <= int64(limits.Body) {
-		t.received.Grow(int(size) + bytes.MinRead)
-	}
-	_, err := t.received.ReadFrom(&bounded{reader: response.Body, left: int64(limits.Body), name: "Body", read: &a.Received})
+func (t *transfer) read(response *http.Response, limits Limits, a *Attempt) (body []byte, err error) {
+	t.received, err = fill(t.received, response.Body, response.ContentLength, limits.Body, "Body")
+	a.Received = int64(len(t.received))
 	if err != nil {
-		return t.received.Bytes(), err
+		return t.received, err
 	}
 	switch encoding := response.Header.Get("Content-Encoding"); strings.ToLower(encoding) {
 	case "", "identity":
 		a.Inflated = a.Received
-		if a.Inflated > int64(limits.Inflated) {
-			return nil, fmt.Errorf("%w: the body is larger than Limits.Inflated allows", ErrLimitExceeded)
+		if len(t.received) > limits.Inflated {
+			return nil, tooLarge("Inflated", limits.Inflated)
 		}
-		return t.received.Bytes(), nil
+		return t.received, nil
 	case "gzip", "x-gzip":
 	default:
 		return nil, fmt.Errorf("%w: the body is encoded as %q, which was not asked for", ErrMalformedResponse, printable(encoding))
 	}
-	// Behind a gzip stream stands how much it inflates to. It may lie, and is a hint only.
-	if end := t.received.Bytes(); len(end) >= 4 {
-		if size := int64(binary.LittleEndian.Uint32(end[len(end)-4:])); size <= int64(limits.Inflated) {
-			t.inflated.Grow(int(size) + bytes.MinRead)
-		}
-	}
-	if err := t.inflater.Reset(&t.received); err != nil {
+	if err := t.inflater.Reset(bytes.NewReader(t.received)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformedResponse, err)
 	}
-	_, err = t.inflated.ReadFrom(&bounded{reader: &t.inflater, left: int64(limits.Inflated), name: "Inflated", read: &a.Inflated})
+	// Behind a gzip stream stands how much it inflates to. It may lie, and is a hint only.
+	size := int64(binary.LittleEndian.Uint32(t.received[len(t.received)-4:]))
+	t.inflated, err = fill(t.inflated, &t.inflater, size, limits.Inflated, "Inflated")
+	a.Inflated = int64(len(t.inflated))
 	if err != nil && !errors.Is(err, ErrLimitExceeded) {
 		err = fmt.Errorf("%w: %w", ErrMalformedResponse, err)
 	}
-	return t.inflated.Bytes(), err
+	return t.inflated, err
 }
 
-// A bounded reader fails, and does not just end, where more comes than is allowed.
-type bounded struct {
-	reader io.Reader
-	left   int64
-	name   string // of the field of Limits
-	read   *int64 // counts
+// fill reads all of a reader into the memory of b, and more where that is needed. Where more comes than is allowed it
+// fails, having read and kept one byte too many. Size is how much is expected; less than 1 where that is not known.
+func fill(b []byte, reader io.Reader, size int64, most int, name string) ([]byte, error) {
+	b = b[:0]
+	if size > 0 && size <= int64(most) {
+		b = slices.Grow(b, int(size)+1) // And one more, to see the end without growing.
+	}
+	for {
+		if len(b) == cap(b) {
+			grown := make([]byte, len(b), min(max(2*cap(b), 64<<10), most+1))
+			copy(grown, b)
+			b = grown
+		}
+		n, err := reader.Read(b[len(b):min(cap(b), most+1)])
+		b = b[:len(b)+n]
+		switch {
+		case len(b) > most:
+			return b, tooLarge(name, most)
+		case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+			return b, nil
+		case err != nil:
+			return b, err
+		}
+	}
 }
 
-func (b *bounded) Read(p []byte) (int, error) {
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
-	}
-	n, err := b.reader.Read(p)
-	*b.read += int64(n)
-	if b.left -= int64(n); b.left < 0 {
-		return n, fmt.Errorf("%w: the body is larger than Limits.%s allows", ErrLimitExceeded, b.name)
-	}
-	return n, err
+func tooLarge(name string, most int) error {
+	return fmt.Errorf("%w: the body is larger than Limits.%s allows, %d bytes", ErrLimitExceeded, name, most)
 }
 
 // obey holds all requests of the client back where the service says so.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"time"
 )
 
 // String returns the listing's method and path.
@@ -72,11 +71,9 @@ type pager struct {
 	client  *Client
 	listing *listing
 
-	cursor   string   // of the next page
-	position Position // behind the last entry that was delivered
-	last     identity // of the last entry that was delivered
-	lastTime time.Time
-	farthest time.Time // the latest time so far; the earliest where times descend
+	cursor   string    // of the next page
+	position Position  // behind the last entry that was delivered
+	mark     mark      // the entry by which that place is found again
 	empty    int       // pages without entries in a row
 	skip     *skipping // not nil while a resumed listing looks for its place
 	cursors  cursorWatch
@@ -85,10 +82,9 @@ type pager struct {
 
 func (p *pager) resume(from Position) {
 	p.cursor = from.at.Cursor
-	p.lastTime, p.farthest = from.at.Time, from.at.Time
-	p.last = from.at.Identity
+	p.mark = from.at.mark
 	p.skip = &skipping{
-		place:    from.at,
+		mark:     from.at.mark,
 		descends: p.listing.descends,
 		bound:    from.at.Offset + p.client.config.limits.Remembered,
 	}
@@ -152,35 +148,28 @@ func (p *pager) page(answer *answer) *Page {
 			page.Repeated++
 			continue
 		}
-		if t := entry.Action.Time; !t.IsZero() {
-			p.lastTime = t
-			if beyond(p.farthest, t, p.listing.descends) {
-				page.OutOfOrder++
-			} else {
-				p.farthest = t
+		if t := entry.Action.Time; beyond(p.mark.Time, t, p.listing.descends) {
+			page.OutOfOrder++
+		} else {
+			p.mark.Identity, p.mark.Untimed = id, t.IsZero()
+			if !t.IsZero() {
+				p.mark.Time = t
 			}
 		}
-		entry.lastTime = p.lastTime
+		entry.mark = p.mark
 		page.Entries = append(page.Entries, entry)
 	}
 	if page.Repeated > 0 || page.OutOfOrder > 0 {
 		p.client.config.logger.Warn("audit log page overlaps an earlier one", slog.String("path", p.listing.path),
 			slog.Int("repeated", page.Repeated), slog.Int("out_of_order", page.OutOfOrder), slog.String("ray", printable(page.RayID)))
 	}
-	if len(page.Entries) > 0 {
-		p.last = page.Entries[len(page.Entries)-1].identity()
+	// As long as the place is not found, nothing is delivered, and an error leaves the position where it was. Else the
+	// listing goes on with this page, and gets its cursor anew: that cursor may be what is wrong.
+	if p.skip == nil {
+		p.position = start.position(len(answer.rows), p.mark)
 	}
-	if p.skip != nil {
-		// Nothing is delivered yet: an error now, or the end of this run, leaves the place where it was.
-		page.Next = p.position
-		return page
-	}
-	// Where the listing fails from here on, it goes on with this page, and gets its cursor anew: that cursor may be what is
-	// wrong.
-	p.position = start.position(len(answer.rows), p.last, p.lastTime)
 	if answer.cursor != "" {
-		next := pageStart{listing: p.listing, cursor: answer.cursor}
-		page.Next = next.position(0, p.last, p.lastTime)
+		page.Next = p.position
 	}
 	return page
 }

@@ -34,32 +34,32 @@ func (m *memory) add(id identity) bool {
 	return true
 }
 
-// skipping is what a resumed listing does until it has found its place: the entry that was delivered last. Entries that
-// arrived in between can have pushed it back, even onto a later page. It marks the place all the same.
+// skipping is what a resumed listing does until it has found its place, by the mark directly before it. Entries that arrived
+// in between can have pushed the mark back, even onto a later page.
 type skipping struct {
-	place    place
+	mark     mark
 	descends bool
-	bound    int      // how many entries to read in search of the place
+	bound    int      // how many entries to read in search of the mark
 	held     []*Entry // read, and not known yet to lie behind the place
 }
 
 // over takes the next page's entries and returns those that are to be delivered. It reports whether the place is found.
 // Where it cannot be found, everything since the cursor is delivered: rather twice than never.
 func (s *skipping) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry, bool) {
-	if s.place.Identity == (identity{}) {
+	if s.mark.Identity == (identity{}) {
 		return entries, true
 	}
 	s.held = append(s.held, entries...)
 	gone := lastPage || len(s.held) >= s.bound
 	for i, entry := range s.held {
-		if entry.identity() == s.place.Identity {
+		if entry.identity() == s.mark.Identity {
 			for _, delivered := range s.held[:i+1] {
 				seen.add(delivered.identity())
 			}
 			return s.held[i+1:], true
 		}
-		// Entries are sorted by time: behind one that lies beyond the place, it does not come.
-		gone = gone || beyond(entry.Action.Time, s.place.Time, s.descends)
+		// Entries are sorted by time: behind one that lies beyond the mark, the mark does not come.
+		gone = gone || !s.mark.Untimed && beyond(entry.Action.Time, s.mark.Time, s.descends)
 	}
 	if gone {
 		return s.held, true

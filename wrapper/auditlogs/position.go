@@ -20,13 +20,21 @@ type Position struct {
 
 // A place is what a Position's text holds.
 type place struct {
-	Cursor   string    `json:"c,omitempty"` // of the page
-	Offset   int       `json:"o,omitempty"` // how many of the page's entries lie before
-	Identity identity  `json:"i,omitzero"`  // of the entry directly before
-	Time     time.Time `json:"t,omitzero"`  // of the last entry before that has a time
-	Since    string    `json:"s"`
-	Before   string    `json:"b"`
-	Query    string    `json:"q"` // the listing's identity
+	Cursor string `json:"c,omitempty"` // of the page
+	Offset int    `json:"o,omitempty"` // how many of the page's entries lie before
+	mark
+	Since  string `json:"s"`
+	Before string `json:"b"`
+	Query  string `json:"q"` // the listing's identity
+}
+
+// A mark is the entry by which a place is found again, also when others have arrived before it: the one before the place
+// that comes last in the order of the listing. That is the last one that was delivered, unless the service gave that one
+// out of order.
+type mark struct {
+	Identity identity  `json:"i,omitzero"`
+	Time     time.Time `json:"t,omitzero"`  // of the mark, or of the last entry before it that has one
+	Untimed  bool      `json:"u,omitempty"` // the mark itself has no time
 }
 
 const positionPrefix = "p1."
