@@ -108,7 +108,7 @@ func (o observer) Attempted(a auditlogs.Attempt) {
 	}
 }
 
-func (o observer) Waited(d time.Duration) { o(d) }
+func (o observer) Waiting(d time.Duration) { o(d) }
 
 // spy makes a client that tells all it can tell, at debug level.
 func spy(t *testing.T, out *output, base string, next http.RoundTripper, options ...auditlogs.Option) *auditlogs.Client {

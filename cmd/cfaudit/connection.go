@@ -2,15 +2,14 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
-	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/parameter"
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
@@ -33,23 +32,26 @@ type connection struct {
 	demo    bool
 }
 
-const groupConnection = "Connection"
+const (
+	groupConnection = "Connection"
+	baseURLFlag     = "base-url"
+)
 
 func (c *connection) flags() []*flagValue {
-	account := parameter("account_id")
+	account := described("account_id")
 	return []*flagValue{
 		{
 			name: "account", placeholder: "ID", group: groupConnection,
 			help:     "the account whose audit log is read",
 			standard: "$" + envAccount,
-			want:     accountWanted(),
+			want:     parameter.Wanted(described("account_id")),
 			set: func(value string) bool {
 				c.account = value
-				return regexp.MustCompile(account.Pattern).MatchString(value)
+				return parameter.Check(account, value) == nil
 			},
 		},
 		{
-			name: "base-url", placeholder: "URL", group: groupConnection,
+			name: baseURLFlag, placeholder: "URL", group: groupConnection,
 			help:     "where the API is",
 			standard: "$" + envBaseURL + ", else " + auditlogs.DefaultBaseURL,
 			want:     baseURLWanted,
@@ -104,11 +106,6 @@ func (c *connection) flags() []*flagValue {
 	}
 }
 
-func accountWanted() string {
-	p := parameter("account_id")
-	return fmt.Sprintf("an account ID that matches %s, such as %s", p.Pattern, p.Example)
-}
-
 const baseURLWanted = "a URL with https, such as " + auditlogs.DefaultBaseURL + " (plain http only to this machine itself)"
 
 // checkBaseURL asks the library whether it takes the URL, so that the message can show what the command line needs.
@@ -120,7 +117,7 @@ func checkBaseURL(text string) bool {
 // complete fills in what the environment gives, and refuses what is missing or wrong before any request.
 func (c *connection) complete(cmd *cobra.Command, env *environment) (token string, problem *exit) {
 	if c.demo {
-		if cmd.Flags().Changed("base-url") {
+		if cmd.Flags().Changed(baseURLFlag) {
 			return "", usage(cmd, "--demo and --base-url exclude each other: want one of them")
 		}
 		if !cmd.Flags().Changed("account") {
@@ -130,10 +127,10 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 	}
 	if c.account == "" {
 		if c.account = env.getenv(envAccount); c.account == "" {
-			return "", usage(cmd, "no account is given: set %s or --account to %s", envAccount, accountWanted())
+			return "", usage(cmd, "no account is given: set %s or --account to %s", envAccount, parameter.Wanted(described("account_id")))
 		}
-		if !regexp.MustCompile(parameter("account_id").Pattern).MatchString(c.account) {
-			return "", usage(cmd, "%s is %s: want %s", envAccount, excerpt(c.account), accountWanted())
+		if parameter.Check(described("account_id"), c.account) != nil {
+			return "", usage(cmd, "%s is %s: want %s", envAccount, excerpt(c.account), parameter.Wanted(described("account_id")))
 		}
 	}
 	if c.baseURL == "" {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // operation is the contract's table, from which the flags are made.
@@ -108,7 +108,7 @@ func truth(target *bool) func(string) bool {
 }
 
 // parameter returns the contract's description of a parameter that the command knows by name.
-func parameter(name string) auditlogsapi.Parameter {
+func described(name string) auditlogsapi.Parameter {
 	i := slices.IndexFunc(operation.Parameters, func(p auditlogsapi.Parameter) bool { return p.Name == name })
 	if i < 0 {
 		panic("the contract has no parameter " + name)
@@ -142,12 +142,12 @@ func filterFlags(query *auditlogs.Query) []*flagValue {
 			placeholder: "VALUE",
 			group:       filterGroup(p.Field),
 			help:        filterHelp(p),
-			want:        filterWanted(p),
+			want:        parameter.Wanted(p),
 			enum:        p.Enum,
 			repeated:    true,
 			excludes:    strings.HasSuffix(p.Name, excluding),
 			set: func(value string) bool {
-				if !filterTakes(p, value) {
+				if parameter.Check(p, value) != nil {
 					return false
 				}
 				*values = append(*values, value)
@@ -194,39 +194,6 @@ func filterHelp(p auditlogsapi.Parameter) string {
 		}
 	}
 	return text
-}
-
-func filterTakes(p auditlogsapi.Parameter, value string) bool {
-	switch {
-	case value == "":
-		return false
-	case p.Type == "integer":
-		n, err := strconv.Atoi(value)
-		return err == nil && (p.Max == 0 || p.Min <= n && n <= p.Max)
-	case p.Pattern != "":
-		return regexp.MustCompile(p.Pattern).MatchString(value)
-	}
-	return true
-}
-
-func filterWanted(p auditlogsapi.Parameter) string {
-	example := ""
-	if p.Example != "" {
-		example = ", such as " + p.Example
-	}
-	switch {
-	case p.Enum != nil:
-		return "one of " + strings.Join(p.Enum, ", ")
-	case p.Type == "integer" && p.Max != 0:
-		return fmt.Sprintf("a whole number from %d to %d", p.Min, p.Max)
-	case p.Type == "integer" && example == "":
-		return "a whole number, such as 403"
-	case p.Type == "integer":
-		return "a whole number" + example
-	case p.Pattern != "":
-		return "what matches " + p.Pattern + example
-	}
-	return "some text that is not empty" + example
 }
 
 // givenFlags lists the flags of the command line, ready to be repeated on another one, except those named.

@@ -95,7 +95,7 @@ on standard error is the command that goes on. 2: wrong usage, nothing was reque
 last line.`
 
 func (l *listing) flags() []*flagValue {
-	direction, limit := parameter("direction"), parameter("limit")
+	direction, limit := described("direction"), described("limit")
 	ages := []string{"1h", "24h", "7d", "30d"}
 	flags := []*flagValue{
 		{
@@ -217,8 +217,9 @@ func (l *listing) run(ctx context.Context) error {
 		return err
 	}
 	if l.limit == 0 {
-		l.limit = parameter("limit").Max
-		if l.most > 0 {
+		l.limit = described("limit").Max
+		// A resumed listing first reads up to its place, which small pages would make long.
+		if l.most > 0 && l.from.IsZero() {
 			l.limit = min(l.limit, l.most)
 		}
 	}
@@ -259,19 +260,20 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 			}
 			return l.ended(ctx, o, incomplete.Err)
 		}
+		o.begin()
 		l.repeated += page.Repeated
 		l.unsorted += page.OutOfOrder
 		full, last, err := l.print(o, page)
 		if err == nil {
 			err = o.flush()
 		}
+		l.progress.page(page, o.entries)
 		switch {
 		case err != nil:
 			return l.unwritten(o, err)
 		case last && !page.Next.IsZero():
 			o.position = page.Next
 		}
-		l.progress.page(page, o.entries)
 		if full && (!last || !page.Next.IsZero()) {
 			l.progress.clear()
 			l.sum(o)
@@ -316,8 +318,11 @@ func (l *listing) ended(ctx context.Context, o *output, cause error) error {
 		e.code, e.text = exitInterrupted, "interrupted"
 	}
 	if errors.Is(cause, auditlogs.ErrInvalidQuery) && !l.from.IsZero() && o.entries == 0 && !l.from.Time().IsZero() {
-		e.text += fmt.Sprintf("; where the service no longer knows the position, list again with --since %s, which prints the entries of that very moment once more",
-			auditlogs.Time(l.from.Time()))
+		rest := "--since " + auditlogs.Time(l.from.Time())
+		if l.query.Direction != nil && *l.query.Direction == "desc" {
+			rest = "--before " + auditlogs.Time(l.from.Time().Add(1))
+		}
+		e.text += fmt.Sprintf("; where the service no longer knows the position, list again without --from and with %s, which prints the entries of that very moment once more", rest)
 	}
 	return l.resumable(o, e)
 }

@@ -206,7 +206,7 @@ func TestListSaysWhatIsWrong(t *testing.T) {
 		{args: []string{"list", "--since"}, want: "--since needs a value: want a date"},
 		{args: []string{"list", "--since", "soon"}, want: `--since "soon": want a date such as`},
 		{args: []string{"list", "--since", "1h", "--before", "2h"}, want: "--since (2024-10-30T14:04:05.678901234Z) does not lie before --before"},
-		{args: []string{"list", "--since", "1h", "--actor_emial", "x"}, want: "unknown flag --actor_emial: did you mean --actor-email?"},
+		{args: []string{"list", "--since", "1h", "--actor_emial", "x"}, want: "unknown flag \"--actor_emial\": did you mean --actor-email?"},
 		{args: []string{"list", "--since", "1h", "-x"}, want: "unknown shorthand flag"},
 		{args: []string{"list", "--since", "1h", "--direction", "up"}, want: `--direction "up": want one of asc, desc`},
 		{args: []string{"list", "--since", "1h", "--format", "xml"}, want: `--format "xml": want one of table, ndjson, csv`},
@@ -217,8 +217,8 @@ func TestListSaysWhatIsWrong(t *testing.T) {
 		{args: []string{"list", "--since", "1h", "--timeout", "0s"}, want: `--timeout "0s": want`},
 		{args: []string{"list", "--since", "1h", "--demo=perhaps"}, want: `--demo "perhaps": want true or false`},
 		{args: []string{"list", "--from", "p1.x"}, want: `--from "p1.x": want a position`},
-		{args: []string{"list", "--since", "1h", "--account", "../x"}, want: `--account "../x": want an account ID`},
-		{args: []string{"list", "--since", "1h", "--base-url", "http://example.com"}, want: `--base-url "http://example.com": want a URL with https`},
+		{args: []string{"list", "--since", "1h", "--account", "../x"}, want: `--account "../x": want a value such as 4bb334f7c94c4a29a045f03944f072e5`},
+		{args: []string{"list", "--since", "1h", "--base-url", "http://example.com"}, want: `--base-url is not usable: want a URL with https`},
 		{args: []string{"list", "--since", "1h", "--base-url", server.URL, "--demo"}, want: "--demo and --base-url exclude each other"},
 		{args: []string{"list", "--since", "1h"}, env: map[string]string{envToken: "x"}, want: "no account is given: set CLOUDFLARE_ACCOUNT_ID"},
 		{args: []string{"list", "--since", "1h"}, env: map[string]string{envToken: "x", envAccount: "me"}, want: `CLOUDFLARE_ACCOUNT_ID is "me"`},
@@ -294,7 +294,7 @@ func TestListTellsAboutRetries(t *testing.T) {
 	defer server.Close()
 	server.FailNext(auditlogstest.Fault{Status: 503})
 	code, _, stderr := try{env: against(server), terminal: 100}.run(t, "list", "--since", "1d", "--retries", "1")
-	if code != 0 || !strings.Contains(stderr, "attempt 1 failed (status 503), waiting to try again") {
+	if code != 0 || !strings.Contains(stderr, "attempt 1 failed (status 503), waiting ") {
 		t.Errorf("exit %d: %q", code, stderr)
 	}
 }

@@ -20,6 +20,7 @@ type progress struct {
 	entries int
 	pages   int
 	reached time.Time
+	trouble string // why the last request failed; empty where it did not
 	shown   int
 }
 
@@ -47,20 +48,23 @@ func (p *progress) sum(now time.Time) string {
 	return text
 }
 
-// Attempted tells about a failed request before the wait that follows it.
+// Attempted remembers why the next request has to wait.
 func (p *progress) Attempted(a auditlogs.Attempt) {
-	if !a.Retried || p.width == 0 {
-		return
+	p.trouble = ""
+	if a.Retried {
+		p.trouble = fmt.Sprintf(", attempt %d failed (no answer)", a.Number)
+		if a.StatusCode != 0 {
+			p.trouble = fmt.Sprintf(", attempt %d failed (status %d)", a.Number, a.StatusCode)
+		}
 	}
-	reason := "no answer"
-	if a.StatusCode != 0 {
-		reason = fmt.Sprintf("status %d", a.StatusCode)
-	}
-	p.show(fmt.Sprintf("%s, attempt %d failed (%s), waiting to try again", p.sum(time.Now()), a.Number, reason))
 }
 
-// Waited has nothing to tell: what comes next shows something else.
-func (p *progress) Waited(time.Duration) {}
+// Waiting tells for how long nothing will move, where that is long enough to be read.
+func (p *progress) Waiting(pause time.Duration) {
+	if p.trouble != "" || pause >= time.Second {
+		p.show(fmt.Sprintf("%s%s, waiting %s", p.sum(time.Now()), p.trouble, pause.Round(100*time.Millisecond)))
+	}
+}
 
 func (p *progress) show(text string) {
 	if p.width == 0 {

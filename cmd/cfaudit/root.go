@@ -187,7 +187,11 @@ func flagMistake(cmd *cobra.Command, err error) error {
 	)
 	switch {
 	case errors.As(err, &invalid):
-		return usage(cmd, "--%s %s: %s", invalid.GetFlag().Name, excerpt(invalid.GetValue()), invalid.Unwrap())
+		value := excerpt(invalid.GetValue())
+		if invalid.GetFlag().Name == baseURLFlag {
+			value = "is not usable" // A URL can hold a password.
+		}
+		return usage(cmd, "--%s %s: %s", invalid.GetFlag().Name, value, invalid.Unwrap())
 	case errors.As(err, &missing):
 		if v, ok := missing.GetFlag().Value.(*flagValue); ok {
 			return usage(cmd, "--%s needs a value: want %s", missing.GetFlag().Name, v.want)
@@ -197,9 +201,9 @@ func flagMistake(cmd *cobra.Command, err error) error {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		name := unknown.GetSpecifiedName()
 		if near := nearest(strings.NewReplacer("_", "-", ".", "-").Replace(name), names); near != "" {
-			return usage(cmd, "unknown flag --%s: did you mean --%s?", name, near)
+			return usage(cmd, "unknown flag %s: did you mean --%s?", excerpt("--"+name), near)
 		}
-		return usage(cmd, "unknown flag --%s", name)
+		return usage(cmd, "unknown flag %s", excerpt("--"+name))
 	}
 	return usage(cmd, "%s", err)
 }

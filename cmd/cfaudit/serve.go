@@ -13,12 +13,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"cfaudit.example/wrapper/auditlogs/parameter"
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
@@ -110,10 +110,10 @@ func (s *serving) flags() []*flagValue {
 		{
 			name: "account", placeholder: "ID", group: groupServer, repeated: true, standard: "any",
 			help: "an account that exists, and no other does; can be repeated",
-			want: accountWanted(),
+			want: parameter.Wanted(described("account_id")),
 			set: func(value string) bool {
 				s.accounts = append(s.accounts, value)
-				return regexp.MustCompile(parameter("account_id").Pattern).MatchString(value)
+				return parameter.Check(described("account_id"), value) == nil
 			},
 		},
 		{
@@ -200,7 +200,8 @@ func (s *serving) newFake(loaded []any) *auditlogstest.Server {
 	if s.pageCap > 0 {
 		options = append(options, auditlogstest.WithMaxPageSize(s.pageCap))
 	}
-	fake := auditlogstest.NewServer(options...)
+	// Nobody asks this server what it was asked, and it may run for long.
+	fake := auditlogstest.NewServer(append(options, auditlogstest.WithRequestLog(1))...)
 	fake.Add(loaded...)
 	return fake
 }

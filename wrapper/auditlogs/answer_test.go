@@ -167,7 +167,7 @@ func TestQueryIsCheckedBeforeTheFirstRequest(t *testing.T) {
 func TestLimits(t *testing.T) {
 	entry := `{"id":"a","resource":{"request":` + strings.Repeat(`{"x":`, 100) + `"` + strings.Repeat("y", 10_000) + `"` + strings.Repeat("}", 100) + `}}`
 	cursor := strings.Repeat("c", 100)
-	page := `{"success":true,"result":[` + entry + `],"result_info":{"cursor":"` + cursor + `"}}`
+	page := `{"success":true,"result":[` + entry + `,{}],"result_info":{"cursor":"` + cursor + `"}}`
 	for _, test := range []struct {
 		name   string
 		limits auditlogs.Limits
@@ -177,6 +177,7 @@ func TestLimits(t *testing.T) {
 		{"Entry", auditlogs.Limits{Entry: 10_000}},
 		{"Depth", auditlogs.Limits{Depth: 101}},
 		{"Cursor", auditlogs.Limits{Cursor: 99}},
+		{"Entries", auditlogs.Limits{Entries: 1}},
 	} {
 		for _, options := range [][]auditlogstest.Option{nil, {auditlogstest.WithoutGzip()}} {
 			s := newFake(t, 0, options...)
@@ -220,6 +221,48 @@ func TestUnknownEncodingIsRefused(t *testing.T) {
 	})
 	_, err := collect(t, newClient(t, newFake(t, 0), auditlogs.WithHTTPClient(&http.Client{Transport: odd})).Entries(t.Context(), account, day))
 	if !errors.Is(err, auditlogs.ErrMalformedResponse) || !strings.Contains(err.Error(), `"br"`) {
+		t.Error(err)
+	}
+}
+
+// Rows without a single byte of content take far more memory than they have bytes.
+func TestPageOfEmptyRows(t *testing.T) {
+	s := newFake(t, 0)
+	s.FailNext(auditlogstest.Fault{Status: 200, Body: `{"success":true,"result":[` + strings.Repeat("{},", 1_000_000) + `{}]}`})
+	_, err := collect(t, newClient(t, s).Entries(t.Context(), account, day))
+	if !errors.Is(err, auditlogs.ErrLimitExceeded) || !strings.Contains(err.Error(), "Limits.Entries") {
+		t.Error(err)
+	}
+}
+
+func TestNestingBeyondTheDecoder(t *testing.T) {
+	for _, depth := range []int{1001, 9_991, 10_001, 1_000_000} {
+		s := newFake(t, 0)
+		s.FailNext(auditlogstest.Fault{Status: 200, Body: `{"success":true,"result":[{"x":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}]}`})
+		_, err := collect(t, newClient(t, s).Entries(t.Context(), account, day))
+		if !errors.Is(err, auditlogs.ErrLimitExceeded) || !strings.Contains(err.Error(), "Limits.Depth") || len(s.Requests()) != 1 {
+			t.Errorf("depth %d: %v after %d requests", depth, err, len(s.Requests()))
+		}
+	}
+}
+
+// An error is read only as far as errors go.
+func TestLargeErrors(t *testing.T) {
+	for _, status := range []int{200, 403} {
+		s := newFake(t, 0)
+		s.FailNext(auditlogstest.Fault{Status: status, Body: `{"success":false,"errors":[` + strings.Repeat(`{"code":1,"message":"x"},`, 200_000) + `{"message":"y"}]}`})
+		_, err := collect(t, newClient(t, s).Entries(t.Context(), account, day))
+		var answered *auditlogs.Error
+		if !errors.As(err, &answered) || answered.StatusCode != status || len(answered.Details) > 0 {
+			t.Errorf("status %d: %v", status, err)
+		}
+	}
+}
+
+func TestOtherSuccess(t *testing.T) {
+	s := newFake(t, 0)
+	s.FailNext(auditlogstest.Fault{Status: 204})
+	if _, err := collect(t, newClient(t, s).Entries(t.Context(), account, day)); !errors.Is(err, auditlogs.ErrMalformedResponse) {
 		t.Error(err)
 	}
 }

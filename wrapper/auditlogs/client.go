@@ -9,7 +9,7 @@ import (
 	"net/http"
 )
 
-// A Client reads audit logs. It is safe for use by several goroutines, which share its request budget.
+// A Client reads audit logs. It is made by [New]; the zero Client is of no use. Make one and keep it: it is safe for use by several goroutines, which share its request budget.
 //
 // Its token lies in a closure, where no print or dump of the client reaches it.
 type Client struct {
@@ -33,7 +33,10 @@ func New(token string, options ...Option) (*Client, error) {
 		userAgent:  defaultUserAgent(),
 		limits:     defaultLimits,
 	}
-	for _, option := range options {
+	for i, option := range options {
+		if option == nil {
+			return nil, fmt.Errorf("auditlogs: option %d is nil: want one, or leave it out", i+1)
+		}
 		if err := option(&c); err != nil {
 			return nil, fmt.Errorf("auditlogs: %w", err)
 		}
@@ -54,6 +57,9 @@ func New(token string, options ...Option) (*Client, error) {
 	return &Client{config: c}, nil
 }
 
+// CloseIdleConnections closes the connections that are kept for further requests. The client can be used all the same.
+func (c *Client) CloseIdleConnections() { c.config.httpClient.CloseIdleConnections() }
+
 // A ListOption changes one listing.
 type ListOption func(*listOptions)
 
@@ -62,7 +68,8 @@ type listOptions struct {
 }
 
 // From goes on behind position instead of at the start of the window. The query must be the one that the position came
-// from, in the same window; its Limit may differ. The zero Position changes nothing.
+// from, in the same window; its Limit may differ. The zero Position changes nothing. Where the service has pushed the place
+// back in the meantime it is looked for; where it is gone, everything from the start of its page comes again.
 func From(position Position) ListOption {
 	return func(o *listOptions) { o.from = position }
 }

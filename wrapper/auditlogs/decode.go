@@ -19,6 +19,38 @@ import (
 // the last one counts, as with encoding/json. Raw keeps both as they came.
 var decodeOptions = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
+// pageOptions decode a page whose entries are bounded while they are read: each takes far more memory than an empty one
+// takes bytes.
+func pageOptions(limits Limits) json.Options {
+	return json.JoinOptions(decodeOptions, json.WithUnmarshalers(json.UnmarshalFromFunc(
+		func(decoder *jsontext.Decoder, rows *[]stdjson.RawMessage) error {
+			if decoder.PeekKind() != '[' {
+				return errors.ErrUnsupported // Null is no entries, and anything else is the decoder's to refuse.
+			}
+			if _, err := decoder.ReadToken(); err != nil {
+				return err
+			}
+			for n := 1; decoder.PeekKind() != ']'; n++ {
+				row, err := decoder.ReadValue()
+				switch {
+				case err != nil:
+					return err
+				case n > limits.Entries:
+					return fmt.Errorf("%w: the page holds more entries than Limits.Entries allows, %d", ErrLimitExceeded, limits.Entries)
+				case len(row) > limits.Entry:
+					return fmt.Errorf("%w: entry %d of the page holds %d bytes, and Limits.Entry allows %d", ErrLimitExceeded, n, len(row), limits.Entry)
+				}
+				if err := checkDepth(row, limits.Depth); err != nil {
+					return fmt.Errorf("entry %d of the page: %w", n, err)
+				}
+				// Bytes of its own, so that keeping one entry does not keep its page.
+				*rows = append(*rows, bytes.Clone(row))
+			}
+			_, err := decoder.ReadToken()
+			return err
+		})))
+}
+
 // errNoSuccess is an answer under status 200 that does not say success: true.
 var errNoSuccess = errors.New("success is not true")
 
@@ -26,7 +58,10 @@ var errNoSuccess = errors.New("success is not true")
 // empty on the last page.
 func decodePage(body []byte, limits Limits) (rows []stdjson.RawMessage, cursor string, err error) {
 	var page auditlogsapi.EntryPage
-	if err := json.Unmarshal(body, &page, decodeOptions); err != nil {
+	if err := json.Unmarshal(body, &page, pageOptions(limits)); err != nil {
+		if errors.Is(err, ErrLimitExceeded) {
+			return nil, "", unwrapped(err)
+		}
 		// The decoder has a bound of its own for depth, and may have met that one.
 		if err := checkDepth(body, decoderDepth); err != nil {
 			return nil, "", err
@@ -35,14 +70,6 @@ func decodePage(body []byte, limits Limits) (rows []stdjson.RawMessage, cursor s
 	}
 	if !page.Success {
 		return nil, "", errNoSuccess
-	}
-	for i, row := range page.Result {
-		if len(row) > limits.Entry {
-			return nil, "", fmt.Errorf("%w: entry %d of the page holds %d bytes, and Limits.Entry allows %d", ErrLimitExceeded, i+1, len(row), limits.Entry)
-		}
-		if err := checkDepth(row, limits.Depth); err != nil {
-			return nil, "", fmt.Errorf("entry %d of the page: %w", i+1, err)
-		}
 	}
 	cursor = page.ResultInfo.Cursor
 	if cursor == "" {
@@ -137,14 +164,19 @@ func decodeEntry(raw stdjson.RawMessage) *Entry {
 	return e
 }
 
-// fieldError says what is wrong with a field, in words that do not depend on the decoder.
+// fieldError says what is wrong with a field, without its value: that may be anybody's secret.
 func fieldError(err *json.SemanticError) *FieldError {
 	field := strings.ReplaceAll(strings.TrimPrefix(string(err.JSONPointer), "/"), "/", ".")
-	cause := err.Err
-	if cause == nil {
-		cause = fmt.Errorf("a JSON %s where a %s belongs", err.JSONKind, err.GoType)
+	return &FieldError{Field: field, Err: fmt.Errorf("the JSON %s there cannot be read as %s", err.JSONKind, err.GoType)}
+}
+
+// unwrapped takes the decoder's words off an error of ours.
+func unwrapped(err error) error {
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) && semantic.Err != nil {
+		return semantic.Err
 	}
-	return &FieldError{Field: field, Err: cause}
+	return err
 }
 
 // nullAt puts null in the place of the values that pointer names, each of them where a name is repeated.

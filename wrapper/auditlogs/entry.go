@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"time"
@@ -24,6 +25,7 @@ type Entry struct {
 	Raw json.RawMessage
 
 	err    error
+	id     identity
 	page   *pageStart
 	offset int // how many of the page's entries come before the place behind this one
 	mark   mark
@@ -42,7 +44,8 @@ func (e *Entry) Position() Position {
 	return e.page.position(e.offset, e.mark)
 }
 
-// MarshalJSON returns the entry's own bytes, so that an entry is stored or sent on as it came.
+// MarshalJSON returns the entry's own bytes. [json.Marshal] then compacts them, and escapes what HTML would not bear; to
+// store or send on an entry just as it came, take Raw.
 func (e Entry) MarshalJSON() ([]byte, error) {
 	if e.Raw == nil {
 		return json.Marshal(e.Entry)
@@ -67,11 +70,11 @@ type Page struct {
 	RayID string
 	// Attempts counts the requests that the page took.
 	Attempts int
-	// Repeated counts the entries that the service sent again after an earlier page, and that are left out here.
+	// Repeated counts the entries that the service sent again, and that are left out here.
 	Repeated int
-	// OutOfOrder counts the entries in Entries whose time lies before that of an entry already listed, seen in the
-	// direction of the listing. The service sorts by time, so they may be entries that it repeats from so far back that
-	// they are no longer remembered.
+	// OutOfOrder counts the entries in Entries whose time lies strictly before that of an entry already listed, seen in
+	// the direction of the listing. The service sorts by time, so they may be entries that it repeats from so far back
+	// that they are no longer remembered.
 	OutOfOrder int
 }
 
@@ -100,12 +103,14 @@ func (s *pageStart) position(offset int, m mark) Position {
 // entries share one by chance.
 type identity [16]byte
 
-func (e *Entry) identity() identity {
+// identify returns the identity of an entry that comes behind so many of its page that are alike.
+func identify(e *Entry, alike int) identity {
 	hash := sha256.New()
 	if e.ID != "" {
 		hash.Write([]byte(e.ID))
 	} else {
-		hash.Write([]byte{0}) // So that no id can stand for another entry's bytes.
+		// The zero byte keeps an id from standing for another entry's bytes.
+		hash.Write(binary.AppendUvarint([]byte{0}, uint64(alike)))
 		hash.Write(e.Raw)
 	}
 	var id identity

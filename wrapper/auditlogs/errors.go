@@ -26,12 +26,14 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrRateLimited: the request budget is used up (status 429).
 	ErrRateLimited = errors.New("rate limited")
-	// ErrMalformedResponse: what came under status 200 is not an answer: not JSON, cut short, or without success.
+	// ErrMalformedResponse: what came is not an answer: not JSON, cut short, without success, or without status 200.
 	ErrMalformedResponse = errors.New("malformed response")
 	// ErrCursorLoop: a cursor came again, so that the listing would never end.
 	ErrCursorLoop = errors.New("cursor loop")
 	// ErrLimitExceeded: a bound on what the network may send was passed; see [Limits].
 	ErrLimitExceeded = errors.New("limit exceeded")
+	// ErrTimeout: an attempt took longer than [WithTimeout] allows.
+	ErrTimeout = errors.New("timeout")
 	// ErrRedirect: the service answered with a redirect, which is never followed.
 	ErrRedirect = errors.New("redirect refused")
 )
@@ -86,7 +88,7 @@ const maxDetails = 5
 
 func (e *Error) hint() string {
 	switch {
-	case e.StatusCode == http.StatusOK:
+	case e.StatusCode >= 200 && e.StatusCode < 300:
 		return "the service answered without success; try again later"
 	case e.StatusCode == http.StatusUnauthorized:
 		return "check that the token is whole and has not expired"
@@ -120,7 +122,7 @@ func (e *Error) Is(target error) bool {
 	case ErrRedirect:
 		return e.StatusCode >= 300 && e.StatusCode < 400
 	case ErrMalformedResponse:
-		return e.StatusCode == http.StatusOK
+		return e.StatusCode >= 200 && e.StatusCode < 300
 	}
 	return false
 }

@@ -204,7 +204,7 @@ func ExampleWithHTTPClient() {
 type tally struct{ requests, bytes int64 }
 
 func (t *tally) Attempted(a auditlogs.Attempt) { t.requests++; t.bytes += a.Received }
-func (t *tally) Waited(time.Duration)          {}
+func (t *tally) Waiting(time.Duration)         {}
 
 func ExampleWithObserver() {
 	server := exampleServer()

@@ -3,12 +3,15 @@ package auditlogs_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +24,8 @@ import (
 type faultKind struct {
 	name    string
 	options []auditlogstest.Option
+	// broken is what the network says instead of carrying the request; nil where the fault is the server's.
+	broken error
 	// late is set where the first request cannot be struck; the second is, in its place.
 	late bool
 	// strike makes one fault of this kind. It is called anew for each request that it strikes.
@@ -44,6 +49,11 @@ func faultKinds() []faultKind {
 		return func() auditlogstest.Fault { return f }
 	}
 	kinds := []faultKind{
+		{name: "connection refused", broken: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}},
+		{name: "connection reset", broken: &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}},
+		{name: "name not found", broken: &net.DNSError{Err: "no such host", Name: "api.cloudflare.com", IsNotFound: true}},
+		{name: "name server silent", broken: &net.DNSError{Err: "i/o timeout", Name: "api.cloudflare.com", IsTimeout: true}},
+		{name: "TLS", broken: &tls.CertificateVerificationError{Err: errors.New("certificate has expired")}},
 		{name: "connection dropped", strike: fault(auditlogstest.Fault{Drop: true})},
 		{name: "no HTTP", strike: fault(auditlogstest.Fault{Raw: []byte("SSH-2.0-x\r\n")})},
 		{name: "headers cut", strike: fault(auditlogstest.Fault{Raw: []byte("HTTP/1.1 200 OK\r\nContent-Le")})},
@@ -92,6 +102,19 @@ func faultKinds() []faultKind {
 
 // loopHeader marks an answer whose cursor is to be the one that was just asked for.
 const loopHeader = "Cursor-Again"
+
+// breaking fails the requests that the faults strike, in order, as a network would.
+func breaking(faults []auditlogstest.Fault, err error, next http.RoundTripper) doer {
+	return func(r *http.Request) (*http.Response, error) {
+		if len(faults) > 0 {
+			struck := faults[0].Drop
+			if faults = faults[1:]; struck {
+				return nil, err
+			}
+		}
+		return next.RoundTrip(r)
+	}
+}
 
 // looping makes loops of answers that are marked.
 func looping(next http.RoundTripper) doer {
@@ -172,7 +195,7 @@ func (v *verdict) String() string {
 // kindOf names an error by what errors.Is says of it.
 func kindOf(err error) string {
 	for _, kind := range []error{auditlogs.ErrUnauthorized, auditlogs.ErrForbidden, auditlogs.ErrNotFound, auditlogs.ErrRateLimited,
-		auditlogs.ErrCursorLoop, auditlogs.ErrInvalidQuery, auditlogs.ErrRedirect, auditlogs.ErrMalformedResponse, context.DeadlineExceeded} {
+		auditlogs.ErrCursorLoop, auditlogs.ErrInvalidQuery, auditlogs.ErrRedirect, auditlogs.ErrMalformedResponse, auditlogs.ErrTimeout, context.DeadlineExceeded} {
 		if errors.Is(err, kind) {
 			return kind.Error()
 		}
@@ -190,13 +213,20 @@ func suffer(t *testing.T, kind faultKind, strike strike, direction string) *verd
 		if kind.late && strike.name == "first page" {
 			s.FailNext(auditlogstest.Fault{})
 		}
-		s.FailNext(strike.schedule(kind.strike)...)
+		var network http.RoundTripper
 		ctx, cancel := context.WithTimeout(t.Context(), 48*time.Hour)
 		defer cancel()
 		// Without kept connections, as http.Transport hides a dropped one by asking again itself.
 		transport := s.Client().Transport.(*http.Transport).Clone()
 		transport.DisableKeepAlives = true
-		c := newClient(t, s, auditlogs.WithRetry(faultAttempts, time.Second, time.Minute), auditlogs.WithHTTPClient(&http.Client{Transport: looping(transport)}))
+		if kind.broken != nil {
+			drop := func() auditlogstest.Fault { return auditlogstest.Fault{Drop: true} }
+			network = breaking(strike.schedule(drop), kind.broken, transport)
+		} else {
+			s.FailNext(strike.schedule(kind.strike)...)
+			network = looping(transport)
+		}
+		c := newClient(t, s, auditlogs.WithRetry(faultAttempts, time.Second, time.Minute), auditlogs.WithHTTPClient(&http.Client{Transport: network}))
 		q := paged(10)
 		q.Direction = &direction
 

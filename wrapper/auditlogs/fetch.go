@@ -11,9 +11,9 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,14 +46,13 @@ func (c *config) fetch(ctx context.Context, l *listing, cursor string) (*answer,
 	}
 	attempts := 0
 	var last error
+	waiting := func(pause time.Duration) {
+		c.observer.Waiting(pause)
+		c.logger.DebugContext(ctx, "audit log request waits", slog.String("path", l.path), slog.Duration("pause", pause))
+	}
 	result, err := backoff.Retry(ctx, func() (*answer, error) {
 		attempts++
-		waited, err := c.pace.wait(ctx)
-		if waited > 0 {
-			c.observer.Waited(waited)
-			c.logger.DebugContext(ctx, "audit log request waited", slog.String("path", l.path), slog.Duration("wait", waited))
-		}
-		if err != nil {
+		if err := c.pace.wait(ctx, waiting); err != nil {
 			return nil, backoff.Permanent(err)
 		}
 		a := Attempt{Number: attempts}
@@ -72,14 +71,15 @@ func (c *config) fetch(ctx context.Context, l *listing, cursor string) (*answer,
 			return nil, backoff.Permanent(err)
 		}
 		return page, err
-	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(c.longest()))
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(c.longest()),
+		backoff.WithNotify(func(_ error, pause time.Duration) { waiting(pause) }))
 	if err == nil {
 		result.attempts = attempts
 		return result, nil
 	}
 	if ctx.Err() != nil {
 		// What was wrong before helps to see why it took so long.
-		return nil, fmt.Errorf("%s: %w", l, joined(context.Cause(ctx), last))
+		return nil, fmt.Errorf("%s: %w", l, joined(ended(ctx), last))
 	}
 	var answered *Error
 	if errors.As(err, &answered) {
@@ -93,6 +93,15 @@ func (c *config) fetch(ctx context.Context, l *listing, cursor string) (*answer,
 // longest is how long a page may take until no further attempt starts.
 func (c *config) longest() time.Duration {
 	return c.maxWait + time.Duration(c.attempts)*(c.timeout+c.backoffCap)
+}
+
+// ended says that a context has ended, and why.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // joined puts a second error behind the first, where there is one that says more.
@@ -141,7 +150,7 @@ func (c *config) attempt(ctx context.Context, l *listing, cursor string, a *Atte
 
 // exchange sends one request with the token and takes its answer apart.
 func (c *config) exchange(ctx context.Context, l *listing, cursor, token string, a *Attempt) (*answer, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no whole answer within %s: %w", c.timeout, context.DeadlineExceeded))
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("%w: no whole answer within %s", ErrTimeout, c.timeout))
 	defer cancel()
 	var from *string
 	if cursor != "" {
@@ -166,29 +175,36 @@ func (c *config) exchange(ctx context.Context, l *listing, cursor, token string,
 		return nil, timedOut(ctx, err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	a.StatusCode, a.RayID = response.StatusCode, strings.ReplaceAll(response.Header.Get("CF-Ray"), token, redacted)
+	a.StatusCode, a.RayID = response.StatusCode, redact(response.Header.Get("CF-Ray"), token)
 	c.obey(response)
 	t := transfers.Get().(*transfer)
 	defer t.release()
-	body, err := t.read(response, c.limits, a)
-	if err != nil && (response.StatusCode == http.StatusOK || errors.Is(err, ErrLimitExceeded)) {
-		return nil, timedOut(ctx, err)
-	}
+	limits := c.limits
 	if response.StatusCode != http.StatusOK {
-		// The status tells more than a body that did not come whole.
+		limits.Body, limits.Inflated = min(limits.Body, largestError), min(limits.Inflated, largestError)
+	}
+	body, err := t.read(response, limits, a)
+	switch {
+	case response.StatusCode != http.StatusOK:
+		// The status tells more than a body that did not come whole, or is too large.
 		return nil, newError(l, response, body)
+	case err != nil:
+		return nil, timedOut(ctx, err)
 	}
 	rows, next, err := decodePage(body, c.limits)
 	switch {
 	case errors.Is(err, errNoSuccess):
 		return nil, newError(l, response, body)
 	case errors.Is(err, ErrMalformedResponse):
-		if kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); kind != "application/json" {
+		if kind := response.Header.Get("Content-Type"); !strings.HasPrefix(kind, "application/json") {
 			err = fmt.Errorf("%w (it says it is %q)", err, printable(kind))
 		}
 		return nil, err
 	case err != nil:
 		return nil, err
+	case redact(next, token) != next:
+		// It would go into positions, which are printed and stored.
+		return nil, fmt.Errorf("%w: the cursor holds the token", ErrMalformedResponse)
 	}
 	return &answer{rows: rows, cursor: next, rayID: a.RayID}, nil
 }
@@ -295,8 +311,8 @@ func (c *config) obey(response *http.Response) {
 // retryAfter reads the header Retry-After, which holds seconds or a date; 0 where it is not there.
 func retryAfter(header http.Header) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(seconds) * time.Second // Of what is out of range, the largest there is.
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		return max(0, time.Until(at))
@@ -328,10 +344,15 @@ func rateLimit(header http.Header) (remaining int64, reset time.Duration, ok boo
 	return remaining, reset, ok
 }
 
+// largestError is how large an answer may be for its errors to be read.
+const largestError = 64 << 10
+
 // newError makes an error of an answer that is not a page. What the service says is taken where it can be read.
 func newError(l *listing, response *http.Response, body []byte) *Error {
 	var envelope auditlogsapi.ErrorEnvelope
-	_ = json.Unmarshal(body, &envelope, decodeOptions)
+	if len(body) <= largestError {
+		_ = json.Unmarshal(body, &envelope, decodeOptions)
+	}
 	e := &Error{
 		StatusCode: response.StatusCode,
 		RayID:      response.Header.Get("CF-Ray"),
@@ -349,17 +370,29 @@ func newError(l *listing, response *http.Response, body []byte) *Error {
 
 const redacted = "[redacted]"
 
+// shortestSecret keeps words that programs under test use for a token from being taken out of messages. Cloudflare's tokens
+// have 40 characters.
+const shortestSecret = 8
+
+// redact takes the token out of a text, also where somebody has changed its case.
+func redact(text, token string) string {
+	if len(token) < shortestSecret {
+		return text
+	}
+	return regexp.MustCompile("(?i)"+regexp.QuoteMeta(token)).ReplaceAllLiteralString(text, redacted)
+}
+
 // hideToken takes the token out of all that an error shows, should the network or the service have put it there, and says
 // which request failed.
 func hideToken(err error, token string, l *listing) error {
 	var answered *Error
 	if errors.As(err, &answered) {
-		answered.RayID = strings.ReplaceAll(answered.RayID, token, redacted)
+		answered.RayID = redact(answered.RayID, token)
 		for i := range answered.Details {
-			answered.Details[i].Message = strings.ReplaceAll(answered.Details[i].Message, token, redacted)
+			answered.Details[i].Message = redact(answered.Details[i].Message, token)
 		}
 		return answered
 	}
-	text := strings.ReplaceAll(err.Error(), token, redacted)
+	text := redact(err.Error(), token)
 	return &transportError{text: l.String() + ": " + printable(text), cause: err, open: text == err.Error()}
 }

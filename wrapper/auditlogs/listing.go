@@ -42,7 +42,7 @@ func (c *Client) entries(ctx context.Context, l *listing, err error, options []L
 			}
 			for i, entry := range page.Entries {
 				if i > 0 && ctx.Err() != nil {
-					yield(nil, &IncompleteError{Position: page.Entries[i-1].Position(), Err: context.Cause(ctx)})
+					yield(nil, &IncompleteError{Position: page.Entries[i-1].Position(), Err: ended(ctx)})
 					return
 				}
 				if !yield(entry, nil) {
@@ -98,7 +98,7 @@ func (p *pager) run(ctx context.Context, yield func(*Page, error) bool) {
 	for {
 		// Also before the first request of a listing whose context is over.
 		if ctx.Err() != nil {
-			fail(context.Cause(ctx))
+			fail(ended(ctx))
 			return
 		}
 		if err := p.cursors.check(p.cursor); err != nil {
@@ -111,10 +111,11 @@ func (p *pager) run(ctx context.Context, yield func(*Page, error) bool) {
 			return
 		}
 		page := p.page(answer)
-		if len(answer.rows) > 0 {
+		// A page of nothing but repeated entries leads no further than one without any.
+		if len(page.Entries) > 0 || p.skip != nil {
 			p.empty = 0
 		} else if p.empty++; p.empty > p.client.config.limits.EmptyPages && answer.cursor != "" {
-			fail(fmt.Errorf("%s: %w: more than %d pages in a row are empty, and Limits.EmptyPages allows no more", p.listing, ErrLimitExceeded, p.client.config.limits.EmptyPages))
+			fail(fmt.Errorf("%s: %w: more than %d pages in a row brought nothing new, and Limits.EmptyPages allows no more", p.listing, ErrLimitExceeded, p.client.config.limits.EmptyPages))
 			return
 		}
 		if !yield(page, nil) || answer.cursor == "" {
@@ -130,9 +131,15 @@ func (p *pager) page(answer *answer) *Page {
 	page := &Page{RayID: answer.rayID, Attempts: answer.attempts}
 	start := &pageStart{listing: p.listing, cursor: p.cursor}
 	entries := make([]*Entry, 0, len(answer.rows))
+	alike := map[identity]int{} // rows without an id that are the same to the byte are entries of their own, all the same
 	for i, row := range answer.rows {
 		entry := decodeEntry(row)
-		entry.page, entry.offset = start, i+1
+		entry.page, entry.offset, entry.id = start, i+1, identify(entry, 0)
+		if entry.ID == "" {
+			first := entry.id
+			entry.id = identify(entry, alike[first])
+			alike[first]++
+		}
 		entries = append(entries, entry)
 	}
 	if p.skip != nil {
@@ -143,15 +150,14 @@ func (p *pager) page(answer *answer) *Page {
 	}
 	page.Entries = entries[:0]
 	for _, entry := range entries {
-		id := entry.identity()
-		if !p.seen.add(id) {
+		if !p.seen.add(entry.id) {
 			page.Repeated++
 			continue
 		}
 		if t := entry.Action.Time; beyond(p.mark.Time, t, p.listing.descends) {
 			page.OutOfOrder++
 		} else {
-			p.mark.Identity, p.mark.Untimed = id, t.IsZero()
+			p.mark.Identity, p.mark.Untimed = entry.id, t.IsZero()
 			if !t.IsZero() {
 				p.mark.Time = t
 			}

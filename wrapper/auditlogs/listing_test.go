@@ -356,3 +356,54 @@ func TestBoundsOfTheWindow(t *testing.T) {
 		t.Errorf("sent %v", got)
 	}
 }
+
+// A service that takes no notice of the cursor, and gives a new one each time, is no reason to ask for ever.
+func TestPagesOfNothingNewAreBounded(t *testing.T) {
+	s := newFake(t, 0)
+	for i := range 20 {
+		s.FailNext(auditlogstest.Fault{Status: 200, Body: fmt.Sprintf(`{"success":true,"result":[{"id":"a"}],"result_info":{"cursor":"%d"}}`, i)})
+	}
+	got, err := collect(t, newClient(t, s, auditlogs.WithLimits(auditlogs.Limits{EmptyPages: 5})).Entries(t.Context(), account, day))
+	if !errors.Is(err, auditlogs.ErrLimitExceeded) || len(got) != 1 || len(s.Requests()) != 7 {
+		t.Errorf("%v, %v after %d requests", got, err, len(s.Requests()))
+	}
+}
+
+// Without an id, entries that are the same to the byte are told apart by how many of them a page holds.
+func TestEntriesThatAreAlike(t *testing.T) {
+	s := newFake(t, 0)
+	page := func(n int, cursor string) auditlogstest.Fault {
+		rows := strings.TrimSuffix(strings.Repeat(`{"action":{"type":"login"}},`, n), ",")
+		return auditlogstest.Fault{Status: 200, Body: `{"success":true,"result":[` + rows + `],"result_info":{"cursor":"` + cursor + `"}}`}
+	}
+	s.FailNext(page(3, "x"), page(2, ""))
+	var sizes, repeated []int
+	for page, err := range newClient(t, s).Pages(t.Context(), account, day) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes, repeated = append(sizes, len(page.Entries)), append(repeated, page.Repeated)
+	}
+	if !slices.Equal(sizes, []int{3, 0}) || !slices.Equal(repeated, []int{0, 2}) {
+		t.Errorf("pages of %v, repeated %v", sizes, repeated)
+	}
+}
+
+func TestPositionsOfOddCursors(t *testing.T) {
+	for _, cursor := range []string{strings.Repeat("<", 12_000), strings.Repeat("a", 16_000), "\u2028 &>"} {
+		s := newFake(t, 0)
+		s.FailNext(auditlogstest.Fault{Status: 200, Body: fmt.Sprintf(`{"success":true,"result":[{"id":"a"}],"result_info":{"cursor":%q}}`, "first")},
+			auditlogstest.Fault{Status: 200, Body: `{"success":true,"result":[{"id":"b"}]}`})
+		q := day
+		q.Cursor = &cursor
+		for entry, err := range newClient(t, s).Entries(t.Context(), account, q) {
+			if err != nil {
+				break // The fake knows none of these cursors.
+			}
+			place := entry.Position()
+			if again, err := auditlogs.ParsePosition(place.String()); err != nil || again != place || len(place.String()) > 2*len(cursor)+400 {
+				t.Errorf("a position of %d characters: %v", len(place.String()), err)
+			}
+		}
+	}
+}

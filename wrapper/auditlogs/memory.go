@@ -52,9 +52,9 @@ func (s *skipping) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry
 	s.held = append(s.held, entries...)
 	gone := lastPage || len(s.held) >= s.bound
 	for i, entry := range s.held {
-		if entry.identity() == s.mark.Identity {
+		if entry.id == s.mark.Identity {
 			for _, delivered := range s.held[:i+1] {
-				seen.add(delivered.identity())
+				seen.add(delivered.id)
 			}
 			return s.held[i+1:], true
 		}

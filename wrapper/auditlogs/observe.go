@@ -10,8 +10,9 @@ import (
 type Observer interface {
 	// Attempted is called after each request.
 	Attempted(Attempt)
-	// Waited is called after each pause before a request, with how long it lasted.
-	Waited(time.Duration)
+	// Waiting is called before each pause: to keep the budget, because the service asked for it, or between attempts.
+	// The pause lasts as long, unless the context ends it.
+	Waiting(time.Duration)
 }
 
 // An Attempt is one request and what came of it.
@@ -39,5 +40,5 @@ func WithObserver(observer Observer) Option {
 
 type noObserver struct{}
 
-func (noObserver) Attempted(Attempt)    {}
-func (noObserver) Waited(time.Duration) {}
+func (noObserver) Attempted(Attempt)     {}
+func (noObserver) Waiting(time.Duration) {}

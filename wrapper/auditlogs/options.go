@@ -59,8 +59,9 @@ const (
 type Limits struct {
 	Body       int // bytes of one body as it is transferred; default 32 MiB
 	Inflated   int // bytes of one body after decompression; default 48 MiB
+	Entries    int // entries on one page; default 10,000, ten times what the service gives
 	Entry      int // bytes of one entry; default 16 MiB
-	Depth      int // how deep an entry nests; default 1000
+	Depth      int // how deep an entry nests; default 1000, at most 9990
 	Cursor     int // bytes of a cursor; default 16 KiB
 	EmptyPages int // pages without an entry in a row; default 1000
 	Remembered int // entries remembered, so that one that the service repeats is not delivered twice; default 2000
@@ -69,6 +70,7 @@ type Limits struct {
 var defaultLimits = Limits{
 	Body:       32 << 20,
 	Inflated:   48 << 20,
+	Entries:    10_000,
 	Entry:      16 << 20,
 	Depth:      1000,
 	Cursor:     16 << 10,
@@ -82,12 +84,10 @@ func WithBaseURL(base string) Option {
 	return func(c *config) error {
 		u, err := url.Parse(base)
 		switch {
-		case err != nil:
-			return errors.New("base URL is not a URL: want one such as " + DefaultBaseURL)
-		case u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.Opaque != "":
-			return fmt.Errorf("base URL %q: want an absolute URL such as %s", u.Redacted(), DefaultBaseURL)
+		// What is refused is not shown: it may be a secret in the wrong place.
+		case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.Opaque != "":
+			return errors.New("base URL is not an absolute URL: want one such as " + DefaultBaseURL)
 		case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
-			// What is in these may be a secret.
 			return errors.New("base URL has a user, a query or a fragment: want one without, such as " + DefaultBaseURL)
 		}
 		c.baseURL = strings.TrimRight(base, "/")
@@ -142,7 +142,8 @@ func WithTimeout(timeout time.Duration) Option {
 
 // WithRetry bounds the requests for one page, the first included, and the pauses between them. A pause is drawn at random
 // between 0 and a bound, which is backoff after the first attempt and doubles up to most. The default is 8 attempts, half
-// a second and 30 seconds. All attempts together end when [WithMaxWait], and the time and pause of each, have passed.
+// a second and 30 seconds. No attempt starts
+// any more when the time of [WithMaxWait], and for each attempt its time and longest pause, have passed.
 func WithRetry(attempts int, backoff, most time.Duration) Option {
 	return func(c *config) error {
 		if attempts < 1 || backoff < 0 || most < backoff {
@@ -174,14 +175,16 @@ func WithRate(perSecond float64) Option {
 		switch {
 		case perSecond == 0:
 			c.pace = newPacer(0, 0)
-		case perSecond > 0 && perSecond <= 1e6:
+		case perSecond >= slowestRate && perSecond <= 1e6:
 			c.pace = newPacer(1, time.Duration(float64(time.Second)/perSecond))
 		default:
-			return fmt.Errorf("rate is %g requests a second: want 0 for no bound, or more, such as 3.5", perSecond)
+			return fmt.Errorf("rate is %g requests a second: want 0 for no bound, or from one a day to a million a second, such as 3.5", perSecond)
 		}
 		return nil
 	}
 }
+
+const slowestRate = 1.0 / (24 * 60 * 60)
 
 // WithLogger logs each request and each wait to logger at debug level, and what is odd at warning level. The default logs
 // nothing. No token is logged.
@@ -216,6 +219,7 @@ func WithLimits(limits Limits) Option {
 		}{
 			{"Body", limits.Body, &c.limits.Body},
 			{"Inflated", limits.Inflated, &c.limits.Inflated},
+			{"Entries", limits.Entries, &c.limits.Entries},
 			{"Entry", limits.Entry, &c.limits.Entry},
 			{"Depth", limits.Depth, &c.limits.Depth},
 			{"Cursor", limits.Cursor, &c.limits.Cursor},
@@ -228,6 +232,9 @@ func WithLimits(limits Limits) Option {
 			if bound.given > 0 {
 				*bound.taken = bound.given
 			}
+		}
+		if limits.Depth > decoderDepth {
+			return fmt.Errorf("limit Limits.Depth is %d: want at most %d", limits.Depth, decoderDepth)
 		}
 		return nil
 	}

@@ -23,21 +23,20 @@ func newPacer(requests int, window time.Duration) *pacer {
 	return &pacer{window: window, sent: make([]time.Time, requests)}
 }
 
-// wait returns when the next request may be sent, and counts it. It says for how long it waited.
-func (p *pacer) wait(ctx context.Context) (waited time.Duration, err error) {
-	start := time.Now()
+// wait returns when the next request may be sent, and counts it. It announces each pause.
+func (p *pacer) wait(ctx context.Context, announce func(time.Duration)) error {
 	for {
-		due := p.take()
-		pause := time.Until(due)
+		pause := time.Until(p.take())
 		if pause <= 0 {
-			return time.Since(start), ctx.Err()
+			return ctx.Err()
 		}
+		announce(pause)
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return time.Since(start), context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 	}
 }

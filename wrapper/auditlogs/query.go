@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
-	"cfaudit.example/wrapper/internal/parameter"
+	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // A Query says which entries of an account to list: a window of time, which is required, and filters. It is the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -360,5 +361,18 @@ func TestLongListingReturnsTheStore(t *testing.T) {
 	}
 	if !slices.EqualFunc(got, want, func(a, b json.RawMessage) bool { return string(a) == string(b) }) {
 		t.Errorf("listing and store differ: %d and %d entries", len(got), len(want))
+	}
+}
+
+func TestRequestLogIsBounded(t *testing.T) {
+	s := newServer(t, auditlogstest.WithRequestLog(3))
+	for i := range 20 {
+		q := window()
+		q.Set("limit", strconv.Itoa(i+1))
+		get(t, s, q)
+		asked := s.Requests()
+		if len(asked) != min(i+1, 3) || asked[len(asked)-1].Query.Get("limit") != strconv.Itoa(i+1) {
+			t.Fatalf("after %d requests it remembers %d", i+1, len(asked))
+		}
 	}
 }

@@ -29,10 +29,14 @@ type config struct {
 	emptyPages    int
 	cursorsAfter  bool
 	withoutGzip   bool
+	requestLog    int
 }
 
+// defaultRequestLog is far more than a test asks, and some hundred MB.
+const defaultRequestLog = 100_000
+
 func newConfig(opts []Option) config {
-	var c config
+	c := config{requestLog: defaultRequestLog}
 	for _, o := range opts {
 		o(&c)
 	}
@@ -136,4 +140,11 @@ func WithCursorsAfter() Option {
 // WithoutGzip never compresses. Without this option, every answer is compressed for clients that accept gzip.
 func WithoutGzip() Option {
 	return func(c *config) { c.withoutGzip = true }
+}
+
+// WithRequestLog bounds how many requests [Server.Requests] remembers, which are the last ones. Without this option, they
+// are 100,000.
+func WithRequestLog(n int) Option {
+	require(n > 0, "WithRequestLog: %d requests", n)
+	return func(c *config) { c.requestLog = n }
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"cfaudit.example/gen/auditlogsapi"
-	"cfaudit.example/wrapper/internal/parameter"
+	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // defaultLimit is the size of a page when limit is not given.

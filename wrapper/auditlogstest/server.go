@@ -13,7 +13,7 @@ import (
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/gen/auditlogsserver"
-	"cfaudit.example/wrapper/internal/parameter"
+	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // basePath is where the API begins, on the fake as on the service.
@@ -40,6 +40,7 @@ type Server struct {
 	budget   budget
 	faults   []Fault
 	requests []*Request
+	asked    uint64 // requests so far, also those that are no longer remembered
 
 	// reporting is apart from mu, so that the test's Errorf may call the server's methods. Close takes it, so that a
 	// test is left alone once the server is closed.
@@ -128,12 +129,14 @@ func (s *Server) FailNext(faults ...Fault) {
 	s.faults = append(s.faults, faults...)
 }
 
-// Requests returns what has been asked so far, in order of arrival. The result is the caller's own.
+// Requests returns what has been asked so far, in order of arrival: the last 100,000 requests, or as many as
+// [WithRequestLog] says. The result is the caller's own.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]Request, len(s.requests))
-	for i, r := range s.requests {
+	last := s.requests[max(0, len(s.requests)-s.config.requestLog):]
+	out := make([]Request, len(last))
+	for i, r := range last {
 		out[i] = *r
 		address := *r.URL
 		out[i].URL = &address
@@ -190,8 +193,13 @@ func (s *Server) arrive(r *http.Request) *visit {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := &visit{request: request, answer: newAnswer(uint64(len(s.requests)))}
+	v := &visit{request: request, answer: newAnswer(s.asked)}
 	s.requests = append(s.requests, request)
+	s.asked++
+	if most := s.config.requestLog; len(s.requests) >= 2*most {
+		// Not at each request beyond, as that would move them all each time.
+		s.requests = slices.Clone(s.requests[len(s.requests)-most:])
+	}
 	if len(s.faults) > 0 {
 		v.fault = s.faults[0]
 		s.faults = s.faults[1:]

@@ -1,5 +1,5 @@
-// Package parameter holds a value against what the contract says about the parameter that it is for. The client uses it
-// before it sends a request, and the fake when it answers one.
+// Package parameter holds a value against what the contract says about the parameter that it is for: the client before it
+// sends a request, the fake when it answers one, and programs that build a query from what somebody typed.
 package parameter
 
 import (
@@ -13,20 +13,20 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 )
 
-// Check says what is wrong with one value of a parameter, and shows what would be right.
+// Check returns nil for a right value of a parameter. Else its error names the parameter, and shows what would be right.
 func Check(p auditlogsapi.Parameter, value string) error {
 	switch {
 	case value == "":
-		return fmt.Errorf("%s is empty: want %s", p.Name, wanted(p))
+		return fmt.Errorf("%s is empty: want %s", p.Name, Wanted(p))
 	case !allowed(p, value):
-		return fmt.Errorf("%s is %q: want %s", p.Name, value, wanted(p))
+		return fmt.Errorf("%s is %q: want %s", p.Name, value, Wanted(p))
 	}
 	return nil
 }
 
-// Missing says that a required parameter is not there, and shows what would be right.
+// Missing returns the error that a required parameter is not there, which shows what would be right.
 func Missing(p auditlogsapi.Parameter) error {
-	return fmt.Errorf("%s is missing: want %s", p.Name, wanted(p))
+	return fmt.Errorf("%s is missing: want %s", p.Name, Wanted(p))
 }
 
 // integer is JSON's idea of one: other spellings of a number are no text that a number in an entry has.
@@ -47,13 +47,13 @@ func allowed(p auditlogsapi.Parameter, value string) bool {
 	return true
 }
 
-// wanted describes a right value.
-func wanted(p auditlogsapi.Parameter) string {
+// Wanted describes a right value, such as "one of asc, desc".
+func Wanted(p auditlogsapi.Parameter) string {
 	switch {
 	case p.Enum != nil:
 		return "one of " + strings.Join(p.Enum, ", ")
 	case p.Pattern != "":
-		return fmt.Sprintf("one such as %s: %s", p.Example, strings.TrimSuffix(p.Description, "."))
+		return fmt.Sprintf("a value such as %s (%s)", p.Example, strings.TrimSuffix(p.Description, "."))
 	case p.Formats != nil:
 		return strings.Join(p.Formats, " or ") + " such as 2024-10-31 or 2024-10-31T08:30:00Z"
 	case p.Max != 0:

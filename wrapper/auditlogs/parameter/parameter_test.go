@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
-	"cfaudit.example/wrapper/internal/parameter"
+	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 func TestCheck(t *testing.T) {
