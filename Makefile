@@ -69,6 +69,15 @@ contract: ## Documents, requests, responses and mutations against the contract
 command: ## The command's scripts, against the real binary
 	cd contract_test && go test -race -count=1 ./command
 
+.PHONY: secrets
+secrets: ## Look for the tests' tokens in all that the tests print
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	{ go test -count=1 -v ./... && (cd contract_test && go test -count=1 -v ./...); } >"$$log" 2>&1 || { tail -n 50 "$$log"; exit 1; }; \
+	tokens=$$(sed -n 's/^[[:space:]]*\(const\)\{0,1\}[[:space:]]*\(token\|goodToken\|secret\)[[:space:]]*= "\(.*\)"$$/\3/p' $$(git ls-files '*_test.go')); \
+	test -n "$$tokens"; \
+	if grep -nF "$$tokens" "$$log"; then echo "a token is printed"; exit 1; fi; \
+	echo "none of $$(wc -l <<<"$$tokens") tokens is in the $$(wc -l <"$$log") lines that the tests print"
+
 .PHONY: consumer
 consumer: ## Import the library as an outsider, and count what that costs
 	cd contract_test/consumer && go test -race -count=1 ./...

@@ -225,3 +225,44 @@ func ExampleWithObserver() {
 	// Output:
 	// 2 requests true
 }
+
+// What the service says of a refused request.
+func ExampleError() {
+	server := exampleServer()
+	defer server.Close()
+	server.FailNext(auditlogstest.Fault{Status: http.StatusForbidden})
+	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31"}
+	for _, err := range exampleClient(server).Entries(context.Background(), auditlogstest.AccountID, query) {
+		var answered *auditlogs.Error
+		if errors.As(err, &answered) {
+			fmt.Println(answered.StatusCode, answered.Details[0].Code, answered.Details[0].Message, answered.Attempts)
+		}
+	}
+	// Output:
+	// 403 10000 Authentication error 1
+}
+
+// An entry with a field of an unexpected type is delivered like any other.
+func ExampleEntry_Err() {
+	server := auditlogstest.NewServer()
+	defer server.Close()
+	server.FailNext(auditlogstest.Fault{Status: http.StatusOK,
+		Body: `{"success":true,"result":[{"id":"1","action":{"time":"yesterday","type":"delete"}}]}`})
+	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31"}
+	for entry, err := range exampleClient(server).Entries(context.Background(), auditlogstest.AccountID, query) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(entry.ID, entry.Action.Type, entry.Err())
+	}
+	// Output:
+	// 1 delete field action.time: the JSON string there cannot be read as time.Time
+}
+
+// A position is text, and can be stored between two runs of a program.
+func ExampleParsePosition() {
+	_, err := auditlogs.ParsePosition("42")
+	fmt.Println(err)
+	// Output:
+	// invalid query: position "42" is not one that a listing gave out: it does not begin with "p1."
+}
