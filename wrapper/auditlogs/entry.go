@@ -105,17 +105,13 @@ type identity [16]byte
 
 // identify returns the identity of an entry that comes behind so many of its page that are alike.
 func identify(e *Entry, alike int) identity {
-	hash := sha256.New()
-	if e.ID != "" {
-		hash.Write([]byte(e.ID))
-	} else {
+	text := []byte(e.ID)
+	if e.ID == "" {
 		// The zero byte keeps an id from standing for another entry's bytes.
-		hash.Write(binary.AppendUvarint([]byte{0}, uint64(alike)))
-		hash.Write(e.Raw)
+		text = append(binary.AppendUvarint([]byte{0}, uint64(alike)), e.Raw...)
 	}
-	var id identity
-	copy(id[:], hash.Sum(nil))
-	return id
+	sum := sha256.Sum256(text)
+	return identity(sum[:len(identity{})])
 }
 
 // MarshalText writes an identity into a position.

@@ -74,7 +74,7 @@ type pager struct {
 	cursor   string    // of the next page
 	position Position  // behind the last entry that was delivered
 	mark     mark      // the entry by which that place is found again
-	empty    int       // pages without entries in a row
+	empty    int       // pages in a row that brought nothing new
 	skip     *skipping // not nil while a resumed listing looks for its place
 	cursors  cursorWatch
 	seen     *memory
@@ -86,7 +86,7 @@ func (p *pager) resume(from Position) {
 	p.skip = &skipping{
 		mark:     from.at.mark,
 		descends: p.listing.descends,
-		bound:    from.at.Offset + p.client.config.limits.Remembered,
+		bound:    min(from.at.Offset, p.client.config.limits.Entries) + p.client.config.limits.Remembered,
 	}
 }
 
@@ -111,8 +111,9 @@ func (p *pager) run(ctx context.Context, yield func(*Page, error) bool) {
 			return
 		}
 		page := p.page(answer)
-		// A page of nothing but repeated entries leads no further than one without any.
-		if len(page.Entries) > 0 || p.skip != nil {
+		// A page of nothing but repeated entries leads no further than one without any. The search for a place is bounded by
+		// itself, as long as there are entries to search.
+		if len(page.Entries) > 0 || p.skip != nil && len(answer.rows) > 0 {
 			p.empty = 0
 		} else if p.empty++; p.empty > p.client.config.limits.EmptyPages && answer.cursor != "" {
 			fail(fmt.Errorf("%s: %w: more than %d pages in a row brought nothing new, and Limits.EmptyPages allows no more", p.listing, ErrLimitExceeded, p.client.config.limits.EmptyPages))

@@ -369,6 +369,48 @@ func TestPagesOfNothingNewAreBounded(t *testing.T) {
 	}
 }
 
+func TestSearchForAPlaceIsBounded(t *testing.T) {
+	for _, test := range []struct {
+		name, row         string
+		requests, entries int // what is delivered in the end, since the place is not there any more
+	}{
+		{"pages without entries", "", 6, 0},
+		{"pages without the place", `{"id":"%d"}`, 51, 51},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newFake(t, 10)
+			c := newClient(t, s, auditlogs.WithLimits(auditlogs.Limits{EmptyPages: 5, Remembered: 50}))
+			var place auditlogs.Position
+			for entry, err := range c.Entries(t.Context(), account, paged(5)) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				place = entry.Position()
+				break
+			}
+			for i := range 100 {
+				row := strings.ReplaceAll(test.row, "%d", fmt.Sprint(1000+i))
+				s.FailNext(auditlogstest.Fault{Status: 200, Body: fmt.Sprintf(`{"success":true,"result":[%s],"result_info":{"cursor":"%d"}}`, row, i)})
+			}
+			entries := 0
+			for page, err := range c.Pages(t.Context(), account, paged(5), auditlogs.From(place)) {
+				if err != nil {
+					if !errors.Is(err, auditlogs.ErrLimitExceeded) {
+						t.Error(err)
+					}
+					break
+				}
+				if entries = len(page.Entries); entries > 0 {
+					break
+				}
+			}
+			if asked := len(s.Requests()) - 1; entries != test.entries || asked != test.requests {
+				t.Errorf("%d entries after %d requests", entries, asked)
+			}
+		})
+	}
+}
+
 // Without an id, entries that are the same to the byte are told apart by how many of them a page holds.
 func TestEntriesThatAreAlike(t *testing.T) {
 	s := newFake(t, 0)
