@@ -235,6 +235,22 @@ func TestPageOfEmptyRows(t *testing.T) {
 	}
 }
 
+// A name that is repeated does not begin the count anew, and no entry under it is lost.
+func TestRepeatedResult(t *testing.T) {
+	s := newFake(t, 0)
+	fault := auditlogstest.Fault{Status: 200, Body: `{"success":true,"result":[{"id":"a"},{"id":"b"}],"result":[{"id":"c"}]}`}
+	s.FailNext(fault, fault)
+	got, err := collect(t, newClient(t, s).Entries(t.Context(), account, day))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantIDs(t, got, []string{"a", "b", "c"})
+	_, err = collect(t, newClient(t, s, auditlogs.WithLimits(auditlogs.Limits{Entries: 2})).Entries(t.Context(), account, day))
+	if !errors.Is(err, auditlogs.ErrLimitExceeded) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
 func TestNestingBeyondTheDecoder(t *testing.T) {
 	for _, depth := range []int{1001, 9_991, 10_001, 1_000_000} {
 		s := newFake(t, 0)

@@ -30,8 +30,9 @@ func pageOptions(limits Limits) json.Options {
 			if _, err := decoder.ReadToken(); err != nil {
 				return err
 			}
-			for n := 1; decoder.PeekKind() != ']'; n++ {
+			for decoder.PeekKind() != ']' {
 				row, err := decoder.ReadValue()
+				n := len(*rows) + 1 // Not counted anew where the name of the list is repeated.
 				switch {
 				case err != nil:
 					return err
