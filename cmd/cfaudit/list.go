@@ -38,6 +38,7 @@ type listing struct {
 	limit    int
 	most     int // entries to print; 0 for all
 	encoding string
+	parallel bool
 
 	progress progress
 	odd      int    // entries with a field of an unexpected type
@@ -147,6 +148,12 @@ func (l *listing) flags() []*flagValue {
 			set:  whole(&l.most, 1, 0),
 		},
 		{
+			name: "parallel", group: groupOutput,
+			want: "true or false",
+			help: "read several parts of the window at the same time, within the request budget; for long windows",
+			set:  truth(&l.parallel),
+		},
+		{
 			name: "page-size", placeholder: "N", group: groupOutput,
 			want:     fmt.Sprintf("a whole number from %d to %d", limit.Min, limit.Max),
 			help:     fmt.Sprintf("entries to ask for in one request, from %d to %d", limit.Min, limit.Max),
@@ -226,7 +233,11 @@ func (l *listing) run(ctx context.Context) error {
 	l.query.Limit = &l.limit
 	o := &output{w: l.env.stdout, format: l.newFormat(), position: l.from}
 	o.continues = l.encoding == formatCSV && !l.from.IsZero()
-	l.progress = progress{w: l.env.stderr, start: time.Now()}
+	l.progress = progress{w: l.env.stderr, start: time.Now(), from: l.start()}
+	l.progress.until, _ = auditlogs.ParseTime(l.query.Before)
+	if l.descends() {
+		l.progress.until, _ = auditlogs.ParseTime(l.query.Since)
+	}
 	if !l.verbose {
 		l.progress.width = l.env.terminal(l.env.stderr)
 	}
@@ -240,10 +251,29 @@ func (l *listing) run(ctx context.Context) error {
 	return l.list(ctx, client, o)
 }
 
+func (l *listing) descends() bool { return l.query.Direction != nil && *l.query.Direction == "desc" }
+
+// start is the time at which this run goes on or begins.
+func (l *listing) start() time.Time {
+	if at := l.from.Time(); !at.IsZero() {
+		return at
+	}
+	end := l.query.Since
+	if l.descends() {
+		end = l.query.Before
+	}
+	start, _ := auditlogs.ParseTime(end)
+	return start
+}
+
 // list prints the entries, page by page.
 func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output) error {
 	noted := false
-	for page, err := range client.Pages(ctx, l.account, l.query, auditlogs.From(l.from)) {
+	options := []auditlogs.ListOption{auditlogs.From(l.from), auditlogs.Prefetch(l.most == 0)}
+	if l.parallel {
+		options = append(options, auditlogs.Backfill())
+	}
+	for page, err := range client.Pages(ctx, l.account, l.query, options...) {
 		l.progress.clear()
 		var incomplete *auditlogs.IncompleteError
 		if err != nil && !errors.As(err, &incomplete) {
@@ -319,7 +349,7 @@ func (l *listing) ended(ctx context.Context, o *output, cause error) error {
 	}
 	if errors.Is(cause, auditlogs.ErrInvalidQuery) && !l.from.IsZero() && o.entries == 0 && !l.from.Time().IsZero() {
 		rest := "--since " + auditlogs.Time(l.from.Time())
-		if l.query.Direction != nil && *l.query.Direction == "desc" {
+		if l.descends() {
 			rest = "--before " + auditlogs.Time(l.from.Time().Add(1))
 		}
 		e.text += fmt.Sprintf("; where the service no longer knows the position, list again without --from and with %s, which prints the entries of that very moment once more", rest)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mattn/go-runewidth"
@@ -11,11 +12,15 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// A progress keeps one line of a terminal up to date. It does nothing where there is no terminal.
+// A progress keeps one line of a terminal up to date. It does nothing where there is no terminal. The client calls it from
+// the goroutines that fetch pages.
 type progress struct {
+	mu      sync.Mutex
 	w       io.Writer
 	width   int // of the terminal; 0 where there is none
 	start   time.Time
+	from    time.Time // where the listing begins in its window, and where it will end; zero where that is not known
+	until   time.Time
 	last    time.Time
 	entries int
 	pages   int
@@ -26,6 +31,8 @@ type progress struct {
 
 // page counts a page and shows the sum, though not more often than can be read.
 func (p *progress) page(page *auditlogs.Page, entries int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.pages++
 	p.entries = entries
 	if n := len(page.Entries); n > 0 && !page.Entries[n-1].Action.Time.IsZero() {
@@ -44,12 +51,30 @@ func (p *progress) sum(now time.Time) string {
 	}
 	if !p.reached.IsZero() {
 		text += ", reached " + p.reached.UTC().Format(time.RFC3339)
+		if share := p.share(); share > 0 {
+			left := time.Duration(float64(now.Sub(p.start)) * (1 - share) / share)
+			text += fmt.Sprintf(", %.0f%% of the window", 100*share)
+			if left >= time.Second {
+				text += fmt.Sprintf(", about %s left", left.Round(time.Second))
+			}
+		}
 	}
 	return text
 }
 
+// share is how much of the window has been listed, from 0 to 1, in whichever direction; 0 where that is not known.
+func (p *progress) share() float64 {
+	whole, done := p.until.Sub(p.from), p.reached.Sub(p.from)
+	if whole == 0 {
+		return 0
+	}
+	return min(max(float64(done)/float64(whole), 0), 1)
+}
+
 // Attempted remembers why the next request has to wait.
 func (p *progress) Attempted(a auditlogs.Attempt) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.trouble = ""
 	if a.Retried {
 		p.trouble = fmt.Sprintf(", attempt %d failed (no answer)", a.Number)
@@ -61,6 +86,8 @@ func (p *progress) Attempted(a auditlogs.Attempt) {
 
 // Waiting tells for how long nothing will move, where that is long enough to be read.
 func (p *progress) Waiting(pause time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.trouble != "" || pause >= time.Second {
 		p.show(fmt.Sprintf("%s%s, waiting %s", p.sum(time.Now()), p.trouble, pause.Round(100*time.Millisecond)))
 	}
@@ -70,7 +97,7 @@ func (p *progress) show(text string) {
 	if p.width == 0 {
 		return
 	}
-	p.clear()
+	p.wipe()
 	// The last column stays free, since some terminals begin a new line behind it.
 	if _, n := measure(text, p.width-1); n < len(text) {
 		text = fit(text, p.width-1)
@@ -81,6 +108,12 @@ func (p *progress) show(text string) {
 
 // clear takes the line away, for other text to take its place.
 func (p *progress) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wipe()
+}
+
+func (p *progress) wipe() {
 	if p.shown > 0 {
 		fmt.Fprint(p.w, "\r"+strings.Repeat(" ", p.shown)+"\r")
 		p.shown = 0

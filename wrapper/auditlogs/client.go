@@ -64,7 +64,15 @@ func (c *Client) CloseIdleConnections() { c.config.httpClient.CloseIdleConnectio
 type ListOption func(*listOptions)
 
 type listOptions struct {
-	from Position
+	from     Position
+	ahead    bool
+	backfill bool
+}
+
+// Prefetch says whether the next page is asked for while the caller works on the one before, which is so by default: one page
+// ahead, and never more. Without it each page is asked for only when the loop comes to it, for callers who expect to break off.
+func Prefetch(on bool) ListOption {
+	return func(o *listOptions) { o.ahead = on }
 }
 
 // From goes on behind position instead of at the start of the window. The query must be the one that the position came
@@ -76,7 +84,7 @@ func From(position Position) ListOption {
 
 // Entries lists the entries of an account that match the query, in the order of their time.
 //
-// Nothing is requested before the iteration starts, and each page only when it is needed. The iterator can be used again,
+// Nothing is requested before the iteration starts, and at most one page ahead of what the caller works on; see [Prefetch]. The iterator can be used again,
 // and lists again then. Breaking off the loop ends everything that the iteration started.
 //
 // An error is yielded once, and last, with a nil entry: one that is [ErrInvalidQuery] before the first request where the

@@ -19,57 +19,29 @@ import (
 // the last one counts, as with encoding/json. Raw keeps both as they came.
 var decodeOptions = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
-// pageOptions decode a page whose entries are bounded while they are read: each takes far more memory than an empty one
-// takes bytes.
-func pageOptions(limits Limits) json.Options {
-	return json.JoinOptions(decodeOptions, json.WithUnmarshalers(json.UnmarshalFromFunc(
-		func(decoder *jsontext.Decoder, rows *[]stdjson.RawMessage) error {
-			if decoder.PeekKind() != '[' {
-				return errors.ErrUnsupported // Null is no entries, and anything else is the decoder's to refuse.
-			}
-			if _, err := decoder.ReadToken(); err != nil {
-				return err
-			}
-			for decoder.PeekKind() != ']' {
-				row, err := decoder.ReadValue()
-				n := len(*rows) + 1 // Not counted anew where the name of the list is repeated.
-				switch {
-				case err != nil:
-					return err
-				case n > limits.Entries:
-					return fmt.Errorf("%w: the page holds more entries than Limits.Entries allows, %d", ErrLimitExceeded, limits.Entries)
-				case len(row) > limits.Entry:
-					return fmt.Errorf("%w: entry %d of the page holds %d bytes, and Limits.Entry allows %d", ErrLimitExceeded, n, len(row), limits.Entry)
-				}
-				if err := checkDepth(row, limits.Depth); err != nil {
-					return fmt.Errorf("entry %d of the page: %w", n, err)
-				}
-				// Bytes of its own, so that keeping one entry does not keep its page.
-				*rows = append(*rows, bytes.Clone(row))
-			}
-			_, err := decoder.ReadToken()
-			return err
-		})))
-}
-
 // errNoSuccess is an answer under status 200 that does not say success: true.
 var errNoSuccess = errors.New("success is not true")
 
-// decodePage takes an answer under status 200 apart: the raw bytes of its entries and the next page's cursor, which is
-// empty on the last page.
-func decodePage(body []byte, limits Limits) (rows []stdjson.RawMessage, cursor string, err error) {
-	var page auditlogsapi.EntryPage
-	if err := json.Unmarshal(body, &page, pageOptions(limits)); err != nil {
-		if errors.Is(err, ErrLimitExceeded) {
-			return nil, "", unwrapped(err)
-		}
+// decodePage takes an answer under status 200 apart: its entries and the next page's cursor, which is empty on the last
+// page.
+//
+// Each entry is decoded where it stands in the page, so that its bytes are read once. Where one of them is odd, all of the
+// page is decoded again, entry by entry, which costs twice as much and tells what is odd about it.
+func decodePage(body []byte, limits Limits) (entries []*Entry, cursor string, err error) {
+	page, entries, err := decodeRows(body, limits, decodeInPlace)
+	if errors.Is(err, errOdd) {
+		page, entries, err = decodeRows(body, limits, decodeAlone)
+	}
+	switch {
+	case errors.Is(err, ErrLimitExceeded):
+		return nil, "", unwrapped(err)
+	case err != nil:
 		// The decoder has a bound of its own for depth, and may have met that one.
 		if err := checkDepth(body, decoderDepth); err != nil {
 			return nil, "", err
 		}
 		return nil, "", fmt.Errorf("%w: %w", ErrMalformedResponse, err)
-	}
-	if !page.Success {
+	case !page.Success:
 		return nil, "", errNoSuccess
 	}
 	cursor = page.ResultInfo.Cursor
@@ -79,8 +51,76 @@ func decodePage(body []byte, limits Limits) (rows []stdjson.RawMessage, cursor s
 	if len(cursor) > limits.Cursor {
 		return nil, "", fmt.Errorf("%w: the cursor holds %d bytes, and Limits.Cursor allows %d", ErrLimitExceeded, len(cursor), limits.Cursor)
 	}
-	return page.Result, cursor, nil
+	return entries, cursor, nil
 }
+
+// decodeRows decodes a page, its entries with decode. They are bounded while they are read: each takes far more memory
+// than an empty one takes bytes.
+func decodeRows(body []byte, limits Limits, decode func(*jsontext.Decoder) (*Entry, error)) (page auditlogsapi.EntryPage, entries []*Entry, err error) {
+	rows := func(decoder *jsontext.Decoder, _ *[]stdjson.RawMessage) error {
+		if decoder.PeekKind() != '[' {
+			return errors.ErrUnsupported // Null is no entries, and anything else is the decoder's to refuse.
+		}
+		if _, err := decoder.ReadToken(); err != nil {
+			return err
+		}
+		for decoder.PeekKind() != ']' {
+			n := len(entries) + 1 // Not counted anew where the name of the list is repeated.
+			if n > limits.Entries {
+				return fmt.Errorf("%w: the page holds more entries than Limits.Entries allows, %d", ErrLimitExceeded, limits.Entries)
+			}
+			behind := decoder.InputOffset()
+			entry, err := decode(decoder)
+			if err != nil {
+				return err
+			}
+			row := bytes.TrimLeft(body[behind:decoder.InputOffset()], ", \t\r\n")
+			if len(row) > limits.Entry {
+				return fmt.Errorf("%w: entry %d of the page holds %d bytes, and Limits.Entry allows %d", ErrLimitExceeded, n, len(row), limits.Entry)
+			}
+			if err := checkDepth(row, limits.Depth); err != nil {
+				return fmt.Errorf("entry %d of the page: %w", n, err)
+			}
+			// Bytes of its own, so that keeping one entry does not keep its page.
+			entry.Raw = bytes.Clone(row)
+			entries = append(entries, entry)
+		}
+		_, err := decoder.ReadToken()
+		return err
+	}
+	err = json.Unmarshal(body, &page, decodeOptions, json.WithUnmarshalers(json.UnmarshalFromFunc(rows)))
+	return page, entries, err
+}
+
+// errOdd is an entry that takes more than one look.
+var errOdd = errors.New("odd entry")
+
+// decodeInPlace decodes the next entry where all of it has the types that the contract gives it.
+func decodeInPlace(decoder *jsontext.Decoder) (*Entry, error) {
+	if decoder.PeekKind() != '{' {
+		return nil, errOdd
+	}
+	e := new(Entry)
+	err := json.UnmarshalDecode(decoder, &e.Entry, entryOptions)
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		return nil, fmt.Errorf("%w: %w", errOdd, err)
+	}
+	e.Action.Time = e.Action.Time.UTC()
+	return e, err
+}
+
+// decodeAlone decodes the next entry by itself, whatever it is.
+func decodeAlone(decoder *jsontext.Decoder) (*Entry, error) {
+	row, err := decoder.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	return decodeEntry(stdjson.RawMessage(row)), nil
+}
+
+// entryOptions leave out what only the page needs, since the decoder would look for it at each field.
+var entryOptions = json.WithUnmarshalers(nil)
 
 // decoderDepth is how deep the decoder follows nesting, at the most. It is less than its own bound by more than the
 // envelope's depth, so that nothing falls between the two.

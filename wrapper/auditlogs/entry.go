@@ -81,7 +81,9 @@ type Page struct {
 // A pageStart is what a page's entries share, so that each can tell its position. It holds nothing else of the page.
 type pageStart struct {
 	listing *listing
+	start   string // of the requests, where it is not the window's
 	cursor  string
+	byTime  bool // the page came from a part of a backfill, and its cursor leads no further than that
 }
 
 // position returns the place in a page behind its first entries.
@@ -89,14 +91,19 @@ func (s *pageStart) position(offset int, m mark) Position {
 	if year := m.Time.Year(); year > 9999 || year < 0 {
 		m.Time = time.Time{} // RFC 3339 has no text for it.
 	}
-	return Position{at: place{
+	at := place{
+		Start:  s.start,
 		Cursor: s.cursor,
 		Offset: offset,
 		mark:   m,
 		Since:  s.listing.since,
 		Before: s.listing.before,
 		Query:  s.listing.identity,
-	}}
+	}
+	if s.byTime {
+		at.Start = s.listing.behind(m.Time)
+	}
+	return Position{at: at}
 }
 
 // An identity tells entries apart: by id, or by all of their bytes where there is none. It is long enough that no two

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/binary"
-	stdjson "encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -28,15 +27,15 @@ import (
 
 // An answer is one page as it came from the service.
 type answer struct {
-	rows     []stdjson.RawMessage
+	entries  []*Entry
 	cursor   string
 	rayID    string
 	attempts int
 }
 
 // fetch asks for one page until it has come whole. Request, transfer and decoding are one step, which succeeds or is done
-// again.
-func (c *config) fetch(ctx context.Context, l *listing, cursor string) (*answer, error) {
+// again. It calls sent, if that is not nil, each time when the budget has let a request go.
+func (c *config) fetch(ctx context.Context, l *listing, cursor string, sent func()) (*answer, error) {
 	pause := &backoff.ExponentialBackOff{
 		// A randomization of 1 draws from 0 to twice the interval: full jitter below a bound of twice the interval.
 		RandomizationFactor: 1,
@@ -54,6 +53,9 @@ func (c *config) fetch(ctx context.Context, l *listing, cursor string) (*answer,
 		attempts++
 		if err := c.pace.wait(ctx, waiting); err != nil {
 			return nil, backoff.Permanent(err)
+		}
+		if sent != nil {
+			sent()
 		}
 		a := Attempt{Number: attempts}
 		start := time.Now()
@@ -156,7 +158,7 @@ func (c *config) exchange(ctx context.Context, l *listing, cursor, token string,
 	if cursor != "" {
 		from = &cursor
 	}
-	request, err := l.request(c.baseURL+"/", from)
+	request, err := l.request(c.baseURL+"/", l.since, l.before, from)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +193,7 @@ func (c *config) exchange(ctx context.Context, l *listing, cursor, token string,
 	case err != nil:
 		return nil, timedOut(ctx, err)
 	}
-	rows, next, err := decodePage(body, c.limits)
+	entries, next, err := decodePage(body, c.limits)
 	switch {
 	case errors.Is(err, errNoSuccess):
 		return nil, newError(l, response, body)
@@ -206,7 +208,7 @@ func (c *config) exchange(ctx context.Context, l *listing, cursor, token string,
 		// It would go into positions, which are printed and stored.
 		return nil, fmt.Errorf("%w: the cursor holds the token", ErrMalformedResponse)
 	}
-	return &answer{rows: rows, cursor: next, rayID: a.RayID}, nil
+	return &answer{entries: entries, cursor: next, rayID: a.RayID}, nil
 }
 
 // timedOut replaces the words of an attempt that ran out of time by the reason.

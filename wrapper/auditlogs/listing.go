@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"sync"
 )
 
 // String returns the listing's method and path.
@@ -12,7 +13,7 @@ func (l *listing) String() string { return l.operation.Method + " " + l.path }
 
 // pages is the pager, for every listing of the API. Err is what was wrong with the query.
 func (c *Client) pages(ctx context.Context, l *listing, err error, options []ListOption) iter.Seq2[*Page, error] {
-	var o listOptions
+	o := listOptions{ahead: true}
 	for _, option := range options {
 		option(&o)
 	}
@@ -24,9 +25,13 @@ func (c *Client) pages(ctx context.Context, l *listing, err error, options []Lis
 			yield(nil, err)
 			return
 		}
-		p := pager{client: c, listing: l, cursor: l.start, position: o.from, seen: newMemory(c.config.limits.Remembered)}
+		p := &pager{client: c, listing: l, asked: l, ahead: o.ahead, cursor: l.start, position: o.from, seen: newMemory(c.config.limits.Remembered)}
 		if !o.from.IsZero() {
 			p.resume(o.from)
+		}
+		if o.backfill {
+			newBackfill(p).run(ctx, yield)
+			return
 		}
 		p.run(ctx, yield)
 	}
@@ -69,7 +74,9 @@ func (l *listing) checkPosition(p Position) error {
 // A pager is one run through a listing.
 type pager struct {
 	client  *Client
-	listing *listing
+	listing *listing // the whole
+	asked   *listing // what is requested of it
+	ahead   bool     // the next page is asked for while the caller works on this one
 
 	cursor   string    // of the next page
 	position Position  // behind the last entry that was delivered
@@ -83,8 +90,10 @@ type pager struct {
 func (p *pager) resume(from Position) {
 	p.cursor = from.at.Cursor
 	p.mark = from.at.mark
+	p.asked = p.listing.startingAt(from.at.Start)
 	p.skip = &skipping{
 		mark:     from.at.mark,
+		byTime:   from.at.Start != "",
 		descends: p.listing.descends,
 		bound:    min(from.at.Offset, p.client.config.limits.Entries) + p.client.config.limits.Remembered,
 	}
@@ -92,64 +101,127 @@ func (p *pager) resume(from Position) {
 
 // run yields page after page. It ends without an error only behind a page that has no cursor.
 func (p *pager) run(ctx context.Context, yield func(*Page, error) bool) {
+	ctx, stop := context.WithCancel(ctx)
+	var asked sync.WaitGroup
+	defer asked.Wait()
+	defer stop()
 	fail := func(err error) {
 		yield(nil, &IncompleteError{Position: p.position, Err: err})
 	}
+	next := p.ask(ctx, &asked)
 	for {
 		// Also before the first request of a listing whose context is over.
 		if ctx.Err() != nil {
 			fail(ended(ctx))
 			return
 		}
-		if err := p.cursors.check(p.cursor); err != nil {
-			fail(fmt.Errorf("%s: %w", p.listing, err))
-			return
-		}
-		answer, err := p.client.config.fetch(ctx, p.listing, p.cursor)
+		answer, err := next()
 		if err != nil {
 			fail(err)
 			return
 		}
 		page := p.page(answer)
-		// A page of nothing but repeated entries leads no further than one without any. The search for a place is bounded by
-		// itself, as long as there are entries to search.
-		if len(page.Entries) > 0 || p.skip != nil && len(answer.rows) > 0 {
-			p.empty = 0
-		} else if p.empty++; p.empty > p.client.config.limits.EmptyPages && answer.cursor != "" {
-			fail(fmt.Errorf("%s: %w: more than %d pages in a row brought nothing new, and Limits.EmptyPages allows no more", p.listing, ErrLimitExceeded, p.client.config.limits.EmptyPages))
+		// The search for a place is bounded by itself, as long as there are entries to search.
+		if err := p.progressed(len(page.Entries) > 0 || p.skip != nil && len(answer.entries) > 0, answer); err != nil {
+			fail(err)
 			return
+		}
+		if answer.cursor != "" {
+			p.cursor = answer.cursor
+			next = p.ask(ctx, &asked)
 		}
 		if !yield(page, nil) || answer.cursor == "" {
 			return
 		}
-		p.cursor = answer.cursor
 	}
 }
 
-// page makes a page of an answer: it decodes the entries, leaves out those that were delivered before, and moves the
-// position behind the rest.
+// progressed bounds how long a listing goes on without anything new. A page of nothing but repeated entries leads no further
+// than one without any.
+func (p *pager) progressed(anew bool, answer *answer) error {
+	if anew {
+		p.empty = 0
+		return nil
+	}
+	most := p.client.config.limits.EmptyPages
+	if p.empty++; p.empty > most && answer.cursor != "" {
+		return fmt.Errorf("%s: %w: more than %d pages in a row brought nothing new, and Limits.EmptyPages allows no more", p.listing, ErrLimitExceeded, most)
+	}
+	return nil
+}
+
+// ask asks for the page at the cursor, and returns what waits for the answer. With prefetching the request is made while the
+// caller works on the page before, and else only when its answer is wanted.
+func (p *pager) ask(ctx context.Context, asked *sync.WaitGroup) func() (*answer, error) {
+	cursor := p.cursor
+	if err := p.cursors.check(cursor); err != nil {
+		return func() (*answer, error) { return nil, fmt.Errorf("%s: %w", p.listing, err) }
+	}
+	fetch := func() (*answer, error) { return p.client.config.fetch(ctx, p.asked, cursor, nil) }
+	if !p.ahead {
+		return fetch
+	}
+	var result *answer
+	var err error
+	done := make(chan struct{})
+	asked.Go(func() {
+		defer close(done)
+		result, err = fetch()
+	})
+	return func() (*answer, error) {
+		<-done
+		return result, err
+	}
+}
+
+// page makes a page of an answer: it leaves out the entries that were delivered before, and moves the position behind the
+// rest.
 func (p *pager) page(answer *answer) *Page {
-	page := &Page{RayID: answer.rayID, Attempts: answer.attempts}
 	start := &pageStart{listing: p.listing, cursor: p.cursor}
-	entries := make([]*Entry, 0, len(answer.rows))
+	if p.asked != p.listing {
+		start.start = p.asked.first()
+	}
+	for i, entry := range answer.entries {
+		entry.page, entry.offset = start, i+1
+	}
+	count := len(answer.entries)
+	page := &Page{RayID: answer.rayID, Attempts: answer.attempts}
+	p.deliver(page, p.search(answer))
+	// As long as the place is not found, nothing is delivered, and an error leaves the position where it was. Else the
+	// listing goes on with this page, and gets its cursor anew: that cursor may be what is wrong.
+	if p.skip == nil {
+		p.position = start.position(count, p.mark)
+	}
+	if answer.cursor != "" {
+		page.Next = p.position
+	}
+	return page
+}
+
+// search tells the entries of an answer apart and, while a resumed listing looks for its place, leaves out those before it.
+func (p *pager) search(answer *answer) []*Entry {
 	alike := map[identity]int{} // rows without an id that are the same to the byte are entries of their own, all the same
-	for i, row := range answer.rows {
-		entry := decodeEntry(row)
-		entry.page, entry.offset, entry.id = start, i+1, identify(entry, 0)
+	for _, entry := range answer.entries {
+		entry.id = identify(entry, 0)
 		if entry.ID == "" {
 			first := entry.id
 			entry.id = identify(entry, alike[first])
 			alike[first]++
 		}
-		entries = append(entries, entry)
 	}
-	if p.skip != nil {
-		var over bool
-		if entries, over = p.skip.over(entries, answer.cursor == "", p.seen); over {
-			p.skip = nil
-		}
+	if p.skip == nil {
+		return answer.entries
 	}
-	page.Entries = entries[:0]
+	entries, over := p.skip.over(answer.entries, answer.cursor == "", p.seen)
+	if over {
+		p.skip = nil
+	}
+	return entries
+}
+
+// deliver puts entries on a page, apart from those that were delivered before, and marks the place behind each.
+func (p *pager) deliver(page *Page, entries []*Entry) {
+	page.Entries = make([]*Entry, 0, len(entries))
 	for _, entry := range entries {
 		if !p.seen.add(entry.id) {
 			page.Repeated++
@@ -170,13 +242,4 @@ func (p *pager) page(answer *answer) *Page {
 		p.client.config.logger.Warn("audit log page overlaps an earlier one", slog.String("path", p.listing.path),
 			slog.Int("repeated", page.Repeated), slog.Int("out_of_order", page.OutOfOrder), slog.String("ray", printable(page.RayID)))
 	}
-	// As long as the place is not found, nothing is delivered, and an error leaves the position where it was. Else the
-	// listing goes on with this page, and gets its cursor anew: that cursor may be what is wrong.
-	if p.skip == nil {
-		p.position = start.position(len(answer.rows), p.mark)
-	}
-	if answer.cursor != "" {
-		page.Next = p.position
-	}
-	return page
 }

@@ -3,6 +3,7 @@ package auditlogs
 import (
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"time"
 )
 
@@ -39,6 +40,7 @@ func (m *memory) add(id identity) bool {
 type skipping struct {
 	mark     mark
 	descends bool
+	byTime   bool     // the listing begins only shortly before the mark
 	bound    int      // how many entries to read in search of the mark
 	held     []*Entry // read, and not known yet to lie behind the place
 }
@@ -48,6 +50,10 @@ type skipping struct {
 func (s *skipping) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry, bool) {
 	if s.mark.Identity == (identity{}) {
 		return entries, true
+	}
+	if s.byTime {
+		// Whatever lies before the mark's moment was delivered, so that only that moment is searched.
+		entries = slices.DeleteFunc(entries, func(e *Entry) bool { return beyond(s.mark.Time, e.Action.Time, s.descends) })
 	}
 	s.held = append(s.held, entries...)
 	gone := lastPage || len(s.held) >= s.bound

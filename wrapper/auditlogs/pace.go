@@ -70,3 +70,13 @@ func (p *pacer) hold(pause time.Duration) {
 		p.held = until
 	}
 }
+
+// gap is the time from one request to the next once the budget is the limit; 0 as long as it is not.
+func (p *pacer) gap() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.sent) == 0 || p.sent[p.oldest].IsZero() && len(p.sent) > 1 || len(p.sent) > 1 && time.Since(p.sent[p.oldest]) > p.window {
+		return 0
+	}
+	return p.window / time.Duration(len(p.sent))
+}

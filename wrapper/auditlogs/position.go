@@ -21,6 +21,7 @@ type Position struct {
 
 // A place is what a Position's text holds.
 type place struct {
+	Start  string `json:"a,omitzero"` // where the requests begin, if not at the start of the window
 	Cursor string `json:"c,omitzero"` // of the page
 	Offset int    `json:"o,omitzero"` // how many of the page's entries lie before
 	mark   `json:",inline"`
@@ -84,6 +85,11 @@ func ParsePosition(text string) (Position, error) {
 	}
 	if p.at.Offset < 0 || p.at.Query == "" || checkWindow(p.at.Since, p.at.Before) != nil {
 		return bad(errors.New("incomplete"))
+	}
+	if p.at.Start != "" {
+		if _, err := ParseTime(p.at.Start); err != nil {
+			return bad(err)
+		}
 	}
 	return p, nil
 }

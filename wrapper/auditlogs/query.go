@@ -55,7 +55,7 @@ type listing struct {
 	identity  string // differs between queries that list different entries
 	start     string // the cursor of the first page; empty at the start of the window
 	descends  bool
-	request   func(server string, cursor *string) (*http.Request, error)
+	request   func(server string, since, before string, cursor *string) (*http.Request, error)
 }
 
 // newAccountListing checks a query for an account's entries. It copies the query, so that what the caller does to it
@@ -88,9 +88,9 @@ func newAccountListing(account string, q Query) (*listing, error) {
 		before:    q.Before,
 		start:     start,
 		descends:  direction != defaultDirection,
-		request: func(server string, cursor *string) (*http.Request, error) {
+		request: func(server string, since, before string, cursor *string) (*http.Request, error) {
 			q := q
-			q.Cursor = cursor
+			q.Since, q.Before, q.Cursor = since, before, cursor
 			return auditlogsapi.NewListAccountAuditLogsRequest(server, account, &q)
 		},
 	}, account)
@@ -107,7 +107,7 @@ func newListing(l *listing, path ...string) (*listing, error) {
 		} else {
 			if query == nil {
 				// Only now: with an unchecked path this would be another request.
-				request, err := l.request(contractServer, nil)
+				request, err := l.request(contractServer, l.since, l.before, nil)
 				if err != nil {
 					return nil, fmt.Errorf("%w: %w", ErrInvalidQuery, err)
 				}

@@ -1,0 +1,210 @@
+package auditlogs_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogstest"
+)
+
+// at is a small entry at a time.
+func at(id int, t time.Time) string {
+	return fmt.Sprintf(`{"id":"%d","action":{"time":%q}}`, id, t.Format(time.RFC3339Nano))
+}
+
+// scattered draws times in the day that are scattered evenly over a stretch of it, in order.
+func scattered(random *rand.Rand, n int, from time.Duration, to time.Duration, unit time.Duration) []time.Time {
+	start, _ := auditlogs.ParseTime(day.Since)
+	times := make([]time.Time, n)
+	for i := range times {
+		times[i] = start.Add(from + time.Duration(random.Int64N(int64(to-from)))).Truncate(unit)
+	}
+	return times
+}
+
+const wholeDay = 24 * time.Hour
+
+// histories are the shapes of a day that a backfill meets.
+func histories(random *rand.Rand, n int, unit time.Duration) map[string][]time.Time {
+	shapes := map[string][]time.Time{
+		"empty":   nil,
+		"single":  scattered(random, 1, 0, wholeDay, unit),
+		"uniform": scattered(random, n, 0, wholeDay, unit),
+		"bursty": append(scattered(random, n/10, 0, wholeDay, unit),
+			scattered(random, n-n/10, 10*time.Hour, 10*time.Hour+wholeDay/100, unit)...),
+		"a moment": slices.Repeat(scattered(random, 1, 0, wholeDay, unit), n),
+		"a night":  append(scattered(random, n/2, 0, 6*time.Hour, unit), scattered(random, n/2, 18*time.Hour, wholeDay, unit)...),
+	}
+	for _, times := range shapes {
+		slices.SortFunc(times, time.Time.Compare)
+	}
+	return shapes
+}
+
+// However the window is split, and however the service takes its bounds, a backfill lists what a plain listing lists.
+func TestBackfillListsTheSame(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, unit := range []time.Duration{time.Second, time.Millisecond} {
+		for shape, times := range histories(random, 700, unit) {
+			for _, inclusive := range []struct{ since, before bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
+				for _, direction := range []string{"asc", "desc"} {
+					t.Run(fmt.Sprintf("%s/%s/%v/%s", shape, unit, inclusive, direction), func(t *testing.T) {
+						s := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithInclusive(inclusive.since, inclusive.before))
+						t.Cleanup(s.Close)
+						for i, moment := range times {
+							s.Add(at(i, moment))
+						}
+						c := newClient(t, s, auditlogs.WithRate(0))
+						q := paged(20)
+						q.Direction = &direction
+						want, err := collect(t, c.Entries(t.Context(), account, q))
+						if err != nil {
+							t.Fatal(err)
+						}
+						got, err := collect(t, c.Entries(t.Context(), account, q, auditlogs.Backfill()))
+						if err != nil {
+							t.Fatal(err)
+						}
+						wantIDs(t, got, want)
+						for _, again := range [][]auditlogs.ListOption{nil, {auditlogs.Backfill()}} {
+							resumed := resume(t, c, q, random.IntN(len(want)+1), again)
+							wantIDs(t, resumed, want)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// resume takes so many entries from a backfill, and the rest from a listing with the given options that goes on there.
+func resume(t *testing.T, c *auditlogs.Client, q auditlogs.Query, taken int, options []auditlogs.ListOption) (ids []string) {
+	t.Helper()
+	var place auditlogs.Position
+	for entry, err := range c.Entries(t.Context(), account, q, auditlogs.Backfill()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ids) == taken {
+			break
+		}
+		ids = append(ids, entry.ID)
+		place = entry.Position()
+	}
+	place, err := auditlogs.ParsePosition(place.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, err := collect(t, c.Entries(t.Context(), account, q, append(options, auditlogs.From(place))...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(ids, rest...)
+}
+
+// An entry whose time cannot be read is delivered with the part that listed it, once.
+func TestBackfillUntimed(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	s := newFake(t, 0)
+	for i, moment := range scattered(random, 700, 0, wholeDay, time.Second) {
+		if i%50 == 7 {
+			s.Add(fmt.Sprintf(`{"id":"%d","action":{"time":"%s","x":0,"time":"soon"}}`, i, moment.Format(time.RFC3339)))
+			continue
+		}
+		s.Add(at(i, moment))
+	}
+	c := newClient(t, s, auditlogs.WithRate(0))
+	want, err := collect(t, c.Entries(t.Context(), account, paged(20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := collect(t, c.Entries(t.Context(), account, paged(20), auditlogs.Backfill()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	wantIDs(t, got, want)
+}
+
+// An error ends a backfill where it would end a listing: behind whole pages, with the place to go on at.
+func TestBackfillFails(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for skipped := range 12 {
+		s := newFake(t, 0)
+		for i, moment := range histories(random, 400, time.Second)["uniform"] {
+			s.Add(at(i, moment))
+		}
+		c := newClient(t, s, auditlogs.WithRate(0))
+		q := paged(20)
+		for range skipped {
+			s.FailNext(auditlogstest.Fault{})
+		}
+		s.FailNext(auditlogstest.Fault{Status: 403})
+		first, err := collect(t, c.Entries(t.Context(), account, q, auditlogs.Backfill()))
+		if err == nil {
+			t.Fatalf("after %d requests: no error", skipped)
+		}
+		rest, err := collect(t, c.Entries(t.Context(), account, q, auditlogs.Backfill(), auditlogs.From(position(t, err))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantIDs(t, append(first, rest...), counted(0, 399))
+	}
+}
+
+// The table of latencies: how long a backfill takes beside the ideal, which is the larger of pages ÷ rate and three
+// requests in a row, in time that a simulated clock tells exactly.
+func TestBackfillIsFast(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	const pages, size = 200, 1000
+	shapes := histories(random, pages*size, time.Millisecond)
+	for _, shape := range []string{"uniform", "bursty", "empty"} {
+		for _, latency := range []time.Duration{50, 300, 1000} {
+			for _, rate := range []float64{4, 40} {
+				synctest.Test(t, func(t *testing.T) {
+					latency := latency * time.Millisecond
+					s := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithLatency(latency), auditlogstest.WithoutGzip())
+					defer s.Close()
+					for i, moment := range shapes[shape] {
+						s.Add(at(i, moment))
+					}
+					c := newClient(t, s, auditlogs.WithRate(rate))
+					defer c.CloseIdleConnections()
+					began, n := time.Now(), 0
+					for _, err := range c.Entries(t.Context(), account, day, auditlogs.Backfill()) {
+						if err != nil {
+							t.Fatal(err)
+						}
+						n++
+					}
+					took := time.Since(began)
+					if n != len(shapes[shape]) {
+						t.Errorf("%d entries, want %d", n, len(shapes[shape]))
+					}
+					least := max(1, n/size)
+					ideal := max(time.Duration(float64(least-1)/rate*float64(time.Second))+latency, latency)
+					sequential := time.Duration(least) * max(latency, time.Duration(float64(time.Second)/rate))
+					requests := len(s.Requests())
+					ratio := float64(took) / float64(ideal)
+					t.Logf("%-8s %6s a page %3.0f/s: %8s, %.2f of the ideal, sequentially %8s, %d requests", shape, latency, rate, took.Round(time.Millisecond), ratio, sequential, requests)
+					if most := float64(requests-1) / rate; took.Seconds() < most {
+						t.Errorf("%d requests in %s are more than %g a second", requests, took, rate)
+					}
+					bound := map[string]float64{"uniform": 1.3, "bursty": 1.5, "empty": 1.01}[shape]
+					if rate == 4 && shape == "uniform" {
+						bound = 1.1
+					}
+					if latency <= 300*time.Millisecond && ratio > bound {
+						t.Errorf("%s, %s, %g/s: %.2f times the ideal, want at most %.2f", shape, latency, rate, ratio, bound)
+					}
+				})
+			}
+		}
+	}
+}
