@@ -21,7 +21,7 @@ func Backfill() ListOption {
 
 const (
 	// aheadBytes and aheadPages bound what is read before its turn, pages under way included.
-	aheadBytes = 40 << 20
+	aheadBytes = 56 << 20
 	aheadPages = 32
 	// longestPart is how many pages a part is planned for, at the most. Each part costs about half a page more than its
 	// entries need, and its first page is wanted only when all before it have been delivered.
@@ -186,12 +186,17 @@ func (b *backfill) plan() {
 
 // choose returns the part to read from, a new one where all are being read and one of them is long enough to be split.
 func (b *backfill) choose() *part {
-	full := b.underway+b.buffered >= b.room()
+	room := b.room()
+	if b.underway+b.buffered >= room {
+		b.forget(room)
+	}
+	full := b.underway+b.buffered >= room
+	before := 0.0 // pages, as far as can be foreseen
 	for i, candidate := range b.parts {
 		switch {
 		case candidate.err != nil:
 			return nil // Nothing behind it will be delivered.
-		case full && (i > 0 || len(candidate.pages) > 0):
+		case i > 0 && (full || before >= float64(room)), full && len(candidate.pages) > 0:
 			return nil
 		case candidate.done:
 		case !candidate.underway:
@@ -201,8 +206,40 @@ func (b *backfill) choose() *part {
 				return b.split(i, at)
 			}
 		}
+		before += b.expected(candidate)
 	}
 	return nil
+}
+
+// expected is how many pages a part will still deliver, as far as can be foreseen.
+func (b *backfill) expected(p *part) float64 {
+	pages := float64(len(p.pages))
+	if !p.done && p.perPage > 0 {
+		pages += float64(b.front.listing.distance(p.reached, p.end)) / float64(p.perPage)
+	}
+	return pages
+}
+
+// forget makes room where what was read turns out to be wanted much later: behind a burst that nobody could foresee. It is
+// read again in its time.
+func (b *backfill) forget(room int) {
+	before, far := 0.0, (*part)(nil)
+	for _, p := range b.parts {
+		if before >= float64(room) && len(p.pages) > 0 && !p.underway {
+			far = p
+		}
+		before += b.expected(p)
+	}
+	if far != nil {
+		b.buffered -= len(far.pages)
+		far.pages, far.done, far.err, far.reached = nil, false, nil, far.start
+		far.pager = b.newPager(far)
+	}
+}
+
+// newPager reads a part from its start.
+func (b *backfill) newPager(p *part) *pager {
+	return &pager{client: b.front.client, listing: b.front.listing, asked: b.front.listing.between(p), seen: b.front.seen}
 }
 
 // room is how many pages may be under way or wait for their turn.
@@ -226,7 +263,7 @@ func (b *backfill) splits(p *part) (at time.Time, ok bool) {
 	}
 	pages := min(max(b.room()/(2*b.workers()), 1), longestPart)
 	// Entries are scattered: a little less than whole pages, so that mostly no further page is needed for the last few.
-	span := float64(p.perPage) * (float64(pages) - 1.5*math.Sqrt(float64(pages)/float64(p.rows)))
+	span := float64(p.perPage) * (float64(pages) - 2.5*math.Sqrt(float64(pages)/float64(p.rows)))
 	span = min(max(span, float64(b.unit)), float64(rest))
 	at = l.step(p.reached, time.Duration(span))
 	if span >= 4*float64(time.Second) {
@@ -253,12 +290,7 @@ func (b *backfill) split(i int, at time.Time) *part {
 	behind.start, behind.reached, behind.first, behind.underway, behind.pages = at, at, false, false, nil
 	behind.asked = behind.end
 	behind.slack = b.unit
-	behind.pager = &pager{
-		client:  b.front.client,
-		listing: b.front.listing,
-		asked:   b.front.listing.between(&behind),
-		seen:    b.front.seen,
-	}
+	behind.pager = b.newPager(&behind)
 	whole.end, whole.last = at, false
 	b.parts = slices.Insert(b.parts, i+1, &behind)
 	return &behind
@@ -335,6 +367,9 @@ func (b *backfill) took(p *part, answer *answer) error {
 		whole, half := l.distance(times[0], last), 2*l.distance(times[n/2], last)
 		if half < whole*2/3 || half > whole*3/2 {
 			whole = half
+		}
+		if whole > p.perPage*2/3 && whole < p.perPage*3/2 {
+			whole = (3*p.perPage + whole) / 4
 		}
 		p.perPage, p.rows = max(whole, time.Millisecond), n
 		// A part that was split while it was read ends where the next one begins; the service does not know that.

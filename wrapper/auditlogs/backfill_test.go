@@ -167,8 +167,8 @@ func TestBackfillIsFast(t *testing.T) {
 	for _, shape := range []string{"uniform", "bursty", "empty"} {
 		for _, latency := range []time.Duration{50, 300, 1000} {
 			for _, rate := range []float64{4, 40} {
-				synctest.Test(t, func(t *testing.T) {
-					latency := latency * time.Millisecond
+				latency := latency * time.Millisecond
+				simulated := func(t *testing.T) {
 					s := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithLatency(latency), auditlogstest.WithoutGzip())
 					defer s.Close()
 					for i, moment := range shapes[shape] {
@@ -203,7 +203,8 @@ func TestBackfillIsFast(t *testing.T) {
 					if latency <= 300*time.Millisecond && ratio > bound {
 						t.Errorf("%s, %s, %g/s: %.2f times the ideal, want at most %.2f", shape, latency, rate, ratio, bound)
 					}
-				})
+				}
+				t.Run(fmt.Sprintf("%s/%s/%g", shape, latency, rate), func(t *testing.T) { synctest.Test(t, simulated) })
 			}
 		}
 	}
