@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,9 @@ const (
 	settleTime      = 2 * time.Minute // entries younger than this can still appear
 	retentionMonths = 18
 )
+
+// parallelMemory is what the program keeps to when it reads ahead, as far as what lives allows.
+const parallelMemory = 72 << 20
 
 // A listing is one run of "cfaudit list".
 type listing struct {
@@ -271,6 +275,10 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 	noted := false
 	options := []auditlogs.ListOption{auditlogs.From(l.from), auditlogs.Prefetch(l.most == 0)}
 	if l.parallel {
+		// The pages read ahead are many small values, of which the collector would otherwise let as many again lie around.
+		if l.env.getenv("GOMEMLIMIT") == "" {
+			debug.SetMemoryLimit(parallelMemory)
+		}
 		options = append(options, auditlogs.Backfill())
 	}
 	for page, err := range client.Pages(ctx, l.account, l.query, options...) {

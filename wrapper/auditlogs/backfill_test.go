@@ -50,7 +50,7 @@ func histories(random *rand.Rand, n int, unit time.Duration) map[string][]time.T
 func TestBackfillListsTheSame(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, unit := range []time.Duration{time.Second, time.Millisecond} {
-		for shape, times := range histories(random, 700, unit) {
+		for shape, times := range histories(random, 90, unit) {
 			for _, inclusive := range []struct{ since, before bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
 				for _, direction := range []string{"asc", "desc"} {
 					t.Run(fmt.Sprintf("%s/%s/%v/%s", shape, unit, inclusive, direction), func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestBackfillListsTheSame(t *testing.T) {
 							s.Add(at(i, moment))
 						}
 						c := newClient(t, s, auditlogs.WithRate(0))
-						q := paged(20)
+						q := paged(10)
 						q.Direction = &direction
 						want, err := collect(t, c.Entries(t.Context(), account, q))
 						if err != nil {
