@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,6 +75,7 @@ type planStep struct {
 type planRun struct {
 	limit    int
 	byPage   bool
+	ahead    bool   // the next page is asked for while this one is looked at
 	stop     string // "", "break" or "cancel"
 	after    int    // so many entries, or pages where byPage is set
 	deadline int    // seconds; 0 for none
@@ -121,6 +123,9 @@ func (p plan) String() string {
 		fmt.Fprintf(&b, "  run %d: limit %d", i+1, r.limit)
 		if r.byPage {
 			b.WriteString(", by the page")
+		}
+		if r.ahead {
+			b.WriteString(", a page ahead")
 		}
 		if r.stop != "" {
 			fmt.Fprintf(&b, ", %s after %d", r.stop, r.after)
@@ -340,7 +345,7 @@ func drawPlan(names []string) *rapid.Generator[plan] {
 			return s
 		}), 4, 6, "steps")
 		p.runs = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) planRun {
-			r := planRun{limit: rapid.IntRange(1, 20).Draw(t, "limit"), byPage: rapid.Bool().Draw(t, "by page")}
+			r := planRun{limit: rapid.IntRange(1, 20).Draw(t, "limit"), byPage: rapid.Bool().Draw(t, "by page"), ahead: rapid.Bool().Draw(t, "ahead")}
 			switch r.stop = []string{"", "break", "cancel"}[uniform(t, 3, "stop")]; {
 			case r.stop != "":
 				r.after = rapid.IntRange(1, 30).Draw(t, "after")
@@ -353,7 +358,7 @@ func drawPlan(names []string) *rapid.Generator[plan] {
 	})
 }
 
-// A planRig lives through one plan. Only one goroutine uses it: the transport is called by the one that lists.
+// A planRig lives through one plan.
 type planRig struct {
 	plan   plan
 	server *auditlogstest.Server
@@ -361,19 +366,21 @@ type planRig struct {
 	client *auditlogs.Client
 	query  auditlogs.Query
 
-	want    [][]byte        // what was there at the start, in the order of the listing
-	seen    int             // how many of these were delivered
-	late    map[string]bool // the entries that arrived since
-	run     int             // counts the runs
-	inRun   map[string]int  // the run in which each entry was delivered last
+	want  [][]byte       // what was there at the start, in the order of the listing
+	seen  int            // how many of these were delivered
+	run   int            // counts the runs
+	inRun map[string]int // the run in which each entry was delivered last
+	tally *planTally
+
+	mu      sync.Mutex      // for what follows: a page may be asked for while the one before is looked at
+	late    map[string]bool // the entries that arrived since the start
 	asked   int             // requests
 	arrived int             // entries
 	cancel  context.CancelFunc
-	struck  bool // something went wrong, in this run
-	spoilt  bool // the last answer had a cursor that leads nowhere
+	struck  bool            // something went wrong, in this run
+	spoilt  map[string]bool // the Ray IDs of the answers that had a cursor that leads nowhere
+	givenUp bool            // a request was given up, and may have left what was to strike it to a later one
 	misuses []string
-
-	tally *planTally
 }
 
 // A planTally counts what all plans together were about, since a property that meets nothing also holds.
@@ -384,6 +391,8 @@ type planTally struct {
 
 // Errorf makes the rig what the fake reports to.
 func (r *planRig) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.misuses = append(r.misuses, fmt.Sprintf(format, args...))
 }
 
@@ -392,7 +401,7 @@ func (r *planRig) Helper() {}
 
 // live goes through a plan, and returns what is wrong.
 func (p plan) live(tally *planTally) (err error) {
-	r := &planRig{plan: p, late: map[string]bool{}, inRun: map[string]int{}, arrived: len(p.history), tally: tally}
+	r := &planRig{plan: p, late: map[string]bool{}, spoilt: map[string]bool{}, inRun: map[string]int{}, arrived: len(p.history), tally: tally}
 	options := []auditlogstest.Option{auditlogstest.WithT(r), auditlogstest.WithInclusive(p.withSince, p.withBefore)}
 	if p.plain {
 		options = append(options, auditlogstest.WithoutGzip())
@@ -482,7 +491,7 @@ func (r *planRig) list(run planRun, from string) (place string, done bool, err e
 		ctx, cancel = context.WithTimeout(context.Background(), time.Duration(run.deadline)*time.Second)
 	}
 	defer cancel()
-	r.cancel, r.struck, r.spoilt = cancel, run.deadline > 0, false
+	r.cancel, r.struck = cancel, run.deadline > 0 || r.givenUp
 	r.query.Limit = &run.limit
 	place = from
 
@@ -505,7 +514,7 @@ func (r *planRig) list(run planRun, from string) (place string, done bool, err e
 			}
 			place = entry.Position().String()
 		}
-		if run.byPage && !r.spoilt {
+		if run.byPage && !r.leadsNowhere(page) {
 			if place = page.Next.String(); place == "" {
 				done = true
 			}
@@ -515,7 +524,7 @@ func (r *planRig) list(run planRun, from string) (place string, done bool, err e
 			case "break":
 				return place, done, nil
 			case "cancel":
-				r.struck = true
+				r.strike()
 				cancel()
 			}
 		}
@@ -535,11 +544,12 @@ func (r *planRig) list(run planRun, from string) (place string, done bool, err e
 
 // pages lists by the page. Where the run lists by the entry, each makes a page of its own.
 func (r *planRig) pages(ctx context.Context, run planRun, from auditlogs.Position) iter.Seq2[*auditlogs.Page, error] {
+	options := []auditlogs.ListOption{auditlogs.From(from), auditlogs.Prefetch(run.ahead)}
 	if run.byPage {
-		return r.client.Pages(ctx, account, r.query, auditlogs.From(from))
+		return r.client.Pages(ctx, account, r.query, options...)
 	}
 	return func(yield func(*auditlogs.Page, error) bool) {
-		for entry, err := range r.client.Entries(ctx, account, r.query, auditlogs.From(from)) {
+		for entry, err := range r.client.Entries(ctx, account, r.query, options...) {
 			var page *auditlogs.Page
 			if entry != nil {
 				page = &auditlogs.Page{Entries: []*auditlogs.Entry{entry}}
@@ -557,6 +567,8 @@ func (r *planRig) pages(ctx context.Context, run planRun, from auditlogs.Positio
 // again are told by what the listing remembers: a listing that was resumed can repeat what was delivered before. So
 // much is allowed here, and no more: not within one listing, and not where nothing arrived.
 func (r *planRig) take(entry *auditlogs.Entry) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	raw := string(entry.Raw)
 	if run, known := r.inRun[raw]; known {
 		if run == r.run || !r.plan.shifting || len(r.late) == 0 {
@@ -582,8 +594,25 @@ func (r *planRig) take(entry *auditlogs.Entry) error {
 	return nil
 }
 
-// RoundTrip lets the next step happen.
+// RoundTrip lets the next step happen, and then passes the request on.
 func (r *planRig) RoundTrip(request *http.Request) (*http.Response, error) {
+	r.happen()
+	response, err := r.next.RoundTrip(request)
+	if errors.Is(request.Context().Err(), context.Canceled) {
+		r.mu.Lock()
+		r.givenUp = true
+		r.mu.Unlock()
+	}
+	if err != nil || response.Header.Get(wrongCursorHeader) == "" {
+		return response, err
+	}
+	return r.spoil(response)
+}
+
+// happen lets the next step happen.
+func (r *planRig) happen() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	step := planStep{fault: "pass"}
 	if r.asked < len(r.plan.steps) {
 		step = r.plan.steps[r.asked]
@@ -596,7 +625,6 @@ func (r *planRig) RoundTrip(request *http.Request) (*http.Response, error) {
 		r.late[text] = true
 		r.server.Add(text)
 	}
-	r.spoilt = false
 	r.struck = r.struck || step.fault != "pass"
 	if step.fault == "cancel" {
 		r.cancel()
@@ -607,11 +635,20 @@ func (r *planRig) RoundTrip(request *http.Request) (*http.Response, error) {
 			time.AfterFunc(15*time.Second, r.cancel)
 		}
 	}
-	response, err := r.next.RoundTrip(request)
-	if err != nil || response.Header.Get(wrongCursorHeader) == "" {
-		return response, err
-	}
-	return r.spoil(response)
+}
+
+// strike notes that something goes wrong in this run.
+func (r *planRig) strike() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.struck = true
+}
+
+// leadsNowhere reports whether a page came with a cursor that leads nowhere.
+func (r *planRig) leadsNowhere(page *auditlogs.Page) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.spoilt[page.RayID]
 }
 
 // spoil puts another cursor into an answer.
@@ -632,7 +669,10 @@ func (r *planRig) spoil(response *http.Response) (*http.Response, error) {
 	if i := bytes.LastIndex(page, []byte(`"result_info":`)); i >= 0 {
 		cursor := response.Request.URL.Query().Get("cursor")
 		if response.Header.Get(wrongCursorHeader) != "again" || cursor == "" {
-			cursor, r.spoilt = garbageCursor, true
+			cursor = garbageCursor
+			r.mu.Lock()
+			r.spoilt[response.Header.Get("CF-Ray")] = true
+			r.mu.Unlock()
 		}
 		info := `{"cursor":` + strconv.Quote(cursor) + `}}`
 		if r.plan.cursorsAfter {
@@ -703,6 +743,15 @@ func TestFoundSchedules(t *testing.T) {
 			},
 			steps: []planStep{{fault: "pass"}, {fault: "204", arriving: []madeEntry{{timed: "yes", at: 0, kind: "create"}}}},
 			runs:  []planRun{{limit: 2}},
+		},
+		// As before, while the answer is looked at that the next request overtakes.
+		"arrival while the page before is looked at": {
+			descends: true, withSince: true, attempts: 1,
+			history: []madeEntry{
+				{timed: "", kind: "create"}, {timed: "yes", at: 1, kind: "create"}, {timed: "yes", at: -1, kind: "create"},
+			},
+			steps: []planStep{{fault: "pass"}, {fault: "204", arriving: []madeEntry{{timed: "yes", at: 0, kind: "create"}}}},
+			runs:  []planRun{{limit: 2, ahead: true}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
