@@ -109,7 +109,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 
 // A day of following, in virtual time. Every entry is delivered, once, whatever fails meanwhile.
 func TestDay(t *testing.T) {
-	const budget, window = 1200, 5 * time.Minute
+	const budget, window = 30, 5 * time.Minute // small, so that it matters
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t, auditlogstest.WithRateLimit(budget, window), auditlogstest.WithLatency(50*time.Millisecond))
 		start := time.Now()
