@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,13 +24,14 @@ const (
 
 // A connection is how to reach the API.
 type connection struct {
-	account string
-	baseURL string
-	timeout time.Duration
-	retries int
-	rate    float64
-	verbose bool
-	demo    bool
+	accounts []string
+	several  bool // more than one account can be given
+	baseURL  string
+	timeout  time.Duration
+	retries  int
+	rate     float64
+	verbose  bool
+	demo     bool
 }
 
 const (
@@ -38,18 +40,8 @@ const (
 )
 
 func (c *connection) flags() []*flagValue {
-	account := described("account_id")
 	return []*flagValue{
-		{
-			name: "account", placeholder: "ID", group: groupConnection,
-			help:     "the account whose audit log is read",
-			standard: "$" + envAccount,
-			want:     parameter.Wanted(described("account_id")),
-			set: func(value string) bool {
-				c.account = value
-				return parameter.Check(account, value) == nil
-			},
-		},
+		c.accountFlag(),
 		{
 			name: baseURLFlag, placeholder: "URL", group: groupConnection,
 			help:     "where the API is",
@@ -106,6 +98,29 @@ func (c *connection) flags() []*flagValue {
 	}
 }
 
+func (c *connection) accountFlag() *flagValue {
+	described := described("account_id")
+	flag := &flagValue{
+		name: "account", placeholder: "ID", group: groupConnection, repeated: c.several,
+		help:     "the account whose audit log is read",
+		standard: "$" + envAccount,
+		want:     parameter.Wanted(described),
+		set: func(value string) bool {
+			switch {
+			case !c.several:
+				c.accounts = []string{value}
+			case !slices.Contains(c.accounts, value):
+				c.accounts = append(c.accounts, value)
+			}
+			return parameter.Check(described, value) == nil
+		},
+	}
+	if c.several {
+		flag.help += "; can be repeated, for several accounts that share one request budget"
+	}
+	return flag
+}
+
 const baseURLWanted = "a URL with https, such as " + auditlogs.DefaultBaseURL + " (plain http only to this machine itself)"
 
 // checkBaseURL asks the library whether it takes the URL, so that the message can show what the command line needs.
@@ -120,18 +135,20 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 		if cmd.Flags().Changed(baseURLFlag) {
 			return "", usage(cmd, "--demo and --base-url exclude each other: want one of them")
 		}
-		if !cmd.Flags().Changed("account") {
-			c.account = auditlogstest.AccountID
+		if c.accounts == nil {
+			c.accounts = []string{auditlogstest.AccountID}
 		}
 		return "demo", nil
 	}
-	if c.account == "" {
-		if c.account = env.getenv(envAccount); c.account == "" {
+	if c.accounts == nil {
+		account := env.getenv(envAccount)
+		if account == "" {
 			return "", usage(cmd, "no account is given: set %s or --account to %s", envAccount, parameter.Wanted(described("account_id")))
 		}
-		if parameter.Check(described("account_id"), c.account) != nil {
-			return "", usage(cmd, "%s is %s: want %s", envAccount, excerpt(c.account), parameter.Wanted(described("account_id")))
+		if parameter.Check(described("account_id"), account) != nil {
+			return "", usage(cmd, "%s is %s: want %s", envAccount, excerpt(account), parameter.Wanted(described("account_id")))
 		}
+		c.accounts = []string{account}
 	}
 	if c.baseURL == "" {
 		c.baseURL = env.getenv(envBaseURL)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -14,8 +13,8 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
-	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/format"
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
@@ -40,61 +39,6 @@ func decode(t *testing.T, raw string) *auditlogs.Entry {
 	return nil
 }
 
-func TestCSV(t *testing.T) {
-	f := newCSV(false)
-	e := decode(t, `{"id":"=1+1","action":{"time":"2024-10-30T12:00:00.123Z","result":null,"description":"@x, \"y\"\nz"},
-		"actor":{"email":"-a@example.com","id":"+1"},"raw":{"status_code":2.00e2},"resource":{"request":{"a": [1, 2]},"scope":"accounts","id":"\tx"},"zone":null}`)
-	rows, err := csv.NewReader(bytes.NewReader(f.entry(f.header(nil), e))).ReadAll()
-	if err != nil || len(rows) != 2 {
-		t.Fatal(rows, err)
-	}
-	if len(rows[0]) != len(operation.Fields) || rows[0][0] != "action.time" || rows[0][1] != "id" {
-		t.Errorf("header is %v", rows[0])
-	}
-	want := map[string]string{
-		"id": "'=1+1", "action.time": "2024-10-30T12:00:00.123Z", "action.description": "'@x, \"y\"\nz",
-		"actor.email": "'-a@example.com", "actor.id": "'+1", "raw.status_code": "2.00e2",
-		"resource.request": `{"a":[1,2]}`, "resource.scope": "accounts", "resource.id": "'\tx",
-	}
-	for i, path := range rows[0] {
-		if rows[1][i] != want[path] {
-			t.Errorf("%s is %q, want %q", path, rows[1][i], want[path])
-		}
-	}
-}
-
-func TestCSVFieldsWithoutColumnComeLast(t *testing.T) {
-	var paths []string
-	for _, field := range csvFields([]auditlogsapi.Field{{Path: "z"}, {Path: "b", Column: 2}, {Path: "a"}, {Path: "c", Column: 1}}) {
-		paths = append(paths, field.Path)
-	}
-	if !slices.Equal(paths, []string{"c", "b", "a", "z"}) {
-		t.Error(paths)
-	}
-}
-
-func TestGuard(t *testing.T) {
-	for cell, want := range map[string]string{
-		"": "", "a": "a", "=a": "'=a", "+1": "'+1", "-1": "'-1", "@a": "'@a", "\ta": "'\ta", "\ra": "'\ra", "a=": "a=", "'=a": "'=a",
-	} {
-		if got := guard(cell); got != want {
-			t.Errorf("%q becomes %q, want %q", cell, got, want)
-		}
-	}
-}
-
-func TestNDJSON(t *testing.T) {
-	for raw, want := range map[string]string{
-		`{"id": "a",  "x":1.0}`:                                   `{"id": "a",  "x":1.0}`,
-		"{\"id\":\n\t\"a<\u2028\",\r\n \"x\": 1e2}":               "{\"id\":\"a<\u2028\",\"x\":1e2}",
-		strings.Repeat("[\n", 20000) + strings.Repeat("]", 20000): strings.Repeat("[ ", 20000) + strings.Repeat("]", 20000),
-	} {
-		if got := string(ndjsonFormat{}.entry(nil, &auditlogs.Entry{Raw: json.RawMessage(raw)})); got != want+"\n" {
-			t.Errorf("%.40q becomes %.40q", raw, got)
-		}
-	}
-}
-
 func TestTable(t *testing.T) {
 	f := newTable(120, false)
 	for raw, want := range map[string][]string{
@@ -112,7 +56,7 @@ func TestTable(t *testing.T) {
 			"2024-10-30T12:00:00Z", "-", "�[31mred���back�  tab�", "-", "-",
 		},
 	} {
-		got := string(f.entry(nil, decode(t, raw)))
+		got := string(f.Entry(nil, decode(t, raw)))
 		var cells []string
 		at := 0
 		for _, width := range f.columns {
@@ -176,29 +120,29 @@ func FuzzFormats(f *testing.F) {
 			t.Fatal(err)
 		}
 
-		line, ended := strings.CutSuffix(string(newTable(width, false).entry(nil, e)), "\n")
+		line, ended := strings.CutSuffix(string(newTable(width, false).Entry(nil, e)), "\n")
 		checkShown(t, line)
 		if w := runewidth.StringWidth(line); !ended || w > width {
 			t.Errorf("%q takes %d columns of %d", line, w, width)
 		}
 
-		for _, safe := range []bool{false, true} {
-			text := string(newCSV(safe).entry(nil, e))
+		for _, cell := range []func(string) string{nil, clean} {
+			text := string(format.NewCSV(cell).Entry(nil, e))
 			rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
-			if err != nil || len(rows) != 1 || len(rows[0]) != len(operation.Fields) {
+			if err != nil || len(rows) != 1 || len(rows[0]) != len(format.Columns()) {
 				t.Fatalf("%q is read as %q, %v", text, rows, err)
 			}
-			for _, cell := range rows[0] {
-				if guard(cell) != cell {
-					t.Errorf("cell %q is a formula", cell)
+			for _, text := range rows[0] {
+				if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+					t.Errorf("cell %q is a formula", text)
 				}
 			}
-			if safe {
+			if cell != nil {
 				checkShown(t, strings.TrimSuffix(text, "\n"))
 			}
 		}
 
-		if text := string(ndjsonFormat{}.entry(nil, e)); text != string(raw)+"\n" {
+		if text := string(format.NDJSON{}.Entry(nil, e)); text != string(raw)+"\n" {
 			t.Errorf("%q is printed as %q", raw, text)
 		}
 	})

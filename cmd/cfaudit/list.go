@@ -13,17 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
-)
-
-const (
-	groupWindow = "Window"
-	groupOutput = "Output"
-)
-
-// The edges of what the service can be relied on for.
-const (
-	settleTime      = 2 * time.Minute // entries younger than this can still appear
-	retentionMonths = 18
+	"cfaudit.example/wrapper/auditlogs/format"
 )
 
 // parallelMemory is what the program keeps to when it reads ahead, as far as what lives allows.
@@ -34,10 +24,7 @@ type listing struct {
 	env *environment
 	cmd *cobra.Command
 
-	connection
-	query    auditlogs.Query
-	since    bound
-	before   bound
+	selection
 	from     auditlogs.Position
 	limit    int
 	most     int // entries to print; 0 for all
@@ -101,25 +88,9 @@ last line.`
 
 func (l *listing) flags() []*flagValue {
 	direction, limit := described("direction"), described("limit")
-	ages := []string{"1h", "24h", "7d", "30d"}
 	flags := []*flagValue{
-		{
-			name: "since", placeholder: "WHEN", group: groupWindow, want: boundWanted, enum: ages, open: true,
-			help: "the older end of the window; required, unless --from has it",
-			set: func(value string) (ok bool) {
-				l.since, ok = parseBound(value)
-				return ok
-			},
-		},
-		{
-			name: "before", placeholder: "WHEN", group: groupWindow, want: boundWanted, enum: ages, open: true,
-			help:     "the newer end of the window",
-			standard: "now",
-			set: func(value string) (ok bool) {
-				l.before, ok = parseBound(value)
-				return ok
-			},
-		},
+		l.sinceFlag("the older end of the window; required, unless --from has it"),
+		l.beforeFlag(),
 		{
 			name: "direction", placeholder: "DIRECTION", group: groupWindow, enum: direction.Enum,
 			help:     "from the oldest entry to the newest, or the other way",
@@ -140,7 +111,7 @@ func (l *listing) flags() []*flagValue {
 			},
 		},
 		{
-			name: "format", placeholder: "FORMAT", group: groupOutput, enum: formats,
+			name: "format", placeholder: "FORMAT", group: groupOutput, enum: append([]string{nameTable}, format.Names()...),
 			help:     "how entries are printed",
 			standard: "table on a terminal, else ndjson",
 			set:      into(&l.encoding),
@@ -172,16 +143,9 @@ func (l *listing) flags() []*flagValue {
 // window turns the ends of the window into absolute times.
 func (l *listing) window(now time.Time) error {
 	if l.from.IsZero() {
-		if !l.since.given {
-			return usage(l.cmd, "--since is missing: want %s", boundWanted)
-		}
-		since, before := l.since.resolve(now), l.before.resolve(now)
-		if !since.Before(before) {
-			return usage(l.cmd, "--since (%s) does not lie before --before (%s): want the older end of the window in --since, such as --since 24h",
-				auditlogs.Time(since), auditlogs.Time(before))
-		}
-		l.query.Since, l.query.Before = auditlogs.Time(since), auditlogs.Time(before)
-		return nil
+		since, before, err := l.selection.window(l.cmd, now)
+		l.query.Since, l.query.Before = since, before
+		return err
 	}
 	// An age meant another moment when the position was printed.
 	end := func(b bound, positions string) string {
@@ -197,25 +161,29 @@ func (l *listing) window(now time.Time) error {
 }
 
 // newFormat decides how entries are printed.
-func (l *listing) newFormat() format {
+func (l *listing) newFormat() format.Format {
 	width := l.env.terminal(l.env.stdout)
 	if l.encoding == "" {
-		l.encoding = formatNDJSON
+		l.encoding = format.NameNDJSON
 		if width > 0 {
-			l.encoding = formatTable
+			l.encoding = nameTable
 		}
 	}
 	switch l.encoding {
-	case formatTable:
+	case nameTable:
 		colours := width > 0 && l.env.getenv("NO_COLOR") == "" && l.env.getenv("TERM") != "dumb" && coloursWork(l.env)
 		if width == 0 {
 			width = tableDefault
 		}
 		return newTable(width, colours)
-	case formatCSV:
-		return newCSV(width > 0)
+	case format.NameCSV:
+		// A terminal that shows the text must be safe from it; a file gets it as it is.
+		if width > 0 {
+			return format.NewCSV(clean)
+		}
+		return format.NewCSV(nil)
 	}
-	return ndjsonFormat{}
+	return format.NDJSON{}
 }
 
 // coloursWork is false on the old console of Windows, which prints colours as text.
@@ -236,7 +204,7 @@ func (l *listing) run(ctx context.Context) error {
 	}
 	l.query.Limit = &l.limit
 	o := &output{w: l.env.stdout, format: l.newFormat(), position: l.from}
-	o.continues = l.encoding == formatCSV && !l.from.IsZero()
+	o.continues = l.encoding == format.NameCSV && !l.from.IsZero()
 	l.progress = progress{w: l.env.stderr, start: time.Now(), from: l.start()}
 	l.progress.until, _ = auditlogs.ParseTime(l.query.Before)
 	if l.descends() {
@@ -281,7 +249,7 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		}
 		options = append(options, auditlogs.Backfill())
 	}
-	for page, err := range client.Pages(ctx, l.account, l.query, options...) {
+	for page, err := range client.Pages(ctx, l.accounts[0], l.query, options...) {
 		l.progress.clear()
 		var incomplete *auditlogs.IncompleteError
 		if err != nil && !errors.As(err, &incomplete) {
@@ -290,7 +258,7 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		}
 		if !noted {
 			noted = true
-			l.noteWindow()
+			l.env.noteWindow(l.query.Since, l.query.Before)
 		}
 		if err != nil {
 			if !incomplete.Position.IsZero() {
@@ -315,8 +283,8 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		if full && (!last || !page.Next.IsZero()) {
 			l.progress.clear()
 			l.sum(o)
-			l.note("--max is reached and there may be more; to go on:")
-			l.say(l.commandLine(o.position, l.most))
+			l.env.note("--max is reached and there may be more; to go on:")
+			l.env.say(l.commandLine(o.position, l.most))
 			return nil
 		}
 	}
@@ -407,34 +375,18 @@ func (l *listing) commandLine(at auditlogs.Position, most int) string {
 	return strings.Join(words, " ")
 }
 
-// noteWindow tells what the service cannot answer for in this window.
-func (l *listing) noteWindow() {
-	now := l.env.now()
-	if before, err := auditlogs.ParseTime(l.query.Before); err == nil && before.After(now.Add(-settleTime)) {
-		l.note("the window reaches into the last two minutes, of which entries can still appear later")
-	}
-	if since, err := auditlogs.ParseTime(l.query.Since); err == nil && since.Before(now.AddDate(0, -retentionMonths, 0)) {
-		l.note("the window begins more than %d months ago, and the service keeps no older entries", retentionMonths)
-	}
-}
-
 // sum says what the listing came to.
 func (l *listing) sum(o *output) {
 	if l.repeated > 0 {
-		l.note("the service sent %s again, printed once", count(l.repeated, "entry", "entries"))
+		l.env.note("the service sent %s again, printed once", count(l.repeated, "entry", "entries"))
 	}
 	if l.unsorted > 0 {
-		l.note("the service sent %s out of the order of time", count(l.unsorted, "entry", "entries"))
+		l.env.note("the service sent %s out of the order of time", count(l.unsorted, "entry", "entries"))
 	}
 	if l.odd > 0 {
-		l.note("%s with a field of an unexpected type, printed all the same, such as %s", count(l.odd, "entry", "entries"), l.oddOne)
+		l.env.note("%s with a field of an unexpected type, printed all the same, such as %s", count(l.odd, "entry", "entries"), l.oddOne)
 	}
-	if l.encoding == formatTable || l.demo || l.verbose || l.progress.width > 0 {
-		l.say(fmt.Sprintf("%s on %s", count(o.entries, "entry", "entries"), count(l.progress.pages, "page", "pages")))
+	if l.encoding == nameTable || l.demo || l.verbose || l.progress.width > 0 {
+		l.env.say(fmt.Sprintf("%s on %s", count(o.entries, "entry", "entries"), count(l.progress.pages, "page", "pages")))
 	}
 }
-
-func (l *listing) note(format string, args ...any) { l.say("note: " + fmt.Sprintf(format, args...)) }
-
-// say prints a line for people. That standard error takes no more is nothing to fail for.
-func (l *listing) say(line string) { fmt.Fprintln(l.env.stderr, line) }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/format"
 )
 
 // A fullDisk takes so many bytes and no more.
@@ -37,7 +38,7 @@ func TestFileEndsWithAWholeLine(t *testing.T) {
 		if _, err := file.WriteString("{\"id\":\"earlier\"}\n"); err != nil {
 			t.Fatal(err)
 		}
-		o := &output{w: &fullDisk{file, room}, format: ndjsonFormat{}}
+		o := &output{w: &fullDisk{file, room}, format: format.NDJSON{}}
 		for _, raw := range []string{`{"id":"a"}`, `{"id":"b"}`, `{"id":"c"}`} {
 			if err := o.add(&auditlogs.Entry{Raw: []byte(raw)}); err != nil {
 				t.Fatal(err)

@@ -8,6 +8,9 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
+// nameTable is the format beside those of the library.
+const nameTable = "table"
+
 // tableFormat prints one line of fixed columns for each entry, for people.
 type tableFormat struct {
 	width   int // of the terminal
@@ -34,9 +37,11 @@ func newTable(width int, colours bool) *tableFormat {
 	return t
 }
 
-func (t *tableFormat) header(b []byte) []byte { return t.line(b, tableTitles[:], "\x1b[1m") }
+// Header appends the titles.
+func (t *tableFormat) Header(b []byte) []byte { return t.line(b, tableTitles[:], "\x1b[1m") }
 
-func (t *tableFormat) entry(b []byte, e *auditlogs.Entry) []byte {
+// Entry appends an entry's line.
+func (t *tableFormat) Entry(b []byte, e *auditlogs.Entry) []byte {
 	colour := ""
 	if e.Action.Result == string(auditlogsapi.ActionResultFailure) {
 		colour = "\x1b[31m"

@@ -5,22 +5,8 @@ import (
 	"io/fs"
 
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/format"
 )
-
-// A format turns entries into text. Its methods append to b, and each ends what it appends with a line break.
-type format interface {
-	header(b []byte) []byte // what stands before the first entry
-	entry(b []byte, e *auditlogs.Entry) []byte
-}
-
-// The formats of the command.
-const (
-	formatTable  = "table"
-	formatNDJSON = "ndjson"
-	formatCSV    = "csv"
-)
-
-var formats = []string{formatTable, formatNDJSON, formatCSV}
 
 // outputBuffer is how much text is collected before it is written, at least. A page is written in any case.
 const outputBuffer = 256 << 10
@@ -28,7 +14,7 @@ const outputBuffer = 256 << 10
 // An output writes entries, and knows at any time which of them have left the program whole.
 type output struct {
 	w         io.Writer
-	format    format
+	format    format.Format
 	continues bool // the header has been printed, by this run or by the one that this one goes on from
 
 	entries  int                // entries written whole
@@ -47,7 +33,7 @@ type line struct {
 
 func (o *output) add(e *auditlogs.Entry) error {
 	o.begin()
-	o.buffer = o.format.entry(o.buffer, e)
+	o.buffer = o.format.Entry(o.buffer, e)
 	o.pending = append(o.pending, line{e, len(o.buffer)})
 	if len(o.buffer) >= outputBuffer {
 		return o.flush()
@@ -66,7 +52,7 @@ func (o *output) begin() {
 		return
 	}
 	o.continues = true
-	o.buffer = o.format.header(o.buffer)
+	o.buffer = o.format.Header(o.buffer)
 	o.pending = append(o.pending, line{nil, len(o.buffer)})
 }
 

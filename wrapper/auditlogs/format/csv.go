@@ -1,4 +1,4 @@
-package main
+package format
 
 import (
 	"bytes"
@@ -12,30 +12,46 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// csvFormat prints one column for each field that the contract knows.
-type csvFormat struct {
+// CSV gives each entry a row with one column for each field of [Columns]. Cells are those of encoding/csv: quoted where they
+// hold commas, quotes or line breaks. The text of a string stands as it is, null and what is missing are empty, and
+// numbers, objects and lists are JSON, with the digits that came. Fields that the contract does not know have no column.
+//
+// A cell that a spreadsheet would take for a formula, beginning with = + - @, a tab or a carriage return, gets an apostrophe
+// in front: entries carry what strangers typed.
+type CSV struct {
 	paths [][]string // of the columns
-	safe  bool       // the text goes to a terminal
+	cell  func(text string) string
 
 	text   bytes.Buffer
 	writer *csv.Writer
 	row    []string
 }
 
-// newCSV makes a csvFormat. A terminal that shows the text must be safe from it; a file gets it as it is.
-func newCSV(toTerminal bool) *csvFormat {
-	f := &csvFormat{safe: toTerminal}
+// NewCSV makes a CSV whose cells pass through a function, such as one that makes them safe to print on a terminal. A nil
+// function leaves them as they are.
+func NewCSV(cell func(text string) string) *CSV {
+	f := &CSV{cell: cell}
 	f.writer = csv.NewWriter(&f.text)
-	for _, field := range csvFields(operation.Fields) {
-		f.paths = append(f.paths, strings.Split(field.Path, "."))
+	for _, column := range Columns() {
+		f.paths = append(f.paths, strings.Split(column, "."))
 	}
 	f.row = make([]string, len(f.paths))
 	return f
 }
 
-// csvFields returns the fields in the order of their columns. Those that have no column yet come last, so that a column
+// Columns returns the columns of [CSV] in their order, each named by the way to its field, such as "actor.email". A
+// column never changes its place; new ones come at the end.
+func Columns() []string {
+	var columns []string
+	for _, field := range ordered(auditlogsapi.ListAccountAuditLogsOperation.Fields) {
+		columns = append(columns, field.Path)
+	}
+	return columns
+}
+
+// ordered returns the fields in the order of their columns. Those that have no column yet come last, so that a column
 // never changes its place.
-func csvFields(fields []auditlogsapi.Field) []auditlogsapi.Field {
+func ordered(fields []auditlogsapi.Field) []auditlogsapi.Field {
 	fields = slices.Clone(fields)
 	slices.SortFunc(fields, func(a, b auditlogsapi.Field) int {
 		switch {
@@ -49,26 +65,26 @@ func csvFields(fields []auditlogsapi.Field) []auditlogsapi.Field {
 	return fields
 }
 
-func (f *csvFormat) header(b []byte) []byte {
-	for i, path := range f.paths {
-		f.row[i] = strings.Join(path, ".")
-	}
+// Header appends the row of the columns' names.
+func (f *CSV) Header(b []byte) []byte {
+	copy(f.row, Columns())
 	return f.write(b)
 }
 
-func (f *csvFormat) entry(b []byte, e *auditlogs.Entry) []byte {
+// Entry appends the entry's row.
+func (f *CSV) Entry(b []byte, e *auditlogs.Entry) []byte {
 	objects := map[string]map[string]json.RawMessage{"": members(e.Raw)}
 	for i, path := range f.paths {
-		cell := guard(csvCell(lookUp(objects, "", path)))
-		if f.safe {
-			cell = clean(cell)
+		cell := guard(cellOf(lookUp(objects, "", path)))
+		if f.cell != nil {
+			cell = f.cell(cell)
 		}
 		f.row[i] = cell
 	}
 	return f.write(b)
 }
 
-func (f *csvFormat) write(b []byte) []byte {
+func (f *CSV) write(b []byte) []byte {
 	f.text.Reset()
 	// A buffer takes every write.
 	_ = f.writer.Write(f.row)
@@ -98,8 +114,8 @@ func members(value json.RawMessage) map[string]json.RawMessage {
 	return object
 }
 
-// csvCell returns a JSON value as a cell: the text of a string, nothing for null, and JSON for everything else.
-func csvCell(value json.RawMessage) string {
+// cellOf returns a JSON value as a cell: the text of a string, nothing for null, and JSON for everything else.
+func cellOf(value json.RawMessage) string {
 	if len(value) == 0 {
 		return ""
 	}
@@ -120,7 +136,7 @@ func csvCell(value json.RawMessage) string {
 	return string(value)
 }
 
-// guard puts an apostrophe before what a spreadsheet would take for a formula: entries carry what strangers typed.
+// guard puts an apostrophe before what a spreadsheet would take for a formula.
 func guard(cell string) string {
 	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
 		return "'" + cell

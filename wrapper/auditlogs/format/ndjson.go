@@ -1,4 +1,4 @@
-package main
+package format
 
 import (
 	"bytes"
@@ -7,18 +7,21 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// ndjsonFormat prints each entry's own bytes on a line.
-type ndjsonFormat struct{}
+// NDJSON gives each entry's own bytes a line, unknown fields included. Only where these bytes hold line breaks, they are
+// compacted. There is no header.
+type NDJSON struct{}
 
-func (ndjsonFormat) header(b []byte) []byte { return b }
+// Header appends nothing.
+func (NDJSON) Header(b []byte) []byte { return b }
 
-func (ndjsonFormat) entry(b []byte, e *auditlogs.Entry) []byte {
+// Entry appends the entry's line.
+func (NDJSON) Entry(b []byte, e *auditlogs.Entry) []byte {
 	return append(oneLine(b, e.Raw), '\n')
 }
 
 // oneLine appends a JSON value, compacted where it spans several lines.
 func oneLine(b []byte, value json.RawMessage) []byte {
-	if bytes.ContainsAny(value, "\r\n") {
+	if bytes.IndexByte(value, '\n') >= 0 || bytes.IndexByte(value, '\r') >= 0 {
 		var compact bytes.Buffer
 		if json.Compact(&compact, value) == nil {
 			return append(b, compact.Bytes()...)

@@ -1,0 +1,88 @@
+package format
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs"
+)
+
+func decode(t *testing.T, raw string) *auditlogs.Entry {
+	t.Helper()
+	var e auditlogs.Entry
+	if err := json.Unmarshal([]byte(raw), &e); err != nil {
+		t.Fatal(err)
+	}
+	return &e
+}
+
+func TestNew(t *testing.T) {
+	for _, name := range Names() {
+		if f, err := New(name); f == nil || err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if f, err := New("xml"); f != nil || err == nil || !strings.Contains(err.Error(), `"xml": want one of ndjson, csv`) {
+		t.Errorf("%v, %v", f, err)
+	}
+}
+
+func TestCSV(t *testing.T) {
+	f := NewCSV(nil)
+	e := decode(t, `{"id":"=1+1","action":{"time":"2024-10-30T12:00:00.123Z","result":null,"description":"@x, \"y\"\nz"},
+		"actor":{"email":"-a@example.com","id":"+1"},"raw":{"status_code":2.00e2},"resource":{"request":{"a": [1, 2]},"scope":"accounts","id":"\tx"},"zone":null}`)
+	rows, err := csv.NewReader(bytes.NewReader(f.Entry(f.Header(nil), e))).ReadAll()
+	if err != nil || len(rows) != 2 {
+		t.Fatal(rows, err)
+	}
+	if len(rows[0]) != len(auditlogsapi.ListAccountAuditLogsOperation.Fields) || rows[0][0] != "action.time" || rows[0][1] != "id" {
+		t.Errorf("header is %v", rows[0])
+	}
+	want := map[string]string{
+		"id": "'=1+1", "action.time": "2024-10-30T12:00:00.123Z", "action.description": "'@x, \"y\"\nz",
+		"actor.email": "'-a@example.com", "actor.id": "'+1", "raw.status_code": "2.00e2",
+		"resource.request": `{"a":[1,2]}`, "resource.scope": "accounts", "resource.id": "'\tx",
+	}
+	for i, path := range rows[0] {
+		if rows[1][i] != want[path] {
+			t.Errorf("%s is %q, want %q", path, rows[1][i], want[path])
+		}
+	}
+}
+
+func TestCSVFieldsWithoutColumnComeLast(t *testing.T) {
+	var paths []string
+	for _, field := range ordered([]auditlogsapi.Field{{Path: "z"}, {Path: "b", Column: 2}, {Path: "a"}, {Path: "c", Column: 1}}) {
+		paths = append(paths, field.Path)
+	}
+	if !slices.Equal(paths, []string{"c", "b", "a", "z"}) {
+		t.Error(paths)
+	}
+}
+
+func TestGuard(t *testing.T) {
+	for cell, want := range map[string]string{
+		"": "", "a": "a", "=a": "'=a", "+1": "'+1", "-1": "'-1", "@a": "'@a", "\ta": "'\ta", "\ra": "'\ra", "a=": "a=", "'=a": "'=a",
+	} {
+		if got := guard(cell); got != want {
+			t.Errorf("%q becomes %q, want %q", cell, got, want)
+		}
+	}
+}
+
+func TestNDJSON(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"id": "a",  "x":1.0}`:                                   `{"id": "a",  "x":1.0}`,
+		"{\"id\":\n\t\"a<\u2028\",\r\n \"x\": 1e2}":               "{\"id\":\"a<\u2028\",\"x\":1e2}",
+		strings.Repeat("[\n", 20000) + strings.Repeat("]", 20000): strings.Repeat("[ ", 20000) + strings.Repeat("]", 20000),
+	} {
+		if got := string(NDJSON{}.Entry(nil, &auditlogs.Entry{Raw: json.RawMessage(raw)})); got != want+"\n" {
+			t.Errorf("%.40q becomes %.40q", raw, got)
+		}
+	}
+}
