@@ -1,6 +1,11 @@
 package follow
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs/internal/durable"
+)
 
 // WithClock replaces the clock of the machine, which tests cannot move.
 func WithClock(now func() time.Time) Option {
@@ -22,4 +27,13 @@ func Decodes(data []byte) (read, same bool) {
 	}
 	back, err := decodeState(again)
 	return true, err == nil && len(back.Seen.seen) == len(s.Seen.seen) && back.Watermark.Equal(s.Watermark)
+}
+
+// DecodesContent does the same for the content of a state, past its sum.
+func DecodesContent(content []byte) (read, same bool) {
+	data, err := durable.Seal(stateKind, stateVersion, json.RawMessage(content))
+	if err != nil {
+		return false, false
+	}
+	return Decodes(data)
 }

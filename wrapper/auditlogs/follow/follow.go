@@ -159,9 +159,9 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool) (err err
 	}
 	pause := &backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 5 * time.Minute}
 	pause.Reset()
+	started := f.now()
 	for failures := 0; ; {
-		fresh := f.state.Sweep == nil
-		if fresh && !f.plan() {
+		if f.state.Sweep == nil && !f.plan() {
 			if once {
 				return nil
 			}
@@ -171,20 +171,19 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool) (err err
 			continue
 		}
 		began := f.state.Sweep.Begun
-		acknowledged, err := f.sweep(ctx, deliver)
-		if acknowledged {
+		moved, err := f.sweep(ctx, deliver)
+		if moved {
 			pause.Reset()
 		}
 		var lasting *lastingError
 		switch {
-		case err == nil && fresh && once:
+		case err == nil && once && !began.Before(started):
 			return nil
-		case err == nil && fresh:
-			// A sweep that was left over says nothing about what has come since.
+		case err == nil:
+			// No time is left where the sweep was left over, or took long.
 			if err := sleep(ctx, f.interval-f.now().Sub(began)); err != nil {
 				return err
 			}
-		case err == nil:
 		case errors.As(err, &lasting):
 			return lasting.error
 		case ctx.Err() != nil:

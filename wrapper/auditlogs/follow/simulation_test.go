@@ -109,6 +109,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 
 // A day of following, in virtual time. Every entry is delivered, once, whatever fails meanwhile.
 func TestDay(t *testing.T) {
+	t.Parallel()
 	const budget, window = 30, 5 * time.Minute // small, so that it matters
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t, auditlogstest.WithRateLimit(budget, window), auditlogstest.WithLatency(50*time.Millisecond))
@@ -180,6 +181,7 @@ func statuses(s *auditlogstest.Server, status int) (n int) {
 // Where entries appear later than the look-back reaches, some are missed, and none of the others. The follower cannot count
 // those; it says how many it nearly missed.
 func TestBeyondTheLookBack(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t)
 		start := time.Now()

@@ -1,10 +1,8 @@
 package follow
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +10,7 @@ import (
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/internal/durable"
 )
 
 // ErrState: the state cannot be used: it is damaged, or it belongs to another account, to other filters or to another version
@@ -20,8 +19,10 @@ var ErrState = errors.New("state not usable")
 
 const stateAdvice = "restore it; or put it away, to begin anew at a start that you choose"
 
-// stateVersion changes when an older program would misread the state.
-const stateVersion = 1
+const (
+	stateKind    = "cfaudit follow state"
+	stateVersion = 1 // changes when an older program would misread the state
+)
 
 // A state is all that a follower remembers from one run to the next. It changes only when a page has been acknowledged.
 type state struct {
@@ -46,13 +47,6 @@ type sweep struct {
 	Position auditlogs.Position `json:"position,omitzero"` // everything before was acknowledged
 }
 
-// A document is a state as it is stored. The sum shows damage that would still be readable.
-type document struct {
-	Version int             `json:"version"`
-	Sum     string          `json:"sum"`
-	State   json.RawMessage `json:"state"`
-}
-
 // largestPosition bounds what a cursor adds to a state. Nearly none comes close.
 const largestPosition = 64 << 10
 
@@ -63,47 +57,18 @@ func (s state) encode(d depth) ([]byte, error) {
 		w.anew(d.overlap)
 		s.Sweep = &w
 	}
-	body, err := json.Marshal(s)
-	if err != nil {
-		return nil, err
-	}
-	data, err := json.Marshal(document{stateVersion, checksum(body), body})
-	return append(data, '\n'), err
-}
-
-func checksum(body []byte) string {
-	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:])
+	return durable.Seal(stateKind, stateVersion, s)
 }
 
 // decodeState reads a state back, and refuses whatever encode did not write.
 func decodeState(data []byte) (*state, error) {
-	refuse := func(format string, args ...any) (*state, error) {
-		return nil, fmt.Errorf("%w: %s; %s", ErrState, fmt.Sprintf(format, args...), stateAdvice)
-	}
-	var d document
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	if err := decoder.Decode(&d); err != nil {
-		return refuse("it is cut short, or it is not a follower's (%v)", err)
-	}
-	if rest := bytes.TrimSpace(data[decoder.InputOffset():]); len(rest) > 0 {
-		return refuse("something stands behind it")
-	}
-	switch {
-	case d.Version == 0 || d.Sum == "" || d.State == nil:
-		return refuse("it is not a follower's")
-	case d.Version != stateVersion:
-		return refuse("it has version %d, and this program reads version %d", d.Version, stateVersion)
-	case d.Sum != checksum(d.State):
-		return refuse("it is damaged: its checksum does not match")
-	}
 	var s state
-	if err := json.Unmarshal(d.State, &s); err != nil {
-		return refuse("it is not a follower's (%v)", err)
+	if err := durable.Unseal(stateKind, stateVersion, data, &s); err != nil {
+		return nil, fmt.Errorf("%w: %w; %s", ErrState, err, stateAdvice)
 	}
 	if s.Seen.seen == nil || s.Start.IsZero() || s.Watermark.IsZero() || s.Newest.IsZero() || s.LookedBack.IsZero() ||
 		s.Sweep != nil && (s.Sweep.Begun.IsZero() || !s.Sweep.Since.Before(s.Sweep.Before)) {
-		return refuse("it is incomplete")
+		return nil, fmt.Errorf("%w: it is incomplete; %s", ErrState, stateAdvice)
 	}
 	return &s, nil
 }
@@ -134,7 +99,8 @@ func identify(account string, query auditlogs.Query) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return checksum([]byte(request.URL.Path + "?" + request.URL.RawQuery))[:24], nil
+	sum := sha256.Sum256([]byte(request.URL.Path + "?" + request.URL.RawQuery))
+	return hex.EncodeToString(sum[:12]), nil
 }
 
 // The following decides where sweeps begin. All of it errs on the side of reading twice.
@@ -152,12 +118,16 @@ const standstill = 24 * time.Hour
 //
 // Watermark and clock say what was asked for. The newest entry says what the service had to show: where that lies behind,
 // the service, or the clock of this machine, may be what stood still or went wrong, and nothing between the two is lost by
-// beginning there. It costs little, since what lies between is mostly empty.
+// beginning there. It costs little, since what lies between is mostly empty. Once the clock has been moved back, only the
+// newest entry is left to tell.
 func (s *state) since(now time.Time, d depth, deep bool) time.Time {
-	shown := latest(s.Newest, s.Watermark.Add(-standstill))
+	shown := s.Newest
+	if !now.Before(s.Watermark) {
+		shown = latest(shown, s.Watermark.Add(-standstill))
+	}
 	since := earliest(s.Watermark, shown).Add(-d.overlap)
 	if deep {
-		since = earliest(since, earliest(s.LookedBack, shown, now).Add(-d.lookBack))
+		since = earliest(since, earliest(s.LookedBack, shown).Add(-d.lookBack))
 	}
 	return latest(since, s.Start)
 }
@@ -174,10 +144,10 @@ func (s state) completed() state {
 	return s
 }
 
-// horizon returns the time before which no entry will be met again, unless the clock is moved.
+// horizon returns the time before which no entry will be met again.
 func (s *state) horizon(d depth) time.Time {
 	after := s.completed()
-	horizon := after.since(after.LookedBack, d, true)
+	horizon := after.since(after.Watermark, d, true)
 	if s.Sweep != nil {
 		horizon = earliest(horizon, s.Sweep.restart(d.overlap))
 	}

@@ -28,29 +28,33 @@ func (f *Follower) plan() bool {
 	return true
 }
 
-// sweep delivers what is new in the window, page by page, and moves the state on behind each. It reports whether any page
-// was acknowledged. An error that is not a lastingError, and not the context's, may pass.
-func (f *Follower) sweep(ctx context.Context, deliver Deliver) (acknowledged bool, err error) {
+// sweep delivers what is new in the window, page by page, and moves the state on behind each. It reports whether the state
+// has moved. An error that is not a lastingError, and not the context's, may pass.
+func (f *Follower) sweep(ctx context.Context, deliver Deliver) (moved bool, err error) {
 	w := f.state.Sweep
-	look := reader{follower: f, resumed: w.Position.Time()}
+	look := reader{follower: f}
 	for page, err := range f.client.Pages(ctx, f.account, f.window(w), auditlogs.From(w.Position)) {
 		if err != nil {
 			if ctx.Err() != nil {
-				return acknowledged, ended(ctx)
+				return moved, ended(ctx)
 			}
-			return acknowledged, f.troubled(err, acknowledged)
+			return moved, f.troubled(err, moved)
 		}
 		news := look.read(page)
 		if len(news.batch.Entries) > 0 {
 			if err := deliver(ctx, news.batch); err != nil {
-				return acknowledged, &lastingError{fmt.Errorf("follow: %d entries of account %s were not taken, and come again: %w", len(news.batch.Entries), f.account, err)}
+				return moved, &lastingError{fmt.Errorf("follow: %d entries of account %s were not taken, and come again: %w", len(news.batch.Entries), f.account, err)}
 			}
 		}
-		forgotten := f.acknowledge(page, news)
-		if err := f.save(ctx); err != nil {
-			return acknowledged, err
+		// A listing that is taken up again first gives what is left of the page it had come to, mostly nothing.
+		forgotten := 0
+		if page.Next.IsZero() || page.Next != w.Position {
+			forgotten = f.acknowledge(page, news)
+			if err := f.save(ctx); err != nil {
+				return moved, err
+			}
+			moved = true
 		}
-		acknowledged = true
 		f.report(func(h *Health) {
 			f.progressed(h)
 			h.Pages++
@@ -64,13 +68,12 @@ func (f *Follower) sweep(ctx context.Context, deliver Deliver) (acknowledged boo
 			h.LastSuccess = f.now().UTC()
 		})
 	}
-	return acknowledged, nil
+	return moved, nil
 }
 
 // A reader takes the pages of one sweep apart.
 type reader struct {
 	follower *Follower
-	resumed  time.Time // of the entry behind which the sweep was taken up again
 
 	alike  map[uint64]int // rows without an id that are the same to the byte are entries of their own
 	moment time.Time      // at which they are counted: such rows have the same time
@@ -101,9 +104,7 @@ func (r *reader) read(page *auditlogs.Page) news {
 		case !known:
 			n.sightings[hash] = minute(latest(w.Since, earliest(at, w.Before)))
 		}
-		// Of the rows without an id at the moment at which the sweep was taken up, nobody knows how many had come: rather
-		// twice than never.
-		if known && (e.ID != "" || r.resumed.IsZero() || !at.Equal(r.resumed)) {
+		if known {
 			n.repeats++
 			continue
 		}
@@ -159,7 +160,7 @@ func (f *Follower) acknowledge(page *auditlogs.Page, n news) (forgotten int) {
 
 // troubled decides what to do about a sweep that could not go on: what may pass is returned as it is, once the sweep is ready
 // to be tried again, and what will not as a lastingError.
-func (f *Follower) troubled(err error, acknowledged bool) error {
+func (f *Follower) troubled(err error, moved bool) error {
 	w := f.state.Sweep
 	var incomplete *auditlogs.IncompleteError
 	refused := !errors.As(err, &incomplete) // before any request
@@ -179,7 +180,7 @@ func (f *Follower) troubled(err error, acknowledged bool) error {
 	f.report(func(h *Health) { h.Requests += requests })
 	token := errors.Is(err, auditlogs.ErrUnauthorized) || errors.Is(err, auditlogs.ErrForbidden)
 	switch {
-	case !w.Position.IsZero() && !token && (refused || !acknowledged || errors.Is(err, auditlogs.ErrCursorLoop)):
+	case !w.Position.IsZero() && !token && (refused || !moved || errors.Is(err, auditlogs.ErrCursorLoop)):
 		// It may be the cursor that the service will have no more: nobody knows how long one lives, and what it says then.
 		// Other trouble gets a second attempt with the cursor.
 		w.anew(f.depth.overlap)
