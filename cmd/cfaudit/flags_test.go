@@ -82,7 +82,7 @@ func TestEveryFilterHasItsFlag(t *testing.T) {
 
 func TestHelpFitsTheTerminal(t *testing.T) {
 	for _, width := range []int{60, 80, 100, 140} {
-		for _, command := range []string{"list", "serve", "version", "help", "completion"} {
+		for _, command := range []string{"list", "export", "serve", "version", "help", "completion"} {
 			code, text, _ := try{terminal: width}.run(t, command, "--help")
 			if code != 0 || text == "" {
 				t.Fatalf("%s: exit %d", command, code)
