@@ -179,6 +179,8 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool) (err err
 		switch {
 		case err == nil && once && !began.Before(started):
 			return nil
+		case err == nil && once:
+			// It was left over, and says nothing about what has come since.
 		case err == nil:
 			// No time is left where the sweep was left over, or took long.
 			if err := sleep(ctx, f.interval-f.now().Sub(began)); err != nil {

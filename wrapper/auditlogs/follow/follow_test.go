@@ -462,12 +462,17 @@ func TestCatchUp(t *testing.T) {
 		if err := newFollower(t, newClient(t, s), query, store).CatchUp(t.Context(), out.deliver); err == nil || len(s.Requests()) != 6 {
 			t.Errorf("%v after %d requests", err, len(s.Requests()))
 		}
+		out.fail = func(batch int) error { return failsAt(batch, 2, errSink) } // in the middle of a window
 		for len(s.Requests()) < 20 {
 			_ = newFollower(t, newClient(t, s), query, store).CatchUp(t.Context(), out.deliver)
 		}
 		for range 3 {
+			began := time.Now()
 			if err := newFollower(t, newClient(t, s), query, store).CatchUp(t.Context(), out.deliver); err != nil {
 				t.Fatal(err)
+			}
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("it waited %s for nothing", took)
 			}
 			time.Sleep(time.Hour)
 		}
