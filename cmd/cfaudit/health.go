@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -159,24 +159,24 @@ func (r *healthReport) write(followers []*follow.Follower) {
 
 // replace replaces a file, so that nobody reads a part of it. Others may read it.
 func replace(path string, data []byte) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	temp := path + ".tmp"
+	// What lies there may be somebody else's link to another file.
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(file.Name())
-		}
-	}()
 	_, err = file.Write(data)
 	if closing := file.Close(); err == nil {
 		err = closing
 	}
 	if err == nil {
-		err = os.Chmod(file.Name(), fs.FileMode(0o644))
+		err = os.Rename(temp, path)
 	}
 	if err != nil {
-		return err
+		_ = os.Remove(temp)
 	}
-	return os.Rename(file.Name(), path)
+	return err
 }
