@@ -229,6 +229,22 @@ func TestClockMoves(t *testing.T) {
 	}
 }
 
+// Whether the service counts the ends of a window in or not, an entry at the end of one is delivered.
+func TestEndsOfWindows(t *testing.T) {
+	for _, in := range []struct{ since, before bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newFake(t, auditlogstest.WithInclusive(in.since, in.before))
+			start := time.Now()
+			for i := range 600 {
+				s.Add(made(i, start.Add(time.Duration(i)*time.Second)))
+			}
+			f := newFollower(t, newClient(t, s), auditlogs.Query{Since: auditlogs.Time(start.Add(-time.Second))}, &memoryStore{},
+				follow.WithOverlap(time.Second), follow.WithLookBack(0, time.Hour))
+			wantAll(t, follows(t, f, 15*time.Minute).entries(), stored(s), false)
+		})
+	}
+}
+
 // A state that was made with other options leaves no gap.
 func TestOptionsChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -91,9 +91,12 @@ func (m *memoryStore) Load(context.Context) ([]byte, error) {
 	return bytes.Clone(m.data), nil
 }
 
-func (m *memoryStore) Save(_ context.Context, state []byte) error {
+func (m *memoryStore) Save(ctx context.Context, state []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if ctx.Err() != nil {
+		return ctx.Err() // as a store across a network would
+	}
 	m.saves++
 	var after error
 	if m.fail != nil {
