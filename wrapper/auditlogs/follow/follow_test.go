@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,6 +141,52 @@ func TestLate(t *testing.T) {
 		h := f.Health()
 		if out.late != 2 || h.Late != 2 || h.NearlyMissed != 1 || h.Lateness < 28*time.Minute || h.Lateness > 39*time.Minute {
 			t.Errorf("%d late; %+v", out.late, h)
+		}
+	})
+}
+
+// In an account where something happens all the time, whatever appears within the look-back of its time is delivered, at
+// whatever moment between two look-backs that is; and what appears within the overlap, without waiting for a look-back.
+func TestLateAtAnyMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFake(t)
+		start := time.Now()
+		var at []time.Time // of the deliveries, in order
+		store := &memoryStore{}
+		f := newFollower(t, newClient(t, s), auditlogs.Query{Since: auditlogs.Time(start.Add(-time.Hour))}, store)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		appeared := map[string]time.Time{}
+		var happening sync.WaitGroup
+		happening.Go(func() {
+			for i := 0; wait(ctx, 20*time.Second); i++ {
+				now := time.Now()
+				s.Add(made(fmt.Sprint("usual-", i), now), made(fmt.Sprint("late-", i), now.Add(-follow.DefaultLookBack+time.Second)))
+				text := made(fmt.Sprint("little-", i), now.Add(-follow.DefaultSettle-50*time.Second))
+				s.Add(text)
+				appeared[text] = now
+			}
+		})
+		out := &sink{}
+		err := f.Run(ctx, func(ctx context.Context, batch follow.Batch) error {
+			for range batch.Entries {
+				at = append(at, time.Now())
+			}
+			return out.deliver(ctx, batch)
+		})
+		if ctx.Err() == nil {
+			t.Fatal(err)
+		}
+		happening.Wait()
+		time.Sleep(15 * time.Minute) // until a look-back is due
+		if err := newFollower(t, newClient(t, s), auditlogs.Query{}, store).CatchUp(t.Context(), out.deliver); err != nil {
+			t.Fatal(err)
+		}
+		wantAll(t, out.entries(), stored(s), false)
+		for i, raw := range out.entries()[:len(at)] {
+			if visible, little := appeared[raw]; little && at[i].Sub(visible) > 61*time.Second {
+				t.Errorf("delivered only %s after it appeared: %s", at[i].Sub(visible), raw)
+			}
 		}
 	})
 }
@@ -287,8 +334,9 @@ func TestProgressWithinAWindow(t *testing.T) {
 			}
 		}
 		wantAll(t, out.entries(), stored(s), false)
-		if runs != 10 {
-			t.Errorf("%d runs", runs)
+		// Each asks for the page where it was, the next, and one ahead.
+		if runs != 10 || len(s.Requests()) > 3*runs {
+			t.Errorf("%d runs, %d requests", runs, len(s.Requests()))
 		}
 	})
 }
@@ -544,6 +592,11 @@ func TestWithoutID(t *testing.T) {
 			t.Errorf("%d entries, %d of them the same, %d different", len(out.entries()), count[same], len(count))
 		}
 
+		s.Add(same) // one more, which appears later
+		if later := follows(t, newFollower(t, newClient(t, s), auditlogs.Query{}, store), time.Hour); len(later.raw) != 1 || later.raw[0] != same {
+			t.Errorf("one more of the same: %q", later.raw)
+		}
+
 		// Also where runs end among them.
 		store, out = &memoryStore{}, &sink{}
 		for n := range 10 {
@@ -554,7 +607,7 @@ func TestWithoutID(t *testing.T) {
 		for _, raw := range out.entries() {
 			count[raw]++
 		}
-		if len(out.entries()) != 24 || count[same] != 3 || len(count) != 22 {
+		if len(out.entries()) != 25 || count[same] != 4 || len(count) != 22 {
 			t.Errorf("in several runs: %d entries, %d of them the same, %d different", len(out.entries()), count[same], len(count))
 		}
 	})
