@@ -182,8 +182,8 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool) (err err
 		case err == nil && once:
 			// It was left over, and says nothing about what has come since.
 		case err == nil:
-			// No time is left where the sweep was left over, or took long.
-			if err := sleep(ctx, f.interval-f.now().Sub(began)); err != nil {
+			// No time is left where the sweep was left over, or took long. The clock may have been moved meanwhile.
+			if err := sleep(ctx, min(f.interval, f.interval-f.now().Sub(began))); err != nil {
 				return err
 			}
 		case errors.As(err, &lasting):

@@ -251,7 +251,8 @@ func TestClockMoves(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newFake(t)
+				// Answers take a while, so that the clock also moves during a sweep.
+				s := newFake(t, auditlogstest.WithLatency(7*time.Second))
 				start := time.Now()
 				all := world{hours: len(test.offset) + 1, perHour: 20, lateness: 10 * time.Minute, seed: 3}.arrivals(start)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(len(test.offset)+2)*time.Hour)
@@ -259,7 +260,7 @@ func TestClockMoves(t *testing.T) {
 				go happen(ctx, s, all)
 				clock := func() time.Time {
 					now := time.Now()
-					i := min(int(now.Sub(start)/time.Hour), len(test.offset)-1)
+					i := min(int(now.Sub(start.Add(3*time.Second))/time.Hour), len(test.offset)-1)
 					return now.Add(test.offset[i])
 				}
 				out := &sink{}

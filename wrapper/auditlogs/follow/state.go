@@ -13,8 +13,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs/internal/durable"
 )
 
-// ErrState: the state cannot be used: it is damaged, or it belongs to another account, to other filters or to another version
-// of this package. A follower never begins anew on its own, since that could leave out entries.
+// ErrState says that the state cannot be used: it is damaged, or it belongs to another account, to other filters or to another
+// version of this package. A follower never begins anew on its own, since that could leave out entries.
 var ErrState = errors.New("state not usable")
 
 const stateAdvice = "restore it; or put it away, to begin anew at a start that you choose"

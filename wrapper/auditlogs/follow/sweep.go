@@ -13,7 +13,7 @@ import (
 // plan begins the next sweep. It reports false where there is nothing to ask for yet: before the start, or while the clock is
 // behind what was read.
 func (f *Follower) plan() bool {
-	s, now := f.state, f.now().UTC()
+	s, now := f.state, f.now().Round(0).UTC() // by the clock on the wall, which is that of the entries
 	before := now.Add(-f.settle).Truncate(time.Second)
 	deep := now.Sub(s.LookedBack) >= f.every || now.Before(s.LookedBack)
 	since := s.since(now, f.depth, deep)
@@ -48,7 +48,7 @@ func (f *Follower) sweep(ctx context.Context, deliver Deliver) (moved bool, err 
 		}
 		// A listing that is taken up again first gives what is left of the page it had come to, mostly nothing.
 		forgotten := 0
-		if page.Next.IsZero() || page.Next != w.Position {
+		if len(news.batch.Entries) > 0 || page.Next.IsZero() || page.Next != w.Position {
 			forgotten = f.acknowledge(page, news)
 			if err := f.save(ctx); err != nil {
 				return moved, err
@@ -171,11 +171,8 @@ func (f *Follower) troubled(err error, moved bool) error {
 	var answered *auditlogs.Error
 	if errors.As(err, &answered) {
 		requests = int64(answered.Attempts)
-		switch status := answered.StatusCode; {
-		case status == http.StatusTooManyRequests || status == http.StatusRequestTimeout:
-		default:
-			refused = status >= 300 && status < 500
-		}
+		status := answered.StatusCode
+		refused = status >= 300 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout
 	}
 	f.report(func(h *Health) { h.Requests += requests })
 	token := errors.Is(err, auditlogs.ErrUnauthorized) || errors.Is(err, auditlogs.ErrForbidden)
