@@ -7,7 +7,9 @@ SHELL := /bin/bash
 # No workspace file outside the project may change what is built.
 export GOWORK := off
 
-MODULES := . contract_test contract_test/consumer openapi/tools openapi/tools/lint
+# Modules with code of their own, and those that only pin a tool.
+CODE := . contract_test contract_test/consumer contract_test/compatible
+MODULES := $(CODE) openapi/tools openapi/tools/lint
 LINT := go tool -modfile=$(CURDIR)/openapi/tools/lint/go.mod golangci-lint
 FUZZTIME ?= 1m
 MODULE ?=
@@ -21,7 +23,7 @@ run: ## The main job on made-up data: a day of entries as a table, from several 
 	go run ./cmd/cfaudit list --demo --since 24h --page-size 200 --format table
 
 .PHONY: test
-test: format vet tidy drift lint unit contract command consumer cross ## Everything that must hold; needs nothing but Go
+test: format vet tidy drift compatible lint unit contract command consumer cross ## Everything that must hold; needs nothing but Go
 	@echo "all checks passed"
 
 .PHONY: format
@@ -31,14 +33,11 @@ format: ## Fail where gofmt would change a file
 
 .PHONY: vet
 vet: ## go vet in every module with code
-	go vet ./...
-	cd contract_test && go vet ./...
-	cd contract_test/consumer && go vet ./...
+	@for module in $(CODE); do echo "vet $$module"; (cd $$module && go vet ./...); done
 
 .PHONY: lint
 lint: ## golangci-lint in every module with code
-	$(LINT) run ./...
-	cd contract_test && $(LINT) run ./...
+	@for module in $(CODE); do echo "lint $$module"; (cd $$module && $(LINT) run ./...); done
 
 .PHONY: tidy
 tidy: ## Fail where a go.mod or go.sum is not tidy
@@ -56,6 +55,14 @@ drift: ## Fail where gen/ is not what openapi/ makes
 	cp -r openapi generate.go go.mod go.sum "$$copy"/; mkdir -p "$$copy"/gen/auditlogsapi "$$copy"/gen/auditlogsserver; \
 	(cd "$$copy" && go generate .); \
 	diff -r "$$copy"/gen gen || { echo "gen/ is not what openapi/ makes: run make generate, and commit the result"; exit 1; }
+
+.PHONY: compatible
+compatible: ## What has changed in the contract and in the library's API since the last release; fails where that breaks programs
+	cd contract_test/compatible && go run .
+
+.PHONY: release-contract
+release-contract: ## Make the contract and the library's API of today the last release, for make compatible
+	cd contract_test/compatible && go run . -release
 
 .PHONY: unit
 unit: ## The root module's tests, with the race detector
