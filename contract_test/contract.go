@@ -23,6 +23,21 @@ import (
 type Contract struct {
 	Doc    *openapi3.T
 	router routers.Router
+	// heard, where it is set, is told each verdict: tests ask for a second opinion.
+	heard func(verdict)
+}
+
+// A verdict is what was said of a request, or of an answer to it.
+type verdict struct {
+	request *http.Request
+	answer  *answered // nil where the request itself was judged
+	err     error
+}
+
+type answered struct {
+	status int
+	header http.Header
+	body   []byte
 }
 
 // Load reads the contract that is built into the module. Where base URLs are given, they take the place of the
