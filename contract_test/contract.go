@@ -56,6 +56,9 @@ func load(document []byte, change func(*openapi3.T) error, servers []string) (*C
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
 	}
+	if err := doc.WalkSchemas(takeNull); err != nil {
+		return nil, fmt.Errorf("contract: %w", err)
+	}
 	if change != nil {
 		if err := change(doc); err != nil {
 			return nil, fmt.Errorf("contract: %w", err)
@@ -72,6 +75,15 @@ func load(document []byte, change func(*openapi3.T) error, servers []string) (*C
 		return nil, fmt.Errorf("contract: %w", err)
 	}
 	return &Contract{Doc: doc, router: router}, nil
+}
+
+// takeNull lets null be a value of schemas that take any. OpenAPI says so where there is no type, and does not allow to
+// write "nullable" there; the validator wants it written.
+func takeNull(_ string, ref *openapi3.SchemaRef) error {
+	if FreeForm(ref.Value) {
+		ref.Value.Nullable = true
+	}
+	return nil
 }
 
 // registerHTML makes the validator take HTML for what it is, a text. Its table of decoders is global.

@@ -195,10 +195,10 @@ func KnownValues(schema *openapi3.Schema) []string {
 
 // accepts reports whether a value's type is one that the schema names.
 func accepts(schema *openapi3.Schema, value any) bool {
-	if value == nil {
-		return schema.Nullable
-	}
 	branch := func(s *openapi3.SchemaRef) bool { return accepts(s.Value, value) }
+	if value == nil {
+		return schema.Nullable || slices.ContainsFunc(schema.AnyOf, branch)
+	}
 	if len(schema.AnyOf) > 0 && !slices.ContainsFunc(schema.AnyOf, branch) {
 		return false
 	}
