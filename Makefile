@@ -8,7 +8,7 @@ SHELL := /bin/bash
 export GOWORK := off
 
 # Modules with code of their own, and those that only pin a tool.
-CODE := . contract_test contract_test/consumer contract_test/compatible
+CODE := . contract_test contract_test/consumer contract_test/compatible contract_test/bench contract_test/peers
 MODULES := $(CODE) openapi/tools openapi/tools/lint
 LINT := go tool -modfile=$(CURDIR)/openapi/tools/lint/go.mod golangci-lint
 FUZZTIME ?= 1m
@@ -108,8 +108,13 @@ live: ## The contract against your own account; needs a token, and CFAUDIT_LIVE=
 	cd contract_test && go test -count=1 -v -run Live .
 
 .PHONY: bench
-bench: ## Go benchmarks of the library
+bench: ## What an entry costs, beside the official SDK and beside the decoder's own check that a page is JSON
+	cd contract_test/bench && go run .
 	go test -run '^$$' -bench . -benchmem ./wrapper/...
+
+.PHONY: latency
+latency: ## How long a backfill takes beside the ideal, in simulated time
+	@go test -count=1 -v -run '^TestBackfillIsFast$$' ./wrapper/auditlogs | sed -n 's/^ *backfill_test.go:[0-9]*: //p'
 
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME (a minute)

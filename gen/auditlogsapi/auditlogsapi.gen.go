@@ -141,6 +141,18 @@ type Account struct {
 	Name string `json:"name,omitempty,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Account) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "id":
+		return 0, &v.ID
+	case "name":
+		return 1, &v.Name
+	}
+	return -1, nil
+}
+
 // Action What was done.
 type Action struct {
 	// Description The action in a few words.
@@ -154,6 +166,22 @@ type Action struct {
 
 	// Type The kind of action in one word. Values beyond the listed ones occur, such as `login`.
 	Type string `json:"type,omitempty,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Action) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "description":
+		return 0, &v.Description
+	case "result":
+		return 1, &v.Result
+	case "time":
+		return 2, &v.Time
+	case "type":
+		return 3, &v.Type
+	}
+	return -1, nil
 }
 
 // ActionResult The outcomes of an action that a filter accepts.
@@ -186,6 +214,28 @@ type Actor struct {
 	Type string `json:"type,omitempty,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Actor) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "context":
+		return 0, &v.Context
+	case "email":
+		return 1, &v.Email
+	case "id":
+		return 2, &v.ID
+	case "ip_address":
+		return 3, &v.IPAddress
+	case "token_id":
+		return 4, &v.TokenID
+	case "token_name":
+		return 5, &v.TokenName
+	case "type":
+		return 6, &v.Type
+	}
+	return -1, nil
+}
+
 // ActorContext The ways of signing in that a filter accepts.
 type ActorContext string
 
@@ -196,6 +246,16 @@ type ActorType string
 type Cursors struct {
 	// After Asks for the next page.
 	After string `json:"after,omitempty,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Cursors) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "after":
+		return 0, &v.After
+	}
+	return -1, nil
 }
 
 // Direction The order of the entries by time.
@@ -225,6 +285,28 @@ type Entry struct {
 	Zone Zone `json:"zone,omitempty,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Entry) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "account":
+		return 0, &v.Account
+	case "action":
+		return 1, &v.Action
+	case "actor":
+		return 2, &v.Actor
+	case "id":
+		return 3, &v.ID
+	case "raw":
+		return 4, &v.Raw
+	case "resource":
+		return 5, &v.Resource
+	case "zone":
+		return 6, &v.Zone
+	}
+	return -1, nil
+}
+
 // EntryPage One page of a listing.
 type EntryPage struct {
 	// Errors Remarks of the service. They occur beside `success` true, and then do not make the page a failure.
@@ -243,6 +325,24 @@ type EntryPage struct {
 	Success bool `json:"success,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *EntryPage) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "errors":
+		return 0, &v.Errors
+	case "messages":
+		return 1, &v.Messages
+	case "result":
+		return 2, &v.Result
+	case "result_info":
+		return 3, &v.ResultInfo
+	case "success":
+		return 4, &v.Success
+	}
+	return -1, nil
+}
+
 // ErrorEnvelope What the service answers instead of a page.
 type ErrorEnvelope struct {
 	// Errors What went wrong.
@@ -258,6 +358,22 @@ type ErrorEnvelope struct {
 	Success bool `json:"success,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *ErrorEnvelope) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "errors":
+		return 0, &v.Errors
+	case "messages":
+		return 1, &v.Messages
+	case "result":
+		return 2, &v.Result
+	case "success":
+		return 3, &v.Success
+	}
+	return -1, nil
+}
+
 // Message One error or remark.
 type Message struct {
 	// Code A number that identifies the kind of error. It can be missing.
@@ -265,6 +381,18 @@ type Message struct {
 
 	// Message The error in words.
 	Message string `json:"message,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Message) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "code":
+		return 0, &v.Code
+	case "message":
+		return 1, &v.Message
+	}
+	return -1, nil
 }
 
 // Raw The HTTP request that carried the action, and how it was answered.
@@ -283,6 +411,24 @@ type Raw struct {
 
 	// UserAgent What the client called itself.
 	UserAgent string `json:"user_agent,omitempty,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Raw) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "cf_ray_id":
+		return 0, &v.CFRayID
+	case "method":
+		return 1, &v.Method
+	case "status_code":
+		return 2, &v.StatusCode
+	case "uri":
+		return 3, &v.URI
+	case "user_agent":
+		return 4, &v.UserAgent
+	}
+	return -1, nil
 }
 
 // Resource What the action changed. Fields beyond the listed ones occur, such as `value`.
@@ -306,6 +452,26 @@ type Resource struct {
 	Type string `json:"type,omitempty,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Resource) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "id":
+		return 0, &v.ID
+	case "product":
+		return 1, &v.Product
+	case "request":
+		return 2, &v.Request
+	case "response":
+		return 3, &v.Response
+	case "scope":
+		return 4, &v.Scope
+	case "type":
+		return 5, &v.Type
+	}
+	return -1, nil
+}
+
 // ResourceScope The scopes of a resource that a filter accepts.
 type ResourceScope string
 
@@ -321,6 +487,20 @@ type ResultInfo struct {
 	Cursors Cursors `json:"cursors,omitempty,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *ResultInfo) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "count":
+		return 0, &v.Count
+	case "cursor":
+		return 1, &v.Cursor
+	case "cursors":
+		return 2, &v.Cursors
+	}
+	return -1, nil
+}
+
 // TimeBound One end of the window: a date, which means midnight UTC at its start, or an RFC 3339 time with any offset and any number of fractional digits.
 type TimeBound = string
 
@@ -331,6 +511,18 @@ type Zone struct {
 
 	// Name The zone's domain name.
 	Name string `json:"name,omitempty,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Zone) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "id":
+		return 0, &v.ID
+	case "name":
+		return 1, &v.Name
+	}
+	return -1, nil
 }
 
 // AccountID defines model for AccountID.

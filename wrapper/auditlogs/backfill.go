@@ -239,7 +239,7 @@ func (b *backfill) forget(room int) {
 
 // newPager reads a part from its start.
 func (b *backfill) newPager(p *part) *pager {
-	return &pager{client: b.front.client, listing: b.front.listing, asked: b.front.listing.between(p), seen: b.front.seen}
+	return &pager{client: b.front.client, fetcher: b.front.fetcher, listing: b.front.listing, asked: b.front.listing.between(p), seen: b.front.seen}
 }
 
 // room is how many pages may be under way or wait for their turn.
@@ -314,7 +314,7 @@ func (b *backfill) read(p *part) {
 	var answer *answer
 	var sent time.Time
 	if err == nil {
-		answer, err = p.pager.client.config.fetch(b.ctx, p.pager.asked, p.pager.cursor, func() {
+		answer, err = p.pager.fetcher.fetch(b.ctx, p.pager.asked, p.pager.cursor, func() {
 			left()
 			sent = time.Now()
 			b.changed.L.Lock()

@@ -26,6 +26,10 @@ type History struct {
 	// Before means now, and a zero Since means 30 days earlier.
 	Since, Before time.Time
 
+	// EntryBytes makes entries longer that would have fewer bytes, up to about so many, with remarks in the responses that
+	// they hold. 0 leaves entries as short as they come: about 1000 bytes.
+	EntryBytes int
+
 	// AccountID is the account in the entries. "" means the constant AccountID.
 	AccountID string
 }
@@ -62,7 +66,7 @@ const (
 
 func (h History) generate() []*entry {
 	rng := rand.New(rand.NewPCG(h.Seed, 0x61756469746c6f67))
-	w := &writer{rng: rng, account: h.AccountID}
+	w := &writer{rng: rng, account: h.AccountID, least: h.EntryBytes}
 	w.cast = newCast(rng)
 	w.zones = newZones(rng)
 	events := h.outline(w)
