@@ -76,6 +76,26 @@ contract: ## Documents, requests, responses and mutations against the contract
 command: ## The command's scripts, against the real binary
 	cd contract_test && go test -race -count=1 ./command
 
+# What needs Node.js says so where there is none.
+PEERS := contract_test/peers
+export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
+
+.PHONY: peers lint-contract
+ifneq ($(shell command -v node && command -v npm),)
+peers: $(PEERS)/node_modules/.package-lock.json ## The official SDKs against the fake, our client against a mock of the contract; needs Node.js
+	cd $(PEERS) && go test -count=1 ./...
+
+lint-contract: $(PEERS)/node_modules/.package-lock.json ## The contract through redocly, bad examples included; needs Node.js
+	cd $(PEERS) && node_modules/.bin/redocly lint --config redocly.yaml ../../openapi/auditlogs.yaml
+
+$(PEERS)/node_modules/.package-lock.json: $(PEERS)/package-lock.json
+	cd $(PEERS) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+else
+peers lint-contract:
+	@echo "make $@: SKIPPED, since there is no Node.js (20 or later, with npm)"
+endif
+
 .PHONY: secrets
 secrets: ## Look for the tests' tokens in all that the tests print
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
