@@ -132,6 +132,10 @@ bench: ## What an entry costs, beside the official SDK and beside the decoder's 
 	cd contract_test/bench && go run .
 	go test -run '^$$' -bench . -benchmem ./wrapper/...
 
+.PHONY: growth
+growth: ## Ten thousand, a hundred thousand and a million entries through the command: time and peak memory
+	cd contract_test && CFAUDIT_GROWTH=1000000 go test -count=1 -v -run '^TestGrowth$$' ./command
+
 .PHONY: latency
 latency: ## How long a backfill takes beside the ideal, in simulated time
 	@go test -count=1 -v -run '^TestBackfillIsFast$$' ./wrapper/auditlogs | sed -n 's/^ *backfill_test.go:[0-9]*: //p'

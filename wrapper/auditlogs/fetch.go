@@ -41,7 +41,9 @@ type fetcher struct {
 // sparing is how many transfers are kept for further pages. A run that reads its pages one after the other needs one.
 const sparing = 4
 
-func newFetcher(c *config) *fetcher { return &fetcher{config: c, transfers: make(chan *transfer, sparing)} }
+func newFetcher(c *config) *fetcher {
+	return &fetcher{config: c, transfers: make(chan *transfer, sparing)}
+}
 
 // fetch asks for one page until it has come whole. Request, transfer and decoding are one step, which succeeds or is done
 // again. It calls sent, if that is not nil, each time when the budget has let a request go.

@@ -69,7 +69,7 @@ func (s *scanner) envelope(result func() bool) (from, to int, ok bool) {
 		switch {
 		case escaped:
 			return false
-		case string(name) != "result" || s.peek() == 'n':
+		case string(name) != "result":
 			return s.skip(1)
 		case to > 0:
 			return false
@@ -251,12 +251,8 @@ func (s *scanner) integer(field *int) bool {
 		*field = *field*10 + int(s.data[s.at]-'0')
 		s.at++
 	}
-	digits := s.data[start:s.at]
-	switch s.peek() {
-	case '.', 'e', 'E':
-		return false
-	}
-	return len(digits) > 0 && len(digits) < 10 && (len(digits) == 1 || digits[0] != '0')
+	digits := s.at - start
+	return digits == 1 || 1 < digits && digits < 10 && s.data[start] != '0'
 }
 
 // skip reads a value that is at a depth.
