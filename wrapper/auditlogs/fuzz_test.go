@@ -30,10 +30,10 @@ func FuzzDecodePage(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		entries, cursor, err := decodePage(body, defaultLimits)
+		entries, info, err := decodePage(body, defaultLimits)
 		if err != nil {
-			if entries != nil || cursor != "" {
-				t.Errorf("%d entries and the cursor %q come with %v", len(entries), cursor, err)
+			if entries != nil || info.Cursor != "" {
+				t.Errorf("%d entries and the cursor %q come with %v", len(entries), info.Cursor, err)
 			}
 			return
 		}

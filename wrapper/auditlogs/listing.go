@@ -64,7 +64,7 @@ func (l *listing) checkPosition(p Position) error {
 	case p.IsZero():
 		return nil
 	case p.at.Query != l.identity:
-		return fmt.Errorf("%w: the position belongs to another account, direction or set of filters: want the query that it came from", ErrInvalidQuery)
+		return fmt.Errorf("%w: the position belongs to another log, direction or set of filters: want the query that it came from", ErrInvalidQuery)
 	case p.at.Since != l.since || p.at.Before != l.before:
 		return fmt.Errorf("%w: the position belongs to the window since %s before %s: want the same window", ErrInvalidQuery, p.at.Since, p.at.Before)
 	}
@@ -185,7 +185,7 @@ func (p *pager) page(answer *answer) *Page {
 		entry.page, entry.offset = start, i+1
 	}
 	count := len(answer.entries)
-	page := &Page{RayID: answer.rayID, Attempts: answer.attempts}
+	page := &Page{RayID: answer.rayID, Attempts: answer.attempts, History: answer.history}
 	p.deliver(page, p.search(answer))
 	// As long as the place is not found, nothing is delivered, and an error leaves the position where it was. Else the
 	// listing goes on with this page, and gets its cursor anew: that cursor may be what is wrong.
