@@ -105,7 +105,7 @@ func TestNewFilter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = insertBefore(t, text, "        - $ref: '#/components/parameters/FilterResourceID'\n", newFilterReference)
+	text = insertBefore(t, text, "        - $ref: '#/components/parameters/FilterZoneID'\n", newFilterReference)
 	text = insertBefore(t, text, "    FilterResourceID:\n", newFilterParameters)
 	write(t, path, text)
 	run(t, root, "go", "generate", "./...")
