@@ -14,6 +14,7 @@ const boundWanted = "a date such as 2024-10-31, a time such as 2024-10-31T08:30:
 
 // A bound is one end of the window as it was given: a moment, or an age that counts back from now.
 type bound struct {
+	text  string // as it was given
 	given bool
 	isAge bool
 	at    time.Time
@@ -23,14 +24,14 @@ type bound struct {
 // parseBound reads a date (UTC), an RFC 3339 time with any offset, or an age.
 func parseBound(text string) (bound, bool) {
 	if age, ok := parseAge(text); ok {
-		return bound{given: true, isAge: true, age: age}, true
+		return bound{text: text, given: true, isAge: true, age: age}, true
 	}
 	at, err := auditlogs.ParseTime(text)
 	// Offsets can lead out of the years that a time on the wire can have.
 	if err != nil || at.Year() < 1 || at.Year() > 9999 {
 		return bound{}, false
 	}
-	return bound{given: true, at: at}, true
+	return bound{text: text, given: true, at: at}, true
 }
 
 // resolve returns the moment that a bound means.
@@ -42,6 +43,17 @@ func (b bound) resolve(now time.Time) time.Time {
 		return now.Add(-b.age).UTC()
 	}
 	return b.at
+}
+
+// worded returns the bound in words that mean the same in every run, where the moment does not.
+func (b bound) worded() string {
+	switch {
+	case !b.given:
+		return "now"
+	case b.isAge:
+		return b.text
+	}
+	return auditlogs.Time(b.at)
 }
 
 // ageUnits are the units of an age, in the order in which they can follow each other.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -16,9 +15,6 @@ import (
 	"cfaudit.example/wrapper/auditlogs/format"
 )
 
-// parallelMemory is what the program keeps to when it reads ahead, as far as what lives allows.
-const parallelMemory = 72 << 20
-
 // A listing is one run of "cfaudit list".
 type listing struct {
 	env *environment
@@ -26,16 +22,12 @@ type listing struct {
 
 	selection
 	from     auditlogs.Position
-	limit    int
 	most     int // entries to print; 0 for all
 	encoding string
 	parallel bool
 
 	progress progress
-	odd      int    // entries with a field of an unexpected type
-	oddOne   string // such an entry
-	repeated int
-	unsorted int
+	tally    tally
 }
 
 func newList(env *environment) *cobra.Command {
@@ -64,12 +56,7 @@ func newList(env *environment) *cobra.Command {
 	return cmd
 }
 
-const listFooter = `WHEN
-A date (midnight UTC at its start), an RFC 3339 time with any offset, or an age that counts back from now: 90m, 24h,
-7d, 2w, 1d12h.
-
-VALUE
-A filter's flag can be repeated, and each use adds a value. Commas do not separate values.
+const listFooter = whenFooter + `
 
 Formats
 ndjson prints each entry's own bytes as a line. csv has a column for each known field; a cell that a spreadsheet would
@@ -87,7 +74,7 @@ on standard error is the command that goes on. 2: wrong usage, nothing was reque
 last line.`
 
 func (l *listing) flags() []*flagValue {
-	direction, limit := described("direction"), described("limit")
+	direction := described("direction")
 	flags := []*flagValue{
 		l.sinceFlag("the older end of the window; required, unless --from has it"),
 		l.beforeFlag(),
@@ -128,13 +115,7 @@ func (l *listing) flags() []*flagValue {
 			help: "read several parts of the window at the same time, within the request budget; for long windows",
 			set:  truth(&l.parallel),
 		},
-		{
-			name: "page-size", placeholder: "N", group: groupOutput,
-			want:     fmt.Sprintf("a whole number from %d to %d", limit.Min, limit.Max),
-			help:     fmt.Sprintf("entries to ask for in one request, from %d to %d", limit.Min, limit.Max),
-			standard: strconv.Itoa(limit.Max),
-			set:      whole(&l.limit, limit.Min, limit.Max),
-		},
+		l.pageSizeFlag(),
 	}
 	flags = append(flags, l.connection.flags()...)
 	return append(flags, filterFlags(&l.query)...)
@@ -195,21 +176,19 @@ func (l *listing) run(ctx context.Context) error {
 	if err := l.window(l.env.now()); err != nil {
 		return err
 	}
-	if l.limit == 0 {
-		l.limit = described("limit").Max
-		// A resumed listing first reads up to its place, which small pages would make long.
-		if l.most > 0 && l.from.IsZero() {
-			l.limit = min(l.limit, l.most)
-		}
+	l.query.Limit = l.pageSize
+	// A resumed listing first reads up to its place, which small pages would make long.
+	if l.pageSize == nil && l.most > 0 && l.from.IsZero() {
+		l.query.Limit = new(min(described("limit").Max, l.most))
 	}
-	l.query.Limit = &l.limit
 	o := &output{w: l.env.stdout, format: l.newFormat(), position: l.from}
 	o.continues = l.encoding == format.NameCSV && !l.from.IsZero()
-	l.progress = progress{w: l.env.stderr, start: time.Now(), from: l.start()}
-	l.progress.until, _ = auditlogs.ParseTime(l.query.Before)
+	l.progress = progress{w: l.env.stderr}
+	until, _ := auditlogs.ParseTime(l.query.Before)
 	if l.descends() {
-		l.progress.until, _ = auditlogs.ParseTime(l.query.Since)
+		until, _ = auditlogs.ParseTime(l.query.Since)
 	}
+	l.progress.begin(l.start(), until, 0)
 	if !l.verbose {
 		l.progress.width = l.env.terminal(l.env.stderr)
 	}
@@ -243,10 +222,7 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 	noted := false
 	options := []auditlogs.ListOption{auditlogs.From(l.from), auditlogs.Prefetch(l.most == 0)}
 	if l.parallel {
-		// The pages read ahead are many small values, of which the collector would otherwise let as many again lie around.
-		if l.env.getenv("GOMEMLIMIT") == "" {
-			debug.SetMemoryLimit(parallelMemory)
-		}
+		l.env.boundMemory()
 		options = append(options, auditlogs.Backfill())
 	}
 	for page, err := range client.Pages(ctx, l.accounts[0], l.query, options...) {
@@ -267,13 +243,13 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 			return l.ended(ctx, o, incomplete.Err)
 		}
 		o.begin()
-		l.repeated += page.Repeated
-		l.unsorted += page.OutOfOrder
+		l.tally.repeated += page.Repeated
+		l.tally.unsorted += page.OutOfOrder
 		full, last, err := l.print(o, page)
 		if err == nil {
 			err = o.flush()
 		}
-		l.progress.page(page, o.entries)
+		l.progress.page(o.entries, reached(page))
 		switch {
 		case err != nil:
 			return l.unwritten(o, err)
@@ -296,14 +272,22 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 	return nil
 }
 
+// reached is the time of a page's last entry; zero where it has none.
+func reached(page *auditlogs.Page) time.Time {
+	if n := len(page.Entries); n > 0 {
+		return page.Entries[n-1].Action.Time
+	}
+	return time.Time{}
+}
+
 // print adds the page's entries to the output. Full says that --max is reached, and last that no entry of the page is
 // left.
 func (l *listing) print(o *output, page *auditlogs.Page) (full, last bool, err error) {
 	printed := o.entries
 	for i, entry := range page.Entries {
 		if err := entry.Err(); err != nil {
-			if l.odd++; l.odd == 1 {
-				l.oddOne = clean(fmt.Sprintf("%s (%s)", firstOf(entry.ID, "one without an id"), err))
+			if l.tally.odd++; l.tally.odd == 1 {
+				l.tally.oddOne = clean(fmt.Sprintf("%s (%s)", firstOf(entry.ID, "one without an id"), err))
 			}
 		}
 		if err := o.add(entry); err != nil {
@@ -377,15 +361,7 @@ func (l *listing) commandLine(at auditlogs.Position, most int) string {
 
 // sum says what the listing came to.
 func (l *listing) sum(o *output) {
-	if l.repeated > 0 {
-		l.env.note("the service sent %s again, printed once", count(l.repeated, "entry", "entries"))
-	}
-	if l.unsorted > 0 {
-		l.env.note("the service sent %s out of the order of time", count(l.unsorted, "entry", "entries"))
-	}
-	if l.odd > 0 {
-		l.env.note("%s with a field of an unexpected type, printed all the same, such as %s", count(l.odd, "entry", "entries"), l.oddOne)
-	}
+	l.tally.note(l.env, "printed")
 	if l.encoding == nameTable || l.demo || l.verbose || l.progress.width > 0 {
 		l.env.say(fmt.Sprintf("%s on %s", count(o.entries, "entry", "entries"), count(l.progress.pages, "page", "pages")))
 	}

@@ -197,9 +197,9 @@ func TestListSaysWhatIsWrong(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		{args: []string{}, want: "a command is missing: want one of completion, help, list, serve, version"},
+		{args: []string{}, want: "a command is missing: want one of completion, export, help, list, serve, version"},
 		{args: []string{"lsit"}, want: `unknown command "lsit": did you mean "list"?`},
-		{args: []string{"export"}, want: `unknown command "export"`},
+		{args: []string{"exprot"}, want: `unknown command "exprot": did you mean "export"?`},
 		{args: []string{"help", "nothing"}, want: `unknown command "nothing"`},
 		{args: []string{"list"}, want: "--since is missing: want a date"},
 		{args: []string{"list", "7d"}, want: `unknown argument "7d"`},

@@ -31,3 +31,28 @@ func (e *environment) noteWindow(since, before string) {
 		e.note("the window begins more than %d months ago, and the service keeps no older entries", retentionMonths)
 	}
 }
+
+// A tally counts what a run got, and is to say about it.
+type tally struct {
+	repeated int
+	unsorted int
+	odd      int    // entries with a field of an unexpected type
+	oddOne   string // such an entry; empty where none is known
+}
+
+// note says what has been counted. Done is what was done with the entries.
+func (t tally) note(env *environment, done string) {
+	if t.repeated > 0 {
+		env.note("the service sent %s again, %s once", count(t.repeated, "entry", "entries"), done)
+	}
+	if t.unsorted > 0 {
+		env.note("the service sent %s out of the order of time", count(t.unsorted, "entry", "entries"))
+	}
+	if t.odd > 0 {
+		such := ""
+		if t.oddOne != "" {
+			such = ", such as " + t.oddOne
+		}
+		env.note("%s with a field of an unexpected type, %s all the same%s", count(t.odd, "entry", "entries"), done, such)
+	}
+}

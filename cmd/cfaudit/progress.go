@@ -22,6 +22,7 @@ type progress struct {
 	from    time.Time // where the listing begins in its window, and where it will end; zero where that is not known
 	until   time.Time
 	last    time.Time
+	before  int // entries of earlier runs
 	entries int
 	pages   int
 	reached time.Time
@@ -29,14 +30,23 @@ type progress struct {
 	shown   int
 }
 
-// page counts a page and shows the sum, though not more often than can be read.
-func (p *progress) page(page *auditlogs.Page, entries int) {
+// begin begins anew: a listing that goes from one time to another, behind so many entries of earlier runs.
+func (p *progress) begin(from, until time.Time, before int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.start, p.from, p.until = time.Now(), from, until
+	p.before, p.entries, p.pages, p.reached = before, before, 0, time.Time{}
+}
+
+// page counts a page and shows the sum, though not more often than can be read. The time reached is that of the page's last
+// entry; zero where it has none.
+func (p *progress) page(entries int, reached time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pages++
 	p.entries = entries
-	if n := len(page.Entries); n > 0 && !page.Entries[n-1].Action.Time.IsZero() {
-		p.reached = page.Entries[n-1].Action.Time
+	if !reached.IsZero() {
+		p.reached = reached
 	}
 	if now := time.Now(); now.Sub(p.last) > 100*time.Millisecond {
 		p.last = now
@@ -47,7 +57,7 @@ func (p *progress) page(page *auditlogs.Page, entries int) {
 func (p *progress) sum(now time.Time) string {
 	text := fmt.Sprintf("%s on %s", count(p.entries, "entry", "entries"), count(p.pages, "page", "pages"))
 	if seconds := now.Sub(p.start).Seconds(); seconds > 0 {
-		text += fmt.Sprintf(", %.0f/s", float64(p.entries)/seconds)
+		text += fmt.Sprintf(", %.0f/s", float64(p.entries-p.before)/seconds)
 	}
 	if !p.reached.IsZero() {
 		text += ", reached " + p.reached.UTC().Format(time.RFC3339)

@@ -93,9 +93,10 @@ func newRoot(env *environment, out io.Writer) *cobra.Command {
 		Use:   "cfaudit",
 		Short: "Read Cloudflare's audit logs",
 		Long: "Reads Cloudflare's audit logs, version 2: the record of who changed what in an account. Every entry of a window is " +
-			"printed, from every page, or the command fails and says how to go on.",
+			"printed or written, from every page, or the command fails and says how to go on.",
 		Example: "  export CLOUDFLARE_API_TOKEN=… CLOUDFLARE_ACCOUNT_ID=…\n" +
 			"  cfaudit list --since 24h\n" +
+			"  cfaudit export --since 540d --out audit.ndjson.gz\n" +
 			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
 		SilenceErrors:      true,
 		SilenceUsage:       true,
@@ -114,7 +115,7 @@ func newRoot(env *environment, out io.Writer) *cobra.Command {
 		fmt.Fprint(cmd.OutOrStdout(), helpText(cmd, width))
 	})
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newList(env), newServe(env, out), newVersion(out))
+	root.AddCommand(newList(env), newExport(env), newServe(env, out), newVersion(out))
 	return root
 }
 

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +22,16 @@ type selection struct {
 	connection
 	since, before bound
 	query         auditlogs.Query // the filters, which filterFlags fills in
+	pageSize      *int            // nil: as many as the service gives
 }
+
+// whenFooter explains what the flags of a selection take.
+const whenFooter = `WHEN
+A date (midnight UTC at its start), an RFC 3339 time with any offset, or an age that counts back from now: 90m, 24h,
+7d, 2w, 1d12h.
+
+VALUE
+A filter's flag can be repeated, and each use adds a value. Commas do not separate values.`
 
 // ages are what completion offers for an end of the window.
 var ages = []string{"1h", "24h", "7d", "30d"}
@@ -47,6 +59,20 @@ func (s *selection) beforeFlag() *flagValue {
 	}
 }
 
+func (s *selection) pageSizeFlag() *flagValue {
+	limit := described("limit")
+	return &flagValue{
+		name: "page-size", placeholder: "N", group: groupOutput,
+		want:     fmt.Sprintf("a whole number from %d to %d", limit.Min, limit.Max),
+		help:     fmt.Sprintf("entries to ask for in one request, from %d to %d", limit.Min, limit.Max),
+		standard: strconv.Itoa(limit.Max),
+		set: func(value string) bool {
+			s.pageSize = new(int)
+			return whole(s.pageSize, limit.Min, limit.Max)(value)
+		},
+	}
+}
+
 // window turns the ends of the window into absolute times, for a query.
 func (s *selection) window(cmd *cobra.Command, now time.Time) (since, before string, problem error) {
 	if !s.since.given {
@@ -58,4 +84,15 @@ func (s *selection) window(cmd *cobra.Command, now time.Time) (since, before str
 			auditlogs.Time(from), auditlogs.Time(to))
 	}
 	return auditlogs.Time(from), auditlogs.Time(to), nil
+}
+
+// aheadMemory is what the program keeps to when it reads ahead, as far as what lives allows.
+const aheadMemory = 72 << 20
+
+// boundMemory is for those who read ahead: the pages are many small values, of which the collector would otherwise let as
+// many again lie around.
+func (e *environment) boundMemory() {
+	if e.getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(aheadMemory)
+	}
 }

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +20,7 @@ func newVersion(out io.Writer) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			// A failure to write is noticed by run.
 			fmt.Fprintf(out, "cfaudit %s\n%s %s/%s\ncontract %s\n",
-				buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, contractVersion(openapi.Contract))
+				buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, openapi.Version())
 			return nil
 		},
 	}
@@ -35,22 +33,4 @@ func buildVersion() string {
 		return "devel"
 	}
 	return info.Main.Version
-}
-
-// contractVersion finds info.version in the contract. The contract is this project's own, written in block style, so that
-// its lines are enough.
-func contractVersion(contract []byte) string {
-	inside := false
-	for line := range bytes.Lines(contract) {
-		text := strings.TrimRight(string(line), " \r\n")
-		switch {
-		case text == "info:":
-			inside = true
-		case inside && strings.HasPrefix(text, "  version:"):
-			return strings.Trim(strings.TrimSpace(strings.TrimPrefix(text, "  version:")), `"'`)
-		case inside && text != "" && text[0] != ' ' && text[0] != '#':
-			inside = false
-		}
-	}
-	return "unknown"
 }

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/export"
+	"cfaudit.example/wrapper/auditlogs/format"
+)
+
+// An exporting is one run of "cfaudit export".
+type exporting struct {
+	env *environment
+	cmd *cobra.Command
+
+	selection
+	out      string
+	encoding string
+	checked  string
+
+	progress progress
+}
+
+func newExport(env *environment) *cobra.Command {
+	x := &exporting{env: env}
+	x.several = true
+	cmd := &cobra.Command{
+		Use:   "export --since WHEN [--before WHEN] --out FILE [flags]",
+		Short: "Write the entries of a window to a file",
+		Long: "Writes every entry of a window of time to a file, once, oldest first. Whatever stops it, the same command again goes on " +
+			"where it stopped, and does nothing once the file is complete.",
+		Example: "  cfaudit export --since 2024-10-01 --before 2024-11-01 --out october.ndjson.gz\n" +
+			"  cfaudit export --since 540d --not-action-type view --out changes.csv\n" +
+			"  cfaudit export --since 30d --account ID --account ID --out 'audit-{account}.ndjson.zst'\n" +
+			"  cfaudit export --check october.ndjson.gz",
+		Annotations: map[string]string{helpFooter: exportFooter},
+		Args:        noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			x.cmd = cmd
+			if x.checked != "" {
+				return x.check(cmd.Context())
+			}
+			return x.run(cmd.Context())
+		},
+		DisableFlagsInUseLine: true,
+	}
+	for _, flag := range x.flags() {
+		flag.addTo(cmd)
+	}
+	return cmd
+}
+
+const exportFooter = whenFooter + `
+
+FILE
+Its end says what is written: .ndjson or .csv, and behind that .gz or .zst to compress. {account} stands for the account's
+ID. Beside the file there are FILE.checkpoint.json until it is complete, FILE.manifest.json from then on, and FILE.lock.
+
+Going on
+The first run turns ages and "now" into fixed times, and later ones keep to these. They want the same account, --since,
+--before, filters and --format. A file that this command did not write is never overwritten.
+
+Formats
+ndjson has each entry's own bytes as a line. csv has a column for each known field, in an order to which new ones are only
+added at the end; a cell that a spreadsheet would take for a formula, beginning with = + - @, a tab or a carriage return,
+gets an apostrophe in front.
+
+Environment
+CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
+CLOUDFLARE_BASE_URL stand in for their flags.
+
+Exit status
+0: the file is complete, or with --check as it was exported. 1: failed or incomplete, and the last line on standard error
+is the command that goes on; or the file is not as it was exported. 2: wrong usage, nothing was requested. 130:
+interrupted, with the same last line.`
+
+const (
+	outFlag   = "out"
+	checkFlag = "check"
+)
+
+// accountMark stands for the account in the name of a file.
+const accountMark = "{account}"
+
+func (x *exporting) flags() []*flagValue {
+	flags := []*flagValue{
+		x.sinceFlag("the older end of the window; required"),
+		x.beforeFlag(),
+		{
+			name: outFlag, placeholder: "FILE", group: groupOutput, files: true,
+			help: "the file to write; required. With several accounts, " + accountMark + " in it gives each a file of its own",
+			want: "the name of a file, such as audit.ndjson.gz",
+			set:  into(&x.out),
+		},
+		{
+			name: "format", placeholder: "FORMAT", group: groupOutput, enum: format.Names(),
+			help:     "how entries are written",
+			standard: "what the file's name says, else ndjson",
+			set:      into(&x.encoding),
+		},
+		{
+			name: checkFlag, placeholder: "FILE", group: groupOutput, files: true,
+			help: "instead of exporting, compare a finished file with its manifest; needs no token",
+			want: "the name of an exported file",
+			set:  into(&x.checked),
+		},
+		x.pageSizeFlag(),
+	}
+	flags = append(flags, x.connection.flags()...)
+	return append(flags, filterFlags(&x.query)...)
+}
+
+func (x *exporting) run(ctx context.Context) error {
+	since, before, err := x.window(x.cmd, x.env.now())
+	if err != nil {
+		return err
+	}
+	x.query.Since, x.query.Before = since, before
+	x.query.Limit = x.pageSize
+	if x.out == "" {
+		return usage(x.cmd, "--out is missing: want the name of a file, such as audit.ndjson.gz")
+	}
+	x.progress = progress{w: x.env.stderr}
+	if !x.verbose {
+		x.progress.width = x.env.terminal(x.env.stderr)
+	}
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
+	client, closing, err := x.open(x.cmd, x.env, &x.progress)
+	if err != nil {
+		return err
+	}
+	defer closing()
+	if len(x.accounts) > 1 && !strings.Contains(x.out, accountMark) {
+		return usage(x.cmd, "--out names one file for %d accounts: want %s in it, such as %s",
+			len(x.accounts), accountMark, shellQuote("audit-"+accountMark+".ndjson.gz"))
+	}
+	x.env.boundMemory()
+	return x.exportAll(ctx, client)
+}
+
+// exportAll exports one account after the other: the request budget is one for all.
+func (x *exporting) exportAll(ctx context.Context, client *auditlogs.Client) error {
+	var failures []*exit
+	for _, account := range x.accounts {
+		failure := x.export(ctx, client, account)
+		if failure == nil {
+			continue
+		}
+		if len(x.accounts) > 1 {
+			failure.text = "account " + account + ": " + failure.text
+		}
+		failures = append(failures, failure)
+		if failure.code == exitInterrupted {
+			break
+		}
+	}
+	if len(failures) == 0 {
+		return nil
+	}
+	last := failures[len(failures)-1]
+	for _, failure := range failures[:len(failures)-1] {
+		x.env.say("cfaudit: " + failure.text)
+	}
+	if len(x.accounts) > 1 && last.code == exitUsage {
+		last.code = exitIncomplete // For others it was no wrong usage, and something may have been done.
+	}
+	if last.code != exitUsage {
+		last.text += "; the export is incomplete, to go on:"
+		last.last = strings.Join(append([]string{"cfaudit", "export"}, givenFlags(x.cmd.Flags())...), " ")
+	}
+	return last
+}
+
+func (x *exporting) export(ctx context.Context, client *auditlogs.Client, account string) *exit {
+	noted := false
+	job := export.Job{
+		Account: account,
+		Query:   x.query,
+		Worded:  export.Window{Since: x.since.worded(), Before: x.before.worded()},
+		Path:    strings.ReplaceAll(x.out, accountMark, account),
+		Format:  x.encoding,
+		Progress: func(p export.Progress) {
+			if p.Pages == 0 {
+				until, _ := auditlogs.ParseTime(p.Window.Before)
+				x.progress.begin(p.From, until, int(p.Entries))
+				return
+			}
+			if !noted {
+				noted = true
+				x.progress.clear()
+				x.env.noteWindow(p.Window.Since, p.Window.Before)
+			}
+			x.progress.page(int(p.Entries), p.Reached)
+		},
+	}
+	result, err := export.Run(ctx, client, job)
+	x.progress.clear()
+	if err != nil {
+		return x.failed(ctx, err)
+	}
+	if result.Already {
+		x.env.say(fmt.Sprintf("%s was finished %s, and is left as it is: %s", job.Path, result.Finished.Format(time.RFC3339), entries(&result.Manifest)))
+		return nil
+	}
+	if !noted {
+		x.env.noteWindow(result.Window.Since, result.Window.Before)
+	}
+	tally{int(result.Repeated), int(result.OutOfOrder), int(result.Odd), ""}.note(x.env, "written")
+	x.env.say(fmt.Sprintf("%s is complete: %s", job.Path, entries(&result.Manifest)))
+	return nil
+}
+
+// failed tells mistakes from failures.
+func (x *exporting) failed(ctx context.Context, err error) *exit {
+	var incomplete *auditlogs.IncompleteError
+	switch {
+	case errors.As(err, &incomplete):
+		if ctx.Err() != nil {
+			return &exit{code: exitInterrupted, text: "interrupted"}
+		}
+		// The position in its text is in the checkpoint.
+		return &exit{code: exitIncomplete, text: clean(incomplete.Err.Error())}
+	case errors.Is(err, auditlogs.ErrInvalidQuery), errors.Is(err, export.ErrOther):
+		return usage(x.cmd, "%s", clean(err.Error()))
+	}
+	return &exit{code: exitIncomplete, text: clean(err.Error())}
+}
+
+// check compares a file with its manifest.
+func (x *exporting) check(ctx context.Context) error {
+	var others []string
+	x.cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Name != checkFlag {
+			others = append(others, "--"+f.Name)
+		}
+	})
+	if others != nil {
+		return usage(x.cmd, "--check and %s exclude each other: want --check and the file alone", strings.Join(others, ", "))
+	}
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
+	manifest, err := export.Check(ctx, x.checked)
+	switch {
+	case ctx.Err() != nil:
+		return &exit{code: exitInterrupted, text: "interrupted"}
+	case err != nil:
+		return &exit{code: exitIncomplete, text: clean(err.Error())}
+	}
+	x.env.say(fmt.Sprintf("%s is as it was exported: %s", x.checked, entries(manifest)))
+	return nil
+}
+
+// entries says in short what a file has.
+func entries(m *export.Manifest) string {
+	return fmt.Sprintf("%s from %s up to %s, SHA-256 %s", count(int(m.Entries), "entry", "entries"), m.Window.Since, m.Window.Before, m.SHA256)
+}

@@ -1,0 +1,156 @@
+package export
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/internal/durable"
+)
+
+const (
+	checkpointKind    = "cfaudit export checkpoint"
+	checkpointVersion = 1
+)
+
+// A checkpoint is all that a later run needs to go on.
+type checkpoint struct {
+	Asked    Asked              `json:"asked"`
+	Window   Window             `json:"window"` // the fixed bounds
+	Position auditlogs.Position `json:"position"`
+	Size     int64              `json:"size"`   // bytes of the file that count
+	Sum      []byte             `json:"sum"`    // the state of the SHA-256 of the text so far
+	Packed   []byte             `json:"packed"` // that of the file
+	Recent   []byte             `json:"recent"` // see the type recent
+	Counts   `json:"counts"`
+}
+
+func readCheckpoint(disk disk, path string, into *checkpoint) error {
+	name := path + checkpointEnd
+	data, err := disk.read(name)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	if err := durable.Unseal(checkpointKind, checkpointVersion, data, into); err != nil {
+		return fmt.Errorf("export: %s: %w: nothing tells how much of %s is good: remove both to export it anew, or bring the checkpoint back", name, err, path)
+	}
+	return nil
+}
+
+func writeCheckpoint(disk disk, path string, c *checkpoint) error {
+	data, err := durable.Seal(checkpointKind, checkpointVersion, c)
+	if err != nil {
+		return err
+	}
+	return disk.replace(path+checkpointEnd, data)
+}
+
+// Asked is what a user asked for, in the user's own words. It stays the same from run to run.
+type Asked struct {
+	Account string              `json:"account"`
+	Since   string              `json:"since"`
+	Before  string              `json:"before"`
+	Filters map[string][]string `json:"filters"` // by their names on the wire; the order of values means nothing
+	Format  string              `json:"format"`
+}
+
+func newAsked(job Job, names naming) Asked {
+	a := Asked{
+		Account: job.Account,
+		Since:   job.Worded.Since,
+		Before:  job.Worded.Before,
+		Filters: map[string][]string{},
+		Format:  names.format,
+	}
+	if a.Since == "" {
+		a.Since = job.Query.Since
+	}
+	if a.Before == "" {
+		a.Before = job.Query.Before
+	}
+	for _, p := range auditlogsapi.ListAccountAuditLogsOperation.Parameters {
+		if values := job.Query.Filter(p.Name); values != nil && len(*values) > 0 {
+			a.Filters[p.Name] = slices.Compact(slices.Sorted(slices.Values(*values)))
+		}
+	}
+	return a
+}
+
+// differs returns an error that names what is not as in the file at path; nil where all is.
+func (a Asked) differs(path string, from Asked) error {
+	differ := func(what, is, was string) error {
+		return fmt.Errorf("export: %w: %s is of an export with %s %q, and this one has %q: want the same again, or another file", ErrOther, path, what, was, is)
+	}
+	switch {
+	case a.Account != from.Account:
+		return differ("the account", a.Account, from.Account)
+	case a.Format != from.Format:
+		return differ("the format", a.Format, from.Format)
+	case a.Since != from.Since:
+		return differ("since", a.Since, from.Since)
+	case a.Before != from.Before:
+		return differ("before", a.Before, from.Before)
+	}
+	for _, name := range slices.Sorted(maps.Keys(unite(a.Filters, from.Filters))) {
+		if is, was := a.Filters[name], from.Filters[name]; !slices.Equal(is, was) {
+			return differ("the filter "+name, fmt.Sprint(is), fmt.Sprint(was))
+		}
+	}
+	return nil
+}
+
+func unite(a, b map[string][]string) map[string][]string {
+	both := maps.Clone(a)
+	maps.Copy(both, b)
+	return both
+}
+
+// Counts is what an export came to.
+type Counts struct {
+	Entries    int64     `json:"entries"`
+	Lines      int64     `json:"lines"`              // of the uncompressed text; in csv with the header, and a cell can hold line breaks
+	TextBytes  int64     `json:"uncompressed_bytes"` // of the uncompressed text
+	Pages      int64     `json:"pages"`
+	Requests   int64     `json:"requests"`       // that the pages took
+	Retries    int64     `json:"retries"`        // those among them that were not the first for their page
+	Repeated   int64     `json:"repeated"`       // entries that the service gave again, and that are in the file once
+	OutOfOrder int64     `json:"out_of_order"`   // entries that the service gave behind later ones, as they are in the file
+	Odd        int64     `json:"odd"`            // entries with a field of an unexpected type, whole in the file all the same
+	First      *Mark     `json:"first,omitzero"` // nil where there is no entry
+	Last       *Mark     `json:"last,omitzero"`
+	Runs       int64     `json:"runs"` // how often the export was started until it was complete
+	Started    time.Time `json:"started"`
+	Finished   time.Time `json:"finished,omitzero"`
+}
+
+// A Mark names an entry.
+type Mark struct {
+	Time time.Time `json:"time,omitzero"` // UTC; zero where the entry has none
+	ID   string    `json:"id,omitzero"`   // empty where the entry has none
+}
+
+// lastTime is the time of the last entry; zero where there is none, or it has none.
+func (c *Counts) lastTime() time.Time {
+	if c.Last == nil {
+		return time.Time{}
+	}
+	return c.Last.Time
+}
+
+func (c *Counts) entry(e *auditlogs.Entry) {
+	c.Entries++
+	if e.Err() != nil {
+		c.Odd++
+	}
+	mark := &Mark{Time: e.Action.Time.UTC(), ID: e.ID}
+	if year := mark.Time.Year(); year < 0 || year > 9999 {
+		mark.Time = time.Time{} // JSON has no text for it.
+	}
+	if c.First == nil {
+		c.First = mark
+	}
+	c.Last = mark
+}

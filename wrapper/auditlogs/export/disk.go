@@ -1,0 +1,81 @@
+package export
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"cfaudit.example/wrapper/auditlogs/internal/durable"
+)
+
+// A disk is what an export needs of a file system, so that tests can stop it at each step.
+type disk interface {
+	lock(path string) (release func() error, err error)
+	read(path string) ([]byte, error)
+	replace(path string, data []byte) error     // as a whole, and it is on the disk
+	open(path string, size int64) (file, error) // for writing behind that size, at which it ends then; created where it is missing
+	size(path string) (int64, error)            // of an ordinary file
+	remove(path string) error
+	syncDir(path string) error
+}
+
+// A file is what is written to.
+type file interface {
+	io.Writer
+	Truncate(size int64) error
+	Sync() error
+	Close() error
+}
+
+// An audit log is nothing for other users of the machine.
+const mode fs.FileMode = 0o600
+
+type osDisk struct{}
+
+func (osDisk) lock(path string) (func() error, error) { return durable.Lock(path) }
+func (osDisk) replace(path string, data []byte) error { return durable.WriteFile(path, data, mode) }
+func (osDisk) remove(path string) error               { return os.Remove(path) }
+func (osDisk) syncDir(path string) error              { return durable.SyncDir(path) }
+
+// largestState is far more than a checkpoint or a manifest has.
+const largestState = 16 << 20
+
+func (osDisk) read(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, largestState+1))
+	if err == nil && len(data) > largestState {
+		err = fmt.Errorf("%s: %w: it is larger than any that an export writes", path, ErrDamaged)
+	}
+	return data, err
+}
+
+func (osDisk) open(path string, size int64) (file, error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, mode)
+	if err != nil {
+		return nil, err
+	}
+	if err = file.Truncate(size); err == nil {
+		_, err = file.Seek(size, io.SeekStart)
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+func (osDisk) size(path string) (int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return 0, fmt.Errorf("%s: %w: it is no ordinary file", path, ErrOther)
+	}
+	return info.Size(), nil
+}

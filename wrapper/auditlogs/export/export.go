@@ -1,0 +1,457 @@
+// Package export writes a window of an account's audit log to a file: every entry once, in order of time, through any number of
+// crashes.
+//
+// [Run] commits its progress in a checkpoint beside the file. Run again with the same [Job], it goes on where the checkpoint
+// says, and takes back what was written behind that. When the window is complete, a manifest takes the checkpoint's place, with
+// which [Check] finds out later whether the file is still what was exported.
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/format"
+	"cfaudit.example/wrapper/auditlogs/internal/durable"
+)
+
+// A Job says what to export, and where to.
+type Job struct {
+	// Account is the account's ID.
+	Account string
+
+	// Query is the window and the filters. Its Direction must be "asc" or nil, and its Cursor nil. Its Limit, the entries asked
+	// for in one request, may differ between the runs of a job.
+	Query auditlogs.Query
+
+	// Worded is how the window was asked for where that is no fixed time, such as "30d" and "now": a later run of the same
+	// job gives other bounds in Query. Those of the first run count then, which are in the checkpoint. A field that is
+	// empty means the bound in Query itself.
+	Worded Window
+
+	// Path names the file. At its end, .gz compresses with gzip and .zst with zstd; before that, .csv is the format CSV.
+	Path string
+
+	// Format is "ndjson" or "csv". Empty means what Path says, and ndjson where it says nothing.
+	Format string
+
+	// Progress is called when the job begins or goes on, and after each page, from the goroutine that called [Run]. It may be
+	// nil.
+	Progress func(Progress)
+}
+
+// A Window is a window's two ends, as text.
+type Window struct {
+	Since  string `json:"since"`
+	Before string `json:"before"`
+}
+
+// A Progress tells how far a job has come.
+type Progress struct {
+	Window  Window    // the fixed bounds, as the first run set them
+	From    time.Time // where this run began
+	Reached time.Time // the time of the last entry; zero before there is one
+	Entries int64     // in the file, from earlier runs too
+	Pages   int       // read by this run
+}
+
+// A Result is what a run of a job came to.
+type Result struct {
+	Manifest
+	// Already says that an earlier run had finished, and that this one did nothing.
+	Already bool
+}
+
+var (
+	// ErrOther: the file belongs to another job, or to nothing that this package wrote, and is left alone.
+	ErrOther = errors.New("the file belongs to something else")
+	// ErrDamaged: what lies there, the file, its checkpoint or its manifest, is not what an earlier run left.
+	ErrDamaged = durable.ErrDamaged
+	// ErrLocked: another run writes this file at this time.
+	ErrLocked = durable.ErrLocked
+)
+
+// What stands beside the file, by the end of its name.
+const (
+	checkpointEnd = ".checkpoint.json"
+	manifestEnd   = ".manifest.json"
+)
+
+// Run exports what job says, or the rest of it, and returns when the file is complete and on the disk.
+//
+// An error before anything was done is [ErrOther], [ErrDamaged], [ErrLocked], or [auditlogs.ErrInvalidQuery] where the job itself is wrong.
+// After any other error, which can be an [*auditlogs.IncompleteError], the end of ctx or that of the disk's space, the same
+// job goes on where this run stopped.
+func Run(ctx context.Context, client *auditlogs.Client, job Job) (*Result, error) {
+	return run(ctx, client, job, osDisk{}, tuning{listing: []auditlogs.ListOption{auditlogs.Backfill()}})
+}
+
+func run(ctx context.Context, client *auditlogs.Client, job Job, disk disk, tuning tuning) (result *Result, err error) {
+	x := &exporter{client: client, job: job, disk: disk, tuning: tuning}
+	if err := x.prepare(); err != nil {
+		return nil, err
+	}
+	release, err := disk.lock(job.Path)
+	if err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	finished, err := x.open()
+	if err != nil {
+		return nil, err
+	}
+	if finished != nil {
+		return &Result{Manifest: *finished, Already: true}, nil
+	}
+	defer func() { err = errors.Join(err, x.close()) }()
+	if err := x.read(ctx); err != nil {
+		return nil, errors.Join(err, x.keep())
+	}
+	manifest, err := x.finish()
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Manifest: *manifest}, nil
+}
+
+// A tuning is what only tests change.
+type tuning struct {
+	each    bool // commits after each page
+	listing []auditlogs.ListOption
+}
+
+// An exporter is one run of a job.
+type exporter struct {
+	client *auditlogs.Client
+	job    Job
+	disk   disk
+	tuning tuning
+
+	query  auditlogs.Query // with fixed bounds
+	names  naming
+	format format.Format
+	asked  Asked
+
+	file   file
+	out    *output
+	recent *recent
+	state  checkpoint    // as of the last whole page
+	ahead  bool          // of the last commit
+	kept   int64         // bytes of the file that a checkpoint or a manifest may speak of
+	since  time.Time     // of the last commit
+	cost   time.Duration // of that
+	from   time.Time
+	pages  int
+}
+
+// prepare checks the job, without a request and without touching the disk.
+func (x *exporter) prepare() error {
+	var err error
+	if x.names, err = readName(x.job.Path, x.job.Format); err != nil {
+		return fmt.Errorf("export: %w: %w", auditlogs.ErrInvalidQuery, err)
+	}
+	if x.format, err = format.New(x.names.format); err != nil {
+		return fmt.Errorf("export: %w: %w", auditlogs.ErrInvalidQuery, err)
+	}
+	x.query = x.job.Query
+	switch {
+	case x.query.Direction != nil && *x.query.Direction != "asc":
+		return fmt.Errorf("export: %w: the direction is %q: want \"asc\", the order of the file", auditlogs.ErrInvalidQuery, *x.query.Direction)
+	case x.query.Cursor != nil:
+		return fmt.Errorf("export: %w: the query has a cursor: want it without, since the checkpoint says where to go on", auditlogs.ErrInvalidQuery)
+	}
+	x.asked = newAsked(x.job, x.names)
+	for name, values := range x.asked.Filters {
+		// Whatever the order in which they were given this time: a position belongs to one.
+		*x.query.Filter(name) = values
+	}
+	// With a context that is over, a listing checks its query and does nothing more.
+	over, stop := context.WithCancel(context.Background())
+	stop()
+	for _, err := range x.client.Pages(over, x.job.Account, x.query, auditlogs.Prefetch(false)) {
+		if errors.Is(err, auditlogs.ErrInvalidQuery) {
+			return fmt.Errorf("export: %w", err)
+		}
+	}
+	return nil
+}
+
+// open finds the place to go on at. It returns the manifest where there is none, because an earlier run has finished.
+func (x *exporter) open() (*Manifest, error) {
+	path := x.job.Path
+	manifest, err := readManifest(x.disk, path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return x.finished(manifest, err)
+	}
+	err = readCheckpoint(x.disk, path, &x.state)
+	begins := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !begins {
+		return nil, err
+	}
+	if begins {
+		if err := x.begin(); err != nil {
+			return nil, err
+		}
+	} else if err := x.asked.differs(path+checkpointEnd, x.state.Asked); err != nil {
+		return nil, err
+	}
+	if err := x.openFile(); err != nil {
+		return nil, err
+	}
+	x.state.Runs++
+	x.query.Since, x.query.Before = x.state.Window.Since, x.state.Window.Before
+	x.recent = newRecent(x.state.Recent, x.state.lastTime())
+	if x.out, err = newOutput(x.file, x.names.compression, &x.state); err != nil {
+		_ = x.file.Close()
+		return nil, fmt.Errorf("export: %s: %w", path+checkpointEnd, err)
+	}
+	x.since = time.Now()
+	if x.from = x.state.Position.Time(); x.from.IsZero() {
+		x.from, _ = auditlogs.ParseTime(x.query.Since) // It was checked.
+	}
+	x.report()
+	return nil, nil
+}
+
+// finished answers for a job that has a manifest.
+func (x *exporter) finished(manifest *Manifest, err error) (*Manifest, error) {
+	path := x.job.Path
+	if err != nil {
+		return nil, err
+	}
+	if err := x.asked.differs(path+manifestEnd, manifest.Asked); err != nil {
+		return nil, err
+	}
+	switch size, err := x.disk.size(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("export: %s: %w: it is gone, and its manifest says that it was finished: bring it back, or remove %s to export it anew",
+			path, ErrDamaged, path+manifestEnd)
+	case err != nil:
+		return nil, fmt.Errorf("export: %w", err)
+	case size != manifest.Bytes:
+		return nil, fmt.Errorf("export: %s: %w: it has %d bytes, and had %d when it was finished", path, ErrDamaged, size, manifest.Bytes)
+	}
+	// A run can have ended between the manifest and this.
+	if err := x.disk.remove(path + checkpointEnd); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	return manifest, nil
+}
+
+// begin makes the first checkpoint: before the file, so that there is no moment at which the file exists and nothing says what
+// it is.
+func (x *exporter) begin() error {
+	path := x.job.Path
+	switch _, err := x.disk.size(path); {
+	case err == nil:
+		return fmt.Errorf("export: %s: %w: it exists, without a checkpoint or a manifest of an export: want another name, or the file moved away",
+			path, ErrOther)
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("export: %w", err)
+	}
+	x.state = checkpoint{
+		Asked:  x.asked,
+		Window: Window{Since: x.query.Since, Before: x.query.Before},
+		Counts: Counts{Started: time.Now().UTC()},
+	}
+	return x.write(&x.state)
+}
+
+// openFile opens the file and takes back what lies behind the checkpoint.
+func (x *exporter) openFile() error {
+	path := x.job.Path
+	size, err := x.disk.size(path)
+	missing := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case err != nil && !missing:
+		return fmt.Errorf("export: %w", err)
+	case missing && x.state.Size > 0:
+		return fmt.Errorf("export: %s: %w: it is gone, and %s says that %d bytes of it are written: bring it back, or remove that to export it anew",
+			path, ErrDamaged, path+checkpointEnd, x.state.Size)
+	case size < x.state.Size:
+		return fmt.Errorf("export: %s: %w: it has %d bytes, and %s says that %d are written: bring it back, or remove both to export it anew",
+			path, ErrDamaged, size, path+checkpointEnd, x.state.Size)
+	}
+	x.kept = x.state.Size
+	if x.file, err = x.disk.open(path, x.kept); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	// Its name must be on the disk before a checkpoint speaks of its content.
+	if err := x.disk.syncDir(filepath.Dir(path)); err != nil {
+		_ = x.file.Close()
+		return fmt.Errorf("export: %w", err)
+	}
+	return nil
+}
+
+// read reads the rest of the window. A listing that the service does not go on with, as when its cursor has expired, begins
+// again behind the last page, as long as that leads any further.
+func (x *exporter) read(ctx context.Context) error {
+	for {
+		start := x.state.Position
+		err := x.list(ctx)
+		var incomplete *auditlogs.IncompleteError
+		expired := errors.Is(err, auditlogs.ErrInvalidQuery) && errors.As(err, &incomplete)
+		if !expired || x.state.Position.String() == start.String() {
+			return err
+		}
+	}
+}
+
+func (x *exporter) list(ctx context.Context) error {
+	for page, err := range x.client.Pages(ctx, x.job.Account, x.query, append(x.tuning.listing, auditlogs.From(x.state.Position))...) {
+		if err != nil {
+			return err
+		}
+		if err := x.take(page); err != nil {
+			return err
+		}
+		if page.Next.IsZero() {
+			break
+		}
+		x.state.Position = page.Next
+		x.report()
+		if x.due() {
+			if err := x.commit(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// take writes a page, and counts it.
+func (x *exporter) take(page *auditlogs.Page) error {
+	c := &x.state.Counts
+	if x.out.empty() {
+		if err := x.out.write(x.format.Header(x.out.line())); err != nil {
+			return x.unwritten(err)
+		}
+	}
+	for _, entry := range page.Entries {
+		if !x.recent.add(entry) {
+			c.Repeated++
+			continue
+		}
+		if err := x.out.write(x.format.Entry(x.out.line(), entry)); err != nil {
+			return x.unwritten(err)
+		}
+		c.entry(entry)
+	}
+	x.pages++
+	x.ahead = true
+	c.Pages++
+	c.Requests += int64(page.Attempts)
+	c.Retries += int64(page.Attempts - 1)
+	c.Repeated += int64(page.Repeated)
+	c.OutOfOrder += int64(page.OutOfOrder)
+	return nil
+}
+
+func (x *exporter) unwritten(err error) error {
+	return fmt.Errorf("export: %w", err)
+}
+
+func (x *exporter) report() {
+	if x.job.Progress == nil {
+		return
+	}
+	x.job.Progress(Progress{
+		Window: x.state.Window, From: x.from, Reached: x.state.lastTime(), Entries: x.state.Entries, Pages: x.pages,
+	})
+}
+
+// commit puts what is written on the disk: the data first, and then the checkpoint that says so.
+func (x *exporter) commit() error {
+	started := time.Now()
+	if err := x.out.commit(&x.state); err != nil {
+		return x.unwritten(err)
+	}
+	x.kept = x.state.Size
+	x.state.Recent = x.recent.list()
+	if err := x.write(&x.state); err != nil {
+		return err
+	}
+	x.ahead = false
+	x.since = time.Now()
+	x.cost = x.since.Sub(started)
+	return nil
+}
+
+// keep commits what an ending run has read, unless it ends because that cannot be.
+func (x *exporter) keep() error {
+	if x.out.failed || !x.ahead {
+		return nil
+	}
+	return x.commit()
+}
+
+func (x *exporter) write(c *checkpoint) error {
+	if err := writeCheckpoint(x.disk, x.job.Path, c); err != nil {
+		x.stop()
+		return fmt.Errorf("export: %w", err)
+	}
+	return nil
+}
+
+// stop is for a run that cannot write any more.
+func (x *exporter) stop() {
+	if x.out != nil {
+		x.out.failed = true
+	}
+}
+
+// finish puts the manifest in the place of the checkpoint.
+func (x *exporter) finish() (*Manifest, error) {
+	if x.out.empty() {
+		if err := x.out.write(x.format.Header(x.out.line())); err != nil {
+			return nil, x.unwritten(err)
+		}
+	}
+	if err := x.out.end(&x.state); err != nil {
+		return nil, x.unwritten(err)
+	}
+	x.kept = x.state.Size
+	x.state.Finished = time.Now().UTC()
+	manifest := x.newManifest()
+	if err := writeManifest(x.disk, x.job.Path, manifest); err != nil {
+		x.stop()
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	if err := x.disk.remove(x.job.Path + checkpointEnd); err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	return manifest, nil
+}
+
+// close leaves no more of the file than the checkpoint speaks of. On a full disk that makes room; where it fails, the next run
+// does it.
+func (x *exporter) close() error {
+	if x.out.failed {
+		_ = x.file.Truncate(x.kept)
+		_ = x.file.Close()
+		return nil
+	}
+	if err := x.file.Close(); err != nil {
+		return x.unwritten(err)
+	}
+	return nil
+}
+
+const (
+	// Compressed output is one gzip member or zstd frame for each commit, which are worse the shorter they are.
+	commitBytes  = 1 << 20
+	commitPause  = 250 * time.Millisecond
+	commitShare  = 10 // a commit takes no more than one part in so many of the time
+	commitAnyway = 32 << 20
+)
+
+// due is true when so much has been written, or such a time has passed, that a commit is worth what it costs.
+func (x *exporter) due() bool {
+	passed, written := time.Since(x.since), x.out.uncommitted
+	return x.tuning.each || written >= commitAnyway || passed >= commitShare*x.cost && (written >= commitBytes || passed >= commitPause)
+}

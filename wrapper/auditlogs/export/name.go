@@ -1,0 +1,58 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"cfaudit.example/wrapper/auditlogs/format"
+)
+
+// A naming is what a file's name says about its content.
+type naming struct {
+	format      string
+	compression string // "", "gzip" or "zstd"
+}
+
+// The compressions, by the end of the file's name.
+const (
+	gzipName = "gzip"
+	zstdName = "zstd"
+	gzipEnd  = ".gz"
+	zstdEnd  = ".zst"
+)
+
+// readName takes the format from the file's name, where the caller asks for none.
+func readName(path, asked string) (naming, error) {
+	name := strings.ToLower(filepath.Base(path))
+	if path == "" || strings.HasSuffix(path, "/") || strings.HasSuffix(path, string(filepath.Separator)) {
+		return naming{}, errors.New("the path names no file: want one such as audit.ndjson.gz")
+	}
+	var n naming
+	switch filepath.Ext(name) {
+	case gzipEnd:
+		n.compression = gzipName
+	case zstdEnd:
+		n.compression = zstdName
+	}
+	if n.compression != "" {
+		name = strings.TrimSuffix(name, filepath.Ext(name))
+	}
+	switch filepath.Ext(name) {
+	case ".csv":
+		n.format = format.NameCSV
+	case ".ndjson", ".jsonl":
+		n.format = format.NameNDJSON
+	}
+	switch {
+	case asked == "" && n.format == "":
+		n.format = format.NameNDJSON
+	case asked == "":
+	case n.format != "" && n.format != asked:
+		return naming{}, fmt.Errorf("the name %s says %s, and the format is %s: want both the same", filepath.Base(path), n.format, asked)
+	default:
+		n.format = asked
+	}
+	return n, nil
+}
