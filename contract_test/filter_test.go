@@ -30,6 +30,7 @@ const (
       in: query
       description: Leave out entries whose user agent is any of these.
       x-field: raw.user_agent
+      x-source: observed
       style: form
       explode: true
       schema:

@@ -185,20 +185,24 @@ func (w *writer) pickDeed(actor int) int {
 }
 
 // resourceID returns the resource that a deed is about: a new one, or one of the last.
-func (w *writer) resourceID(d *deed) string {
+func (w *writer) resourceID(d *deed, z *zone) string {
 	const remembered = 16
-	id, known := hexID(w.rng), w.resources[d.resource]
+	kind := d.resource
+	if d.concerns == ofZone {
+		kind += " of " + z.id
+	}
+	id, known := hexID(w.rng), w.resources[kind]
 	if recurs := id[0]%2 == 0 && d.action != "create"; recurs && len(known) > 0 {
 		return known[int(id[1])%len(known)]
 	}
-	w.resources[d.resource] = append(known[max(0, len(known)+1-remembered):], id)
+	w.resources[kind] = append(known[max(0, len(known)+1-remembered):], id)
 	return id
 }
 
 func (w *writer) entry(e *event, odd oddity) string {
 	d, who, z := &w.deeds[e.deed], &w.cast[e.actor], &w.zones[e.zone]
 	f := &filling{
-		event: e, zone: z, ip: w.ip(), id: w.resourceID(d), word: w.word(), number: strconv.Itoa(1 + w.rng.IntN(3600)),
+		event: e, zone: z, ip: w.ip(), id: w.resourceID(d, z), word: w.word(), number: strconv.Itoa(1 + w.rng.IntN(3600)),
 	}
 	result, status := "success", "200"
 	failed := odd == oddFailure || w.rng.IntN(100) == 0
