@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"slices"
@@ -86,18 +87,8 @@ func (c *connection) flags() []*flagValue {
 				return err == nil && c.rate >= 0 && c.rate <= 1e6
 			},
 		},
-		{
-			name: "demo", group: groupConnection,
-			help: "read made-up entries of the last 30 days from this program itself; needs no token and no account",
-			want: "true or false",
-			set:  truth(&c.demo),
-		},
-		{
-			name: "verbose", short: "v", group: groupConnection,
-			help: "log each request to standard error",
-			want: "true or false",
-			set:  truth(&c.verbose),
-		},
+		toggle("demo", groupConnection, "read made-up entries of the last 30 days from this program itself; needs no token and no account", &c.demo),
+		verboseFlag(groupConnection, &c.verbose),
 	}
 }
 
@@ -184,6 +175,20 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 			envToken, "Account Settings: Read")
 	}
 	return token, nil
+}
+
+// use does something with the client, until it is done or interrupted.
+func (c *connection) use(ctx context.Context, cmd *cobra.Command, env *environment, observer auditlogs.Observer,
+	do func(context.Context, *auditlogs.Client) error,
+) error {
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
+	client, closing, err := c.open(cmd, env, observer)
+	if err != nil {
+		return err
+	}
+	defer closing()
+	return do(ctx, client)
 }
 
 // open makes the client. Close must be called when it is no longer needed.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -81,6 +82,42 @@ func (v *flagValue) addTo(cmd *cobra.Command) {
 	}
 }
 
+// withFlags gives a command its flags.
+func withFlags(cmd *cobra.Command, flags []*flagValue) *cobra.Command {
+	for _, flag := range flags {
+		flag.addTo(cmd)
+	}
+	return cmd
+}
+
+// runs is how a command without arguments is run: it learns what it is in the command line.
+func runs(cmd **cobra.Command, run func(context.Context) error) func(*cobra.Command, []string) error {
+	return func(self *cobra.Command, _ []string) error {
+		*cmd = self
+		return run(self.Context())
+	}
+}
+
+// toggle is a flag that is on or off.
+func toggle(name, group, help string, target *bool) *flagValue {
+	return &flagValue{
+		name: name, group: group, help: help,
+		want: "true or false",
+		set: func(value string) (ok bool) {
+			var err error
+			*target, err = strconv.ParseBool(value)
+			return err == nil
+		},
+	}
+}
+
+// verboseFlag has each request logged.
+func verboseFlag(group string, target *bool) *flagValue {
+	flag := toggle("verbose", group, "log each request to standard error", target)
+	flag.short = "v"
+	return flag
+}
+
 // into stores a text.
 func into(target *string) func(string) bool {
 	return func(value string) bool {
@@ -98,15 +135,6 @@ func whole(target *int, least, most int) func(string) bool {
 		}
 		*target = n
 		return true
-	}
-}
-
-// truth stores whether a switch is on.
-func truth(target *bool) func(string) bool {
-	return func(value string) (ok bool) {
-		var err error
-		*target, err = strconv.ParseBool(value)
-		return err == nil
 	}
 }
 

@@ -49,10 +49,7 @@ func newHistory(env *environment) *cobra.Command {
 			return parameter.Check(describedOf(historyOperation, "action_time"), value) == nil
 		},
 	}
-	for _, flag := range append([]*flagValue{action}, l.flags(since)...) {
-		flag.addTo(cmd)
-	}
-	return cmd
+	return withFlags(cmd, append([]*flagValue{action}, l.flags(since)...))
 }
 
 // historyOperation is the contract's table of what a history takes.

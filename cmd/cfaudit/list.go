@@ -46,24 +46,14 @@ func newList(env *environment) *cobra.Command {
 			"  cfaudit list --since 1d12h --not-actor-type system --not-action-type view --direction desc --max 20\n" +
 			"  cfaudit list --since 30d --organization a67e14daa5f8dceeb91fe5449ba496ef\n" +
 			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
-		Annotations: map[string]string{helpFooter: listFooter},
-		Args:        noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			l.cmd = cmd
-			return l.run(cmd.Context())
-		},
+		Annotations:           map[string]string{helpFooter: listFooter},
+		Args:                  noArguments,
+		RunE:                  runs(&l.cmd, l.run),
 		DisableFlagsInUseLine: true,
 	}
-	flags := append(l.flags(l.sinceFlag("the older end of the window; required, unless --from has it")), &flagValue{
-		name: "parallel", group: groupOutput,
-		want: "true or false",
-		help: "read several parts of the window at the same time, within the request budget; for long windows",
-		set:  truth(&l.parallel),
-	})
-	for _, flag := range append(flags, filterFlags(&l.query, organizationOperation)...) {
-		flag.addTo(cmd)
-	}
-	return cmd
+	flags := append(l.flags(l.sinceFlag("the older end of the window; required, unless --from has it")),
+		toggle("parallel", groupOutput, "read several parts of the window at the same time, within the request budget; for long windows", &l.parallel))
+	return withFlags(cmd, append(flags, filterFlags(&l.query, organizationOperation)...))
 }
 
 const listFooter = whenFooter + `
@@ -208,14 +198,9 @@ func (l *listing) run(ctx context.Context) error {
 	if !l.verbose {
 		l.progress.width = l.env.terminal(l.env.stderr)
 	}
-	ctx, stop := untilInterrupted(ctx)
-	defer stop()
-	client, closing, err := l.open(l.cmd, l.env, &l.progress)
-	if err != nil {
-		return err
-	}
-	defer closing()
-	return l.list(ctx, client, o)
+	return l.use(ctx, l.cmd, l.env, &l.progress, func(ctx context.Context, client *auditlogs.Client) error {
+		return l.list(ctx, client, o)
+	})
 }
 
 func (l *listing) descends() bool { return l.query.Direction != nil && *l.query.Direction == "desc" }

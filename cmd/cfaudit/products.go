@@ -33,24 +33,18 @@ func newProducts(env *environment, out io.Writer) *cobra.Command {
 			"for, which \"cfaudit list --resource-product\" takes.",
 		Example: "  cfaudit products\n" +
 			"  cfaudit list --since 7d --product-category zerotrust --resource-product dns",
-		Annotations: map[string]string{helpFooter: productsFooter},
-		Args:        noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.cmd = cmd
-			return p.run(cmd.Context())
-		},
+		Annotations:           map[string]string{helpFooter: productsFooter},
+		Args:                  noArguments,
+		RunE:                  runs(&p.cmd, p.run),
 		DisableFlagsInUseLine: true,
 	}
-	flags := append([]*flagValue{{
+	encoding := &flagValue{
 		name: "format", placeholder: "FORMAT", group: groupOutput, enum: []string{nameTable, format.NameNDJSON},
 		help:     "how categories are printed",
 		standard: "table on a terminal, else ndjson",
 		set:      into(&p.encoding),
-	}}, p.connection.flags()...)
-	for _, flag := range flags {
-		flag.addTo(cmd)
 	}
-	return cmd
+	return withFlags(cmd, append([]*flagValue{encoding}, p.connection.flags()...))
 }
 
 const productsFooter = `Formats
@@ -61,13 +55,10 @@ Exit status
 0: all categories were printed. 1: failed. 2: wrong usage, nothing was requested. 130: interrupted.`
 
 func (p *products) run(ctx context.Context) error {
-	ctx, stop := untilInterrupted(ctx)
-	defer stop()
-	client, closing, err := p.open(p.cmd, p.env, &progress{})
-	if err != nil {
-		return err
-	}
-	defer closing()
+	return p.use(ctx, p.cmd, p.env, &progress{}, p.print)
+}
+
+func (p *products) print(ctx context.Context, client *auditlogs.Client) error {
 	categories, err := client.ProductCategories(ctx, p.accounts[0])
 	switch {
 	case ctx.Err() != nil:

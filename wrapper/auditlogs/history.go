@@ -28,36 +28,32 @@ const (
 // that from a resource without changes. An entry that there is not is an [*Error] that is [ErrNotFound] and has the History
 // [HistoryUnavailable].
 func (c *Client) History(ctx context.Context, accountID, entryID string, query HistoryQuery, options ...ListOption) iter.Seq2[*Entry, error] {
-	l, err := accountHistory(accountID, entryID, query)
-	return c.entries(ctx, l, err, options)
+	return c.entries(ctx, accountHistory(accountID, entryID, query), options)
 }
 
 // HistoryPages lists the same entries as [Client.History], by the page as the service answers them. The pages' History says
 // how good the history is.
 func (c *Client) HistoryPages(ctx context.Context, accountID, entryID string, query HistoryQuery, options ...ListOption) iter.Seq2[*Page, error] {
-	l, err := accountHistory(accountID, entryID, query)
-	return c.pages(ctx, l, err, options)
+	return c.pages(ctx, accountHistory(accountID, entryID, query), options)
 }
 
 // OrganizationHistory is [Client.History] for an entry of an organization's audit log.
 func (c *Client) OrganizationHistory(ctx context.Context, organizationID, entryID string, query HistoryQuery, options ...ListOption) iter.Seq2[*Entry, error] {
-	l, err := organizationHistory(organizationID, entryID, query)
-	return c.entries(ctx, l, err, options)
+	return c.entries(ctx, organizationHistory(organizationID, entryID, query), options)
 }
 
 // OrganizationHistoryPages is [Client.HistoryPages] for an entry of an organization's audit log.
 func (c *Client) OrganizationHistoryPages(ctx context.Context, organizationID, entryID string, query HistoryQuery, options ...ListOption) iter.Seq2[*Page, error] {
-	l, err := organizationHistory(organizationID, entryID, query)
-	return c.pages(ctx, l, err, options)
+	return c.pages(ctx, organizationHistory(organizationID, entryID, query), options)
 }
 
-func accountHistory(accountID, entryID string, query HistoryQuery) (*listing, error) {
+func accountHistory(accountID, entryID string, query HistoryQuery) *listing {
 	return newListing(auditlogsapi.GetAccountAuditLogHistoryOperation, query, func(server string, q *HistoryQuery) (*http.Request, error) {
 		return auditlogsapi.NewGetAccountAuditLogHistoryRequest(server, accountID, entryID, q)
 	}, accountID, entryID)
 }
 
-func organizationHistory(organizationID, entryID string, query HistoryQuery) (*listing, error) {
+func organizationHistory(organizationID, entryID string, query HistoryQuery) *listing {
 	type own = auditlogsapi.GetOrganizationAuditLogHistoryParams
 	return newListing(auditlogsapi.GetOrganizationAuditLogHistoryOperation, own(query), func(server string, q *own) (*http.Request, error) {
 		return auditlogsapi.NewGetOrganizationAuditLogHistoryRequest(server, organizationID, entryID, q)

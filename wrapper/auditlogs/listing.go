@@ -11,12 +11,13 @@ import (
 // String returns the listing's method and path.
 func (l *listing) String() string { return l.operation.Method + " " + l.path }
 
-// pages is the pager, for every listing of the API. Err is what was wrong with the query.
-func (c *Client) pages(ctx context.Context, l *listing, err error, options []ListOption) iter.Seq2[*Page, error] {
+// pages is the pager, for every listing of the API.
+func (c *Client) pages(ctx context.Context, l *listing, options []ListOption) iter.Seq2[*Page, error] {
 	o := listOptions{ahead: true}
 	for _, option := range options {
 		option(&o)
 	}
+	err := l.wrong
 	if err == nil {
 		err = l.checkPosition(o.from)
 	}
@@ -38,9 +39,9 @@ func (c *Client) pages(ctx context.Context, l *listing, err error, options []Lis
 }
 
 // entries lists the pages' entries one by one.
-func (c *Client) entries(ctx context.Context, l *listing, err error, options []ListOption) iter.Seq2[*Entry, error] {
+func (c *Client) entries(ctx context.Context, l *listing, options []ListOption) iter.Seq2[*Entry, error] {
 	return func(yield func(*Entry, error) bool) {
-		for page, err := range c.pages(ctx, l, err, options) {
+		for page, err := range c.pages(ctx, l, options) {
 			if err != nil {
 				yield(nil, err)
 				return

@@ -64,6 +64,7 @@ type listing struct {
 	since     string
 	before    string
 	identity  string // differs between queries that list different entries
+	wrong     error  // what is wrong with the query; nil for one that can be asked
 	start     string // the cursor of the first page; empty at the start of the window
 	descends  bool
 	request   func(server string, since, before string, cursor *string) (*http.Request, error)
@@ -80,7 +81,7 @@ type parameters[Q any] interface {
 // nothing. Path holds the values that go into the path, in order.
 func newListing[Q any, P parameters[Q]](operation auditlogsapi.Operation, query Q,
 	request func(server string, query P) (*http.Request, error), path ...string,
-) (*listing, error) {
+) *listing {
 	for _, p := range operation.Parameters {
 		if filter := P(&query).Filter(p.Name); filter != nil {
 			// A list that is empty but not nil would be sent as a filter for the empty text.
@@ -115,10 +116,10 @@ func newListing[Q any, P parameters[Q]](operation auditlogsapi.Operation, query 
 			return request(server, &part)
 		},
 	}
-	if err := l.check(path...); err != nil {
-		return nil, err
+	if l.wrong = l.check(path...); l.wrong == nil {
+		l.wrong = checkWindow(l.since, l.before)
 	}
-	return l, checkWindow(l.since, l.before)
+	return l
 }
 
 // check holds the values with which a listing was made against the contract.
