@@ -103,11 +103,7 @@ func toggle(name, group, help string, target *bool) *flagValue {
 	return &flagValue{
 		name: name, group: group, help: help,
 		want: "true or false",
-		set: func(value string) (ok bool) {
-			var err error
-			*target, err = strconv.ParseBool(value)
-			return err == nil
-		},
+		set:  truth(target),
 	}
 }
 
@@ -116,6 +112,15 @@ func verboseFlag(group string, target *bool) *flagValue {
 	flag := toggle("verbose", group, "log each request to standard error", target)
 	flag.short = "v"
 	return flag
+}
+
+// truth stores whether a switch is on.
+func truth(target *bool) func(string) bool {
+	return func(value string) (ok bool) {
+		var err error
+		*target, err = strconv.ParseBool(value)
+		return err == nil
+	}
 }
 
 // into stores a text.

@@ -44,7 +44,7 @@ func newProducts(env *environment, out io.Writer) *cobra.Command {
 		standard: "table on a terminal, else ndjson",
 		set:      into(&p.encoding),
 	}
-	return withFlags(cmd, append([]*flagValue{encoding}, p.connection.flags()...))
+	return withFlags(cmd, append([]*flagValue{encoding}, p.flags()...))
 }
 
 const productsFooter = `Formats

@@ -11,6 +11,7 @@ import (
 // A HistoryStatus says how well the service knows the resource that an entry is about. Values beyond those below can come.
 type HistoryStatus string
 
+// What the service says of a history.
 const (
 	// HistoryExact: the service knows the resource, and the history is that of no other.
 	HistoryExact HistoryStatus = "exact"

@@ -41,7 +41,6 @@ type listed struct {
 func listings(t *testing.T, direction string) []listed {
 	ctx := t.Context()
 	type (
-		options = []auditlogs.ListOption
 		pages   = iter.Seq2[*auditlogs.Page, error]
 		entries = iter.Seq2[*auditlogs.Entry, error]
 	)
