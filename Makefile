@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # No workspace file outside the project may change what is built.
 export GOWORK := off
 
-MODULES := . contract_test contract_test/consumer openapi/tools openapi/tools/lint
+MODULES := . contract_test contract_test/consumer contract_test/bench openapi/tools openapi/tools/lint
 LINT := go tool -modfile=$(CURDIR)/openapi/tools/lint/go.mod golangci-lint
 FUZZTIME ?= 1m
 MODULE ?=
@@ -101,8 +101,17 @@ live: ## The contract against your own account; needs a token, and CFAUDIT_LIVE=
 	cd contract_test && go test -count=1 -v -run Live .
 
 .PHONY: bench
-bench: ## Go benchmarks of the library
+bench: ## What an entry costs, beside the official SDK and beside the decoder's own check that a page is JSON
+	cd contract_test/bench && go run .
 	go test -run '^$$' -bench . -benchmem ./wrapper/...
+
+.PHONY: growth
+growth: ## Ten thousand, a hundred thousand and a million entries through the command: time and peak memory
+	cd contract_test && CFAUDIT_GROWTH=1000000 go test -count=1 -v -run '^TestGrowth$$' ./command
+
+.PHONY: latency
+latency: ## How long a backfill takes beside the ideal, in simulated time
+	@go test -count=1 -v -run '^TestBackfillIsFast$$' ./wrapper/auditlogs | sed -n 's/^ *backfill_test.go:[0-9]*: //p'
 
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME (a minute)

@@ -177,6 +177,18 @@ type Account struct {
 	Name string `json:"name,omitempty,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Account) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "id":
+		return 0, &v.ID
+	case "name":
+		return 1, &v.Name
+	}
+	return -1, nil
+}
+
 // Action What was done.
 type Action struct {
 	// Description The action in a few words.
@@ -190,6 +202,22 @@ type Action struct {
 
 	// Type The kind of action in one word. Values beyond the listed ones occur, such as `login`.
 	Type string `json:"type,omitempty,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Action) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "description":
+		return 0, &v.Description
+	case "result":
+		return 1, &v.Result
+	case "time":
+		return 2, &v.Time
+	case "type":
+		return 3, &v.Type
+	}
+	return -1, nil
 }
 
 // ActionResult The outcomes of an action that a filter accepts.
@@ -222,6 +250,28 @@ type Actor struct {
 	Type string `json:"type,omitempty,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Actor) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "context":
+		return 0, &v.Context
+	case "email":
+		return 1, &v.Email
+	case "id":
+		return 2, &v.ID
+	case "ip_address":
+		return 3, &v.IPAddress
+	case "token_id":
+		return 4, &v.TokenID
+	case "token_name":
+		return 5, &v.TokenName
+	case "type":
+		return 6, &v.Type
+	}
+	return -1, nil
+}
+
 // ActorContext The ways of signing in that a filter accepts.
 type ActorContext string
 
@@ -232,6 +282,16 @@ type ActorType string
 type Cursors struct {
 	// After Asks for the next page.
 	After string `json:"after,omitempty,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Cursors) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "after":
+		return 0, &v.After
+	}
+	return -1, nil
 }
 
 // Direction The order of the entries by time.
@@ -264,6 +324,30 @@ type Entry struct {
 	Zone Zone `json:"zone,omitempty,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Entry) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "account":
+		return 0, &v.Account
+	case "action":
+		return 1, &v.Action
+	case "actor":
+		return 2, &v.Actor
+	case "id":
+		return 3, &v.ID
+	case "organization":
+		return 4, &v.Organization
+	case "raw":
+		return 5, &v.Raw
+	case "resource":
+		return 6, &v.Resource
+	case "zone":
+		return 7, &v.Zone
+	}
+	return -1, nil
+}
+
 // EntryPage One page of a listing.
 type EntryPage struct {
 	// Errors Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
@@ -280,6 +364,24 @@ type EntryPage struct {
 
 	// Success Always true under status 200. Only then is the page an answer.
 	Success bool `json:"success,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *EntryPage) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "errors":
+		return 0, &v.Errors
+	case "messages":
+		return 1, &v.Messages
+	case "result":
+		return 2, &v.Result
+	case "result_info":
+		return 3, &v.ResultInfo
+	case "success":
+		return 4, &v.Success
+	}
+	return -1, nil
 }
 
 // ErrorEnvelope What the service answers instead of a page.
@@ -300,6 +402,24 @@ type ErrorEnvelope struct {
 	Success bool `json:"success,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *ErrorEnvelope) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "errors":
+		return 0, &v.Errors
+	case "messages":
+		return 1, &v.Messages
+	case "result":
+		return 2, &v.Result
+	case "result_info":
+		return 3, &v.ResultInfo
+	case "success":
+		return 4, &v.Success
+	}
+	return -1, nil
+}
+
 // HistoryFailure What the service answers instead of a history.
 type HistoryFailure struct {
 	// Errors What went wrong.
@@ -318,6 +438,24 @@ type HistoryFailure struct {
 	Success bool `json:"success,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *HistoryFailure) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "errors":
+		return 0, &v.Errors
+	case "messages":
+		return 1, &v.Messages
+	case "result":
+		return 2, &v.Result
+	case "result_info":
+		return 3, &v.ResultInfo
+	case "success":
+		return 4, &v.Success
+	}
+	return -1, nil
+}
+
 // HistoryInfo Where the page stands in the history, and how good the history is.
 type HistoryInfo struct {
 	// Count How many entries the page holds.
@@ -328,6 +466,20 @@ type HistoryInfo struct {
 
 	// HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that entries about other resources of the same kind can be among those listed. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
 	HistoryStatus HistoryStatus `json:"history_status,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *HistoryInfo) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "count":
+		return 0, &v.Count
+	case "cursor":
+		return 1, &v.Cursor
+	case "history_status":
+		return 2, &v.HistoryStatus
+	}
+	return -1, nil
 }
 
 // HistoryPage One page of the history of a resource.
@@ -348,6 +500,24 @@ type HistoryPage struct {
 	Success bool `json:"success,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *HistoryPage) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "errors":
+		return 0, &v.Errors
+	case "messages":
+		return 1, &v.Messages
+	case "result":
+		return 2, &v.Result
+	case "result_info":
+		return 3, &v.ResultInfo
+	case "success":
+		return 4, &v.Success
+	}
+	return -1, nil
+}
+
 // HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that entries about other resources of the same kind can be among those listed. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
 type HistoryStatus = string
 
@@ -360,6 +530,18 @@ type Message struct {
 	Message string `json:"message,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Message) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "code":
+		return 0, &v.Code
+	case "message":
+		return 1, &v.Message
+	}
+	return -1, nil
+}
+
 // Moment An RFC 3339 time with any offset and any number of fractional digits.
 type Moment = string
 
@@ -367,6 +549,16 @@ type Moment = string
 type Organization struct {
 	// ID Identifies the organization.
 	ID string `json:"id,omitempty,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Organization) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "id":
+		return 0, &v.ID
+	}
+	return -1, nil
 }
 
 // OrganizationActorType The kinds of actor that a filter accepts in the log of an organization.
@@ -384,6 +576,18 @@ type Product struct {
 	Value string `json:"value,omitempty,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Product) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "label":
+		return 0, &v.Label
+	case "value":
+		return 1, &v.Value
+	}
+	return -1, nil
+}
+
 // ProductCategory A product category, and the products that it stands for.
 type ProductCategory struct {
 	// Label What people call the category.
@@ -394,6 +598,20 @@ type ProductCategory struct {
 
 	// Value The category as the filter `product_category` takes it.
 	Value string `json:"value,omitempty,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *ProductCategory) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "label":
+		return 0, &v.Label
+	case "products":
+		return 1, &v.Products
+	case "value":
+		return 2, &v.Value
+	}
+	return -1, nil
 }
 
 // ProductCategoryList All product categories.
@@ -409,6 +627,22 @@ type ProductCategoryList struct {
 
 	// Success Always true under status 200. Only then is this an answer.
 	Success bool `json:"success,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *ProductCategoryList) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "errors":
+		return 0, &v.Errors
+	case "messages":
+		return 1, &v.Messages
+	case "result":
+		return 2, &v.Result
+	case "success":
+		return 3, &v.Success
+	}
+	return -1, nil
 }
 
 // Raw The HTTP request that carried the action, and how it was answered.
@@ -427,6 +661,24 @@ type Raw struct {
 
 	// UserAgent What the client called itself.
 	UserAgent string `json:"user_agent,omitempty,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Raw) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "cf_ray_id":
+		return 0, &v.CFRayID
+	case "method":
+		return 1, &v.Method
+	case "status_code":
+		return 2, &v.StatusCode
+	case "uri":
+		return 3, &v.URI
+	case "user_agent":
+		return 4, &v.UserAgent
+	}
+	return -1, nil
 }
 
 // Remarks Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
@@ -453,6 +705,26 @@ type Resource struct {
 	Type string `json:"type,omitempty,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Resource) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "id":
+		return 0, &v.ID
+	case "product":
+		return 1, &v.Product
+	case "request":
+		return 2, &v.Request
+	case "response":
+		return 3, &v.Response
+	case "scope":
+		return 4, &v.Scope
+	case "type":
+		return 5, &v.Type
+	}
+	return -1, nil
+}
+
 // ResourceScope The scopes of a resource that a filter accepts.
 type ResourceScope string
 
@@ -471,6 +743,22 @@ type ResultInfo struct {
 	HistoryStatus HistoryStatus `json:"history_status,omitempty,omitzero"`
 }
 
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *ResultInfo) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "count":
+		return 0, &v.Count
+	case "cursor":
+		return 1, &v.Cursor
+	case "cursors":
+		return 2, &v.Cursors
+	case "history_status":
+		return 3, &v.HistoryStatus
+	}
+	return -1, nil
+}
+
 // TimeBound One end of the window: a date, which means midnight UTC at its start, or an RFC 3339 time with any offset and any number of fractional digits.
 type TimeBound = string
 
@@ -481,6 +769,18 @@ type Zone struct {
 
 	// Name The zone's domain name.
 	Name string `json:"name,omitempty,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Zone) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "id":
+		return 0, &v.ID
+	case "name":
+		return 1, &v.Name
+	}
+	return -1, nil
 }
 
 // AccountID defines model for AccountID.

@@ -26,6 +26,9 @@ const (
 	// longestPart is how many pages a part is planned for, at the most. Each part costs about half a page more than its
 	// entries need, and its first page is wanted only when all before it have been delivered.
 	longestPart = 8
+	// steadyRows are as many entries as a part is planned for, at the least, as far as longestPart allows: their number can be
+	// foreseen to a twentieth.
+	steadyRows = 400
 )
 
 // A backfill is one concurrent run through a listing. Whatever happens, a request that ends or a page that is taken, plans
@@ -239,7 +242,7 @@ func (b *backfill) forget(room int) {
 
 // newPager reads a part from its start.
 func (b *backfill) newPager(p *part) *pager {
-	return &pager{client: b.front.client, listing: b.front.listing, asked: b.front.listing.between(p), seen: b.front.seen}
+	return &pager{client: b.front.client, fetcher: b.front.fetcher, listing: b.front.listing, asked: b.front.listing.between(p), seen: b.front.seen}
 }
 
 // room is how many pages may be under way or wait for their turn.
@@ -261,9 +264,11 @@ func (b *backfill) splits(p *part) (at time.Time, ok bool) {
 	if float64(rest) < 1.5*float64(p.perPage) {
 		return at, false
 	}
-	pages := min(max(b.room()/(2*b.workers()), 1), longestPart)
-	// Entries are scattered: a little less than whole pages, so that mostly no further page is needed for the last few.
-	span := float64(p.perPage) * (float64(pages) - 2.5*math.Sqrt(float64(pages)/float64(p.rows)))
+	pages := max(b.room()/(2*b.workers()), 1)
+	// Entries are scattered: a little less than whole pages, so that mostly no further page is needed for the last few. On
+	// pages of a few entries that would be much less, were it not for several of them.
+	pages = min(max(pages, steadyRows/p.rows), longestPart)
+	span := float64(p.perPage) * max(float64(pages)-2.5*math.Sqrt(float64(pages)/float64(p.rows)), float64(pages)/2)
 	span = min(max(span, float64(b.unit)), float64(rest))
 	at = l.step(p.reached, time.Duration(span))
 	if span >= 4*float64(time.Second) {
@@ -314,7 +319,7 @@ func (b *backfill) read(p *part) {
 	var answer *answer
 	var sent time.Time
 	if err == nil {
-		answer, err = p.pager.client.config.fetch(b.ctx, p.pager.asked, p.pager.cursor, func() {
+		answer, err = p.pager.fetcher.fetch(b.ctx, p.pager.asked, p.pager.cursor, func() {
 			left()
 			sent = time.Now()
 			b.changed.L.Lock()

@@ -50,8 +50,14 @@ func histories(random *rand.Rand, n int, unit time.Duration) map[string][]time.T
 func TestBackfillListsTheSame(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, unit := range []time.Duration{time.Second, time.Millisecond} {
+		if raced && unit == time.Second {
+			continue
+		}
 		for shape, times := range histories(random, 90, unit) {
 			for _, inclusive := range []struct{ since, before bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
+				if raced && inclusive.since == inclusive.before {
+					continue
+				}
 				for _, direction := range []string{"asc", "desc"} {
 					t.Run(fmt.Sprintf("%s/%s/%v/%s", shape, unit, inclusive, direction), func(t *testing.T) {
 						s := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithInclusive(inclusive.since, inclusive.before))
@@ -158,8 +164,41 @@ func TestBackfillFails(t *testing.T) {
 	}
 }
 
-// The table of latencies: how long a backfill takes beside the ideal, which is the larger of pages ÷ rate and three
-// requests in a row, in time that a simulated clock tells exactly.
+// A job that outlasts the budget of five minutes bursts through it and then settles at its rate. The service, which counts for
+// itself and would block everything, refuses nothing.
+func TestBackfillKeepsTheBudget(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 10))
+	const pages, size = 1500, 20
+	times := histories(random, pages*size, time.Millisecond)["uniform"]
+	synctest.Test(t, func(t *testing.T) {
+		s := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithLatency(100*time.Millisecond), auditlogstest.WithoutGzip(),
+			auditlogstest.WithRateLimit(1000, 5*time.Minute))
+		defer s.Close()
+		for i, moment := range times {
+			s.Add(at(i, moment))
+		}
+		c := newClient(t, s)
+		defer c.CloseIdleConnections()
+		began := time.Now()
+		got, err := collect(t, c.Entries(t.Context(), account, paged(size), auditlogs.Backfill()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantIDs(t, got, counted(0, pages*size-1))
+		took, requests := time.Since(began), s.Requests()
+		for _, r := range requests {
+			if r.Status != 200 {
+				t.Fatalf("a request %s after the start was answered with status %d", r.Time.Sub(began), r.Status)
+			}
+		}
+		if len(requests) > pages*5/4 || took < 5*time.Minute || took > 6*time.Minute {
+			t.Errorf("%d requests for %d pages in %s", len(requests), pages, took)
+		}
+	})
+}
+
+// The table of latencies: how long a backfill takes beside the ideal, which is as long as the budget takes for the pages that
+// hold the entries, and one request; in time that a simulated clock tells exactly.
 func TestBackfillIsFast(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	const pages, size = 200, 1000
@@ -168,6 +207,9 @@ func TestBackfillIsFast(t *testing.T) {
 		for _, latency := range []time.Duration{50, 300, 1000} {
 			for _, rate := range []float64{4, 40} {
 				latency := latency * time.Millisecond
+				if raced && (latency != 300*time.Millisecond || rate != 40) {
+					continue
+				}
 				simulated := func(t *testing.T) {
 					s := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithLatency(latency), auditlogstest.WithoutGzip())
 					defer s.Close()

@@ -1,7 +1,10 @@
 package auditlogs
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -56,3 +59,41 @@ func BenchmarkDecode(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkIterate measures a whole listing, apart from the network: from the request to the loop's body.
+func BenchmarkIterate(b *testing.B) {
+	// The ids of an earlier page come again only when they are forgotten, so that each page is new.
+	var pages [3][2][]byte
+	for i := range pages {
+		page := bytes.ReplaceAll(benchPage(2000), []byte(`"id":"0192dd`), fmt.Appendf(nil, `"id":"%d192dd`, i))
+		before, after, _ := bytes.Cut(page, []byte(`"cursor":"`))
+		pages[i] = [2][]byte{append(before, `"cursor":"`...), after}
+	}
+	asked := 0
+	answer := benchTransport(func(*http.Request) (*http.Response, error) {
+		asked++
+		page, cursor := pages[asked%len(pages)], fmt.Append(nil, asked)
+		body := io.MultiReader(bytes.NewReader(page[0]), bytes.NewReader(cursor), bytes.NewReader(page[1]))
+		length := int64(len(page[0]) + len(cursor) + len(page[1]))
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: length, Body: io.NopCloser(body)}, nil
+	})
+	client, err := New("token", WithHTTPClient(&http.Client{Transport: answer}), WithRate(0))
+	if err != nil {
+		b.Fatal(err)
+	}
+	query := Query{Since: "2024-10-30", Before: "2024-10-31"}
+	b.ReportAllocs()
+	n := 0
+	for _, err := range client.Entries(b.Context(), "4bb334f7c94c4a29a045f03944f072e5", query, Prefetch(false)) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n++; n == b.N {
+			break
+		}
+	}
+}
+
+type benchTransport func(*http.Request) (*http.Response, error)
+
+func (t benchTransport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }

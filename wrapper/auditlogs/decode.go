@@ -24,13 +24,10 @@ var errNoSuccess = errors.New("success is not true")
 
 // decodePage takes an answer under status 200 apart: its entries and, in what else it says, the next page's cursor, which
 // is empty on the last page.
-//
-// Each entry is decoded where it stands in the page, so that its bytes are read once. Where one of them is odd, all of the
-// page is decoded again, entry by entry, which costs twice as much and tells what is odd about it.
 func decodePage(body []byte, limits Limits) (entries []*Entry, info auditlogsapi.ResultInfo, err error) {
-	page, entries, err := decodeRows(body, limits, decodeInPlace)
-	if errors.Is(err, errOdd) {
-		page, entries, err = decodeRows(body, limits, decodeAlone)
+	page, entries, ordinary := scanPage(body, limits)
+	if !ordinary {
+		page, entries, err = decodeRows(body, limits)
 	}
 	switch {
 	case errors.Is(err, ErrLimitExceeded):
@@ -54,9 +51,9 @@ func decodePage(body []byte, limits Limits) (entries []*Entry, info auditlogsapi
 	return entries, info, nil
 }
 
-// decodeRows decodes a page, its entries with decode. They are bounded while they are read: each takes far more memory
+// decodeRows decodes a page that is not ordinary. Its entries are bounded while they are read: each takes far more memory
 // than an empty one takes bytes.
-func decodeRows(body []byte, limits Limits, decode func(*jsontext.Decoder) (*Entry, error)) (page auditlogsapi.EntryPage, entries []*Entry, err error) {
+func decodeRows(body []byte, limits Limits) (page auditlogsapi.EntryPage, entries []*Entry, err error) {
 	rows := func(decoder *jsontext.Decoder, _ *[]stdjson.RawMessage) error {
 		if decoder.PeekKind() != '[' {
 			return errors.ErrUnsupported // Null is no entries, and anything else is the decoder's to refuse.
@@ -69,21 +66,17 @@ func decodeRows(body []byte, limits Limits, decode func(*jsontext.Decoder) (*Ent
 			if n > limits.Entries {
 				return fmt.Errorf("%w: the page holds more entries than Limits.Entries allows, %d", ErrLimitExceeded, limits.Entries)
 			}
-			behind := decoder.InputOffset()
-			entry, err := decode(decoder)
+			row, err := decoder.ReadValue()
 			if err != nil {
 				return err
 			}
-			row := bytes.TrimLeft(body[behind:decoder.InputOffset()], ", \t\r\n")
 			if len(row) > limits.Entry {
 				return fmt.Errorf("%w: entry %d of the page holds %d bytes, and Limits.Entry allows %d", ErrLimitExceeded, n, len(row), limits.Entry)
 			}
 			if err := checkDepth(row, limits.Depth); err != nil {
 				return fmt.Errorf("entry %d of the page: %w", n, err)
 			}
-			// Bytes of its own, so that keeping one entry does not keep its page.
-			entry.Raw = bytes.Clone(row)
-			entries = append(entries, entry)
+			entries = append(entries, decodeEntry(bytes.Clone(row)))
 		}
 		_, err := decoder.ReadToken()
 		return err
@@ -91,36 +84,6 @@ func decodeRows(body []byte, limits Limits, decode func(*jsontext.Decoder) (*Ent
 	err = json.Unmarshal(body, &page, decodeOptions, json.WithUnmarshalers(json.UnmarshalFromFunc(rows)))
 	return page, entries, err
 }
-
-// errOdd is an entry that takes more than one look.
-var errOdd = errors.New("odd entry")
-
-// decodeInPlace decodes the next entry where all of it has the types that the contract gives it.
-func decodeInPlace(decoder *jsontext.Decoder) (*Entry, error) {
-	if decoder.PeekKind() != '{' {
-		return nil, errOdd
-	}
-	e := new(Entry)
-	err := json.UnmarshalDecode(decoder, &e.Entry, entryOptions)
-	var semantic *json.SemanticError
-	if errors.As(err, &semantic) {
-		return nil, fmt.Errorf("%w: %w", errOdd, err)
-	}
-	e.Action.Time = e.Action.Time.UTC()
-	return e, err
-}
-
-// decodeAlone decodes the next entry by itself, whatever it is.
-func decodeAlone(decoder *jsontext.Decoder) (*Entry, error) {
-	row, err := decoder.ReadValue()
-	if err != nil {
-		return nil, err
-	}
-	return decodeEntry(stdjson.RawMessage(row)), nil
-}
-
-// entryOptions leave out what only the page needs, since the decoder would look for it at each field.
-var entryOptions = json.WithUnmarshalers(nil)
 
 // decoderDepth is how deep the decoder follows nesting, at the most. It is less than its own bound by more than the
 // envelope's depth, so that nothing falls between the two.

@@ -2,7 +2,6 @@ package auditlogs
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -16,11 +15,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/go-json-experiment/json"
+	"github.com/klauspost/compress/gzip"
 
 	"cfaudit.example/gen/auditlogsapi"
 )
@@ -34,9 +33,22 @@ type answer struct {
 	attempts int
 }
 
+// A fetcher asks for the pages of one run through a listing.
+type fetcher struct {
+	*config
+	transfers chan *transfer // those that are free
+}
+
+// sparing is how many transfers are kept for further pages. A run that reads its pages one after the other needs one.
+const sparing = 4
+
+func newFetcher(c *config) *fetcher {
+	return &fetcher{config: c, transfers: make(chan *transfer, sparing)}
+}
+
 // fetch asks for one page until it has come whole. Request, transfer and decoding are one step, which succeeds or is done
 // again. It calls sent, if that is not nil, each time when the budget has let a request go.
-func (c *config) fetch(ctx context.Context, l *listing, cursor string, sent func()) (*answer, error) {
+func (c *fetcher) fetch(ctx context.Context, l *listing, cursor string, sent func()) (*answer, error) {
 	pause := &backoff.ExponentialBackOff{
 		// A randomization of 1 draws from 0 to twice the interval: full jitter below a bound of twice the interval.
 		RandomizationFactor: 1,
@@ -136,7 +148,7 @@ func (c *config) worthAnother(err error) bool {
 var errToken = errors.New("no token")
 
 // attempt makes one request and reads its answer whole.
-func (c *config) attempt(ctx context.Context, l *listing, cursor string, a *Attempt) (*answer, error) {
+func (c *fetcher) attempt(ctx context.Context, l *listing, cursor string, a *Attempt) (*answer, error) {
 	token, err := c.token(ctx)
 	if err == nil {
 		err = checkToken(token)
@@ -152,7 +164,7 @@ func (c *config) attempt(ctx context.Context, l *listing, cursor string, a *Atte
 }
 
 // exchange sends one request with the token and takes its answer apart.
-func (c *config) exchange(ctx context.Context, l *listing, cursor, token string, a *Attempt) (*answer, error) {
+func (c *fetcher) exchange(ctx context.Context, l *listing, cursor, token string, a *Attempt) (*answer, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("%w: no whole answer within %s", ErrTimeout, c.timeout))
 	defer cancel()
 	var from *string
@@ -180,8 +192,8 @@ func (c *config) exchange(ctx context.Context, l *listing, cursor, token string,
 	defer func() { _ = response.Body.Close() }()
 	a.StatusCode, a.RayID = response.StatusCode, redact(response.Header.Get("CF-Ray"), token)
 	c.obey(response)
-	t := transfers.Get().(*transfer)
-	defer t.release()
+	t := c.transfer()
+	defer c.release(t)
 	limits := c.limits
 	if response.StatusCode != http.StatusOK {
 		limits.Body, limits.Inflated = min(limits.Body, largestError), min(limits.Inflated, largestError)
@@ -225,17 +237,30 @@ func timedOut(ctx context.Context, err error) error {
 type transfer struct {
 	received []byte // as transferred
 	inflated []byte
-	inflater gzip.Reader
+	inflater gzip.Reader // of compress, since inflating is half of a page's cost, and the standard library takes half as long again
 }
-
-var transfers = sync.Pool{New: func() any { return new(transfer) }}
 
 // largestKept bounds what an unusually large answer leaves behind.
 const largestKept = 16 << 20
 
-func (t *transfer) release() {
-	if cap(t.received)+cap(t.inflated) <= largestKept {
-		transfers.Put(t)
+// transfer returns memory for an answer, until its release. A sync.Pool would lose it to the other processor, or to the
+// garbage collector, every other page.
+func (c *fetcher) transfer() *transfer {
+	select {
+	case t := <-c.transfers:
+		return t
+	default:
+		return new(transfer)
+	}
+}
+
+func (c *fetcher) release(t *transfer) {
+	if cap(t.received)+cap(t.inflated) > largestKept {
+		return
+	}
+	select {
+	case c.transfers <- t:
+	default:
 	}
 }
 
@@ -274,8 +299,9 @@ func (t *transfer) read(response *http.Response, limits Limits, a *Attempt) (bod
 // fails, having read and kept one byte too many. Size is how much is expected; less than 1 where that is not known.
 func fill(b []byte, reader io.Reader, size int64, most int, name string) ([]byte, error) {
 	b = b[:0]
-	if size > 0 && size <= int64(most) {
-		b = slices.Grow(b, int(size)+1) // And one more, to see the end without growing.
+	if size >= int64(cap(b)) && size <= int64(most) {
+		// One more than what comes, to see the end without growing, and some more for the next page, which is about as long.
+		b = slices.Grow(b, min(int(size)+int(size)/4, most)+1)
 	}
 	for {
 		if len(b) == cap(b) {

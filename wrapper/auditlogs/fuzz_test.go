@@ -3,6 +3,9 @@ package auditlogs
 import (
 	"bytes"
 	stdjson "encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"reflect"
 	"slices"
@@ -29,37 +32,148 @@ func FuzzDecodePage(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		entries, info, err := decodePage(body, defaultLimits)
-		if err != nil {
-			if entries != nil || info.Cursor != "" {
-				t.Errorf("%d entries and the cursor %q come with %v", len(entries), info.Cursor, err)
-			}
-			return
-		}
-		if !stdjson.Valid(body) {
-			t.Errorf("%q is not JSON", body)
-		}
-		if rows, ok := rowsOf(body); ok && !slices.EqualFunc(entries, rows, func(e *Entry, row stdjson.RawMessage) bool { return bytes.Equal(e.Raw, row) }) {
-			t.Errorf("the entries of %q are %q", body, rows)
-		}
-		for _, entry := range entries {
-			row := entry.Raw
-			if !plain(row) {
-				continue
-			}
-			var want auditlogsapi.Entry
-			wantErr := stdjson.Unmarshal(row, &want)
-			want.Action.Time = want.Action.Time.UTC()
-			switch {
-			case bytes.Equal(row, []byte("null")): // encoding/json takes it for an entry.
-			case (wantErr == nil) != (entry.Err() == nil):
-				t.Errorf("%q: %v, and encoding/json says %v", row, entry.Err(), wantErr)
-			case wantErr == nil && !reflect.DeepEqual(entry.Entry, want):
-				t.Errorf("%q is decoded as\n%+v, and by encoding/json as\n%+v", row, entry.Entry, want)
-			}
-		}
+	f.Fuzz(agree)
+}
+
+// FuzzMadePage does the same with pages that are made from what entries are made of, so that most of them are nearly right.
+func FuzzMadePage(f *testing.F) {
+	for seed := range uint64(3000) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		m := maker{rand.New(rand.NewPCG(seed, 1))}
+		agree(t, m.page())
 	})
+}
+
+// A maker makes JSON, and now and then breaks it.
+type maker struct{ *rand.Rand }
+
+func (m maker) one(texts ...string) string { return texts[m.IntN(len(texts))] }
+
+// odd returns one of the odd texts, but rarely, so that most pages have none or one of them.
+func (m maker) odd(usual string, odd ...string) string {
+	if m.IntN(100) == 0 {
+		return m.one(odd...)
+	}
+	return usual
+}
+
+func (m maker) page() []byte {
+	var rows []string
+	for range m.IntN(4) {
+		rows = append(rows, m.entry())
+	}
+	result := "[" + m.space() + strings.Join(rows, m.space()+","+m.space()) + m.space() + "]"
+	result = m.odd(result, "null", "{}", `"x"`, "[[]]")
+	members := []string{`"success":` + m.odd("true", "false", "null", "1"), `"result":` + m.space() + result,
+		`"result_info":` + m.one("null", `{"cursor":"next"}`, `{"count":3,"cursor":null,"cursors":{"after":"x"}}`, m.odd("null", "7")), `"errors":` + m.value(1), `"messages":[]`}
+	m.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+	page := []byte("{" + m.space() + strings.Join(members, m.space()+",") + "}" + m.space())
+	if m.IntN(10) == 0 {
+		for range 1 + m.IntN(2) {
+			page[m.IntN(len(page))] = m.one(`"`, `\\`, "{", "}", "[", "]", ",", ":", "0", "-", "e", ".", " ", "n", "\x00", "\x1f", "\x7f", "u")[0]
+		}
+	}
+	return page
+}
+
+// entry makes an entry of the contract's fields, some of them with values of any kind.
+func (m maker) entry() string {
+	objects := map[string][]string{}
+	var names []string
+	for _, field := range auditlogsapi.ListAccountAuditLogsOperation.Fields {
+		object, name, nested := strings.Cut(field.Path, ".")
+		if !nested {
+			object, name = "", field.Path
+		}
+		if m.IntN(3) == 0 {
+			continue
+		}
+		value := m.text()
+		switch {
+		case m.IntN(40) == 0 || field.Type == "":
+			value = m.value(2)
+		case field.Type == "integer":
+			value = m.odd(m.one("200", "0", "404", "null"), "-0", "2e2", "999999999999", "1.0", "007")
+		case field.Format == "date-time":
+			value = m.odd(m.one(`"2024-10-30T12:00:00Z"`, `"2024-10-30T14:00:00.123456789+02:00"`, "null"), `"2024-02-30T12:00:00Z"`, `"2024-10-30T12:00:00\u005a"`, `""`, `"2024-10-30T1:00:00Z"`)
+		}
+		if objects[object] == nil {
+			names = append(names, object)
+		}
+		objects[object] = append(objects[object], fmt.Sprintf("%q%s:%s%s", name, m.space(), m.space(), value))
+	}
+	var members []string
+	for _, object := range names {
+		if object == "" {
+			members = append(members, objects[object]...)
+			continue
+		}
+		members = append(members, fmt.Sprintf("%q:{%s%s%s}", object, m.space(), strings.Join(objects[object], m.space()+","), m.space()))
+	}
+	m.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+	return "{" + strings.Join(append(members, `"unknown":`+m.value(0)), ","+m.space()) + "}"
+}
+
+func (m maker) space() string {
+	return m.one("", "", "", "", "", "", " ", "\n", "\r\n", "\t  ")
+}
+
+func (m maker) text() string {
+	text := strings.Repeat(m.one("a", "é", "zone", " ", "/"), m.IntN(12))
+	return `"` + text + m.odd(m.one("", "", "", "", `\"`, `\\`, `\/`, `\n`, `\u00e9`, `\ud83d\ude80`, "🚀"), `\ud800`, `\x`, `\u00g0`, "\x01", "\xff") + m.one("", "", "12345678") + `"`
+}
+
+func (m maker) value(depth int) string {
+	switch n := m.IntN(8); {
+	case n == 0 && depth < 6:
+		return "[" + m.space() + m.value(depth+1) + "," + m.value(depth+1) + m.space() + "]"
+	case n == 1 && depth < 6:
+		return "{" + m.text() + m.space() + ":" + m.value(depth+1) + "}"
+	case n < 4:
+		return m.text()
+	}
+	return m.odd(m.one("null", "true", "false", "{}", "[]", "[ ]", "{ }", "0", "-1", "1.50", "1e9", "1E-3", "0.5", "1e999", "123456789012345678901234567890"),
+		"-", "01", "1.", ".5", "+1", "1e", "nul", "tru")
+}
+
+// agree holds a page's entries against what encoding/json makes of it.
+func agree(t *testing.T, body []byte) {
+	entries, info, err := decodePage(body, defaultLimits)
+	if err != nil {
+		if entries != nil || info.Cursor != "" {
+			t.Errorf("%d entries and the cursor %q come with %v", len(entries), info.Cursor, err)
+		}
+		var page auditlogsapi.EntryPage
+		if plain(body) && stdjson.Unmarshal(body, &page) == nil && page.Success && !errors.Is(err, ErrLimitExceeded) {
+			t.Errorf("%q is refused, and encoding/json takes it: %v", body, err)
+		}
+		return
+	}
+	if !stdjson.Valid(body) {
+		t.Errorf("%q is not JSON", body)
+	}
+	if rows, ok := rowsOf(body); ok && !slices.EqualFunc(entries, rows, func(e *Entry, row stdjson.RawMessage) bool { return bytes.Equal(e.Raw, row) }) {
+		t.Errorf("the entries of %q are %q", body, rows)
+	}
+	for _, entry := range entries {
+		row := entry.Raw
+		if !plain(row) {
+			continue
+		}
+		var want auditlogsapi.Entry
+		wantErr := stdjson.Unmarshal(row, &want)
+		want.Action.Time = want.Action.Time.UTC()
+		switch {
+		case bytes.Equal(row, []byte("null")): // encoding/json takes it for an entry.
+		case errors.As(wantErr, new(*time.ParseError)) && bytes.ContainsRune(row, '\\'): // It takes times before they are unescaped.
+		case (wantErr == nil) != (entry.Err() == nil):
+			t.Errorf("%q: %v, and encoding/json says %v", row, entry.Err(), wantErr)
+		case wantErr == nil && !reflect.DeepEqual(entry.Entry, want):
+			t.Errorf("%q is decoded as\n%+v, and by encoding/json as\n%+v", row, entry.Entry, want)
+		}
+	}
 }
 
 // rowsOf returns the entries of a page as encoding/json finds them, where a page holds nothing that it reads differently.
@@ -86,7 +200,8 @@ func plain(value []byte) bool {
 		if err != nil {
 			return err.Error() == "EOF"
 		}
-		if token.Kind() == '"' && strings.ContainsFunc(token.String(), func(r rune) bool { return unicode.ToLower(r) != r || r > unicode.MaxASCII }) {
+		kind, length := decoder.StackIndex(decoder.StackDepth())
+		if isName := kind == '{' && length%2 == 1; isName && strings.ContainsFunc(token.String(), func(r rune) bool { return unicode.ToLower(r) != r || r > unicode.MaxASCII }) {
 			return false
 		}
 	}

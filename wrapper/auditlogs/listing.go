@@ -26,7 +26,7 @@ func (c *Client) pages(ctx context.Context, l *listing, options []ListOption) it
 			yield(nil, err)
 			return
 		}
-		p := &pager{client: c, listing: l, asked: l, ahead: o.ahead, cursor: l.start, position: o.from, seen: newMemory(c.config.limits.Remembered)}
+		p := &pager{client: c, fetcher: newFetcher(&c.config), listing: l, asked: l, ahead: o.ahead, cursor: l.start, position: o.from, seen: newMemory(c.config.limits.Remembered)}
 		if !o.from.IsZero() {
 			p.resume(o.from)
 		}
@@ -75,6 +75,7 @@ func (l *listing) checkPosition(p Position) error {
 // A pager is one run through a listing.
 type pager struct {
 	client  *Client
+	fetcher *fetcher
 	listing *listing // the whole
 	asked   *listing // what is requested of it
 	ahead   bool     // the next page is asked for while the caller works on this one
@@ -158,7 +159,7 @@ func (p *pager) ask(ctx context.Context, asked *sync.WaitGroup) func() (*answer,
 	if err := p.cursors.check(cursor); err != nil {
 		return func() (*answer, error) { return nil, fmt.Errorf("%s: %w", p.listing, err) }
 	}
-	fetch := func() (*answer, error) { return p.client.config.fetch(ctx, p.asked, cursor, nil) }
+	fetch := func() (*answer, error) { return p.fetcher.fetch(ctx, p.asked, cursor, nil) }
 	if !p.ahead {
 		return fetch
 	}

@@ -32,6 +32,10 @@ type History struct {
 	// Before means now, and a zero Since means 30 days earlier.
 	Since, Before time.Time
 
+	// EntryBytes makes entries longer that would have fewer bytes, up to about so many, with remarks in the responses that
+	// they hold. 0 leaves entries as short as they come: about 1000 bytes.
+	EntryBytes int
+
 	// AccountID is the account in the entries. "" means the constant AccountID.
 	AccountID string
 }
@@ -68,14 +72,14 @@ const (
 
 func (h History) generate() []*entry {
 	rng := rand.New(rand.NewPCG(h.Seed, 0x61756469746c6f67))
-	return h.entries(&writer{rng: rng, account: h.AccountID, repertoire: accountRepertoire})
+	return h.entries(&writer{rng: rng, account: h.AccountID, least: h.EntryBytes, repertoire: accountRepertoire})
 }
 
 // generateForOrganization makes the entries of the organization.
 func (h History) generateForOrganization() []*entry {
 	h.Entries = (h.Entries + 99) / 100
 	rng := rand.New(rand.NewPCG(h.Seed, 0x6f7267616e697a61))
-	return h.entries(&writer{rng: rng, account: h.AccountID, organization: OrganizationID, repertoire: organizationRepertoire})
+	return h.entries(&writer{rng: rng, account: h.AccountID, least: h.EntryBytes, organization: OrganizationID, repertoire: organizationRepertoire})
 }
 
 func (h History) entries(w *writer) []*entry {

@@ -155,6 +155,7 @@ type writer struct {
 	account      string
 	organization string // whose entries they are; "" for the account's
 	repertoire
+	least     int // bytes of an entry
 	cast      []actor
 	zones     []zone
 	resources map[string][]string // the last resources of each type
@@ -283,6 +284,9 @@ func (w *writer) entry(e *event, odd oddity) string {
 	return string(w.buffer)
 }
 
+// beyondMessages is about how long an entry still gets behind the messages in its response.
+const beyondMessages = 150
+
 func (w *writer) resource(b []byte, d *deed, f *filling, odd oddity, failed bool) []byte {
 	if odd == oddNullResource {
 		return append(b, `,"resource":null`...)
@@ -297,7 +301,14 @@ func (w *writer) resource(b []byte, d *deed, f *filling, odd oddity, failed bool
 		b = append(b,
 			`false,"errors":[{"code":1004,"message":"The change was refused."}],"messages":[],"result":null}`...)
 	} else {
-		b = append(b, `true,"errors":[],"messages":[],"result":`...)
+		b = append(b, `true,"errors":[],"messages":[`...)
+		for n := 0; len(b)+len(d.response)+beyondMessages < w.least; n++ {
+			if n > 0 {
+				b = append(b, ',')
+			}
+			b = w.fill(b, `{"code":$number,"message":"$words","source":{"pointer":"/$word/$word"},"retryable":false}`, f)
+		}
+		b = append(b, `],"result":`...)
 		b = append(w.fill(b, d.response, f), '}')
 	}
 	if odd == oddScopeObject {

@@ -170,3 +170,21 @@ func BenchmarkHistory(b *testing.B) {
 		auditlogstest.NewServer(auditlogstest.WithHistory(h)).Close()
 	}
 }
+
+// Only entries whose response takes remarks get longer.
+func TestHistoryEntriesHaveALength(t *testing.T) {
+	h := auditlogstest.History{Entries: 1000, Since: mustTime("2024-10-01T00:00:00Z"), Before: mustTime("2024-11-01T00:00:00Z")}
+	for _, least := range []int{0, 2000, 8000} {
+		h.EntryBytes = least
+		long, sum := 0, 0
+		for _, raw := range stored(t, h) {
+			sum += len(raw)
+			if len(raw) >= least-200 {
+				long++
+			}
+		}
+		if mean := sum / h.Entries; long < h.Entries*95/100 || mean < least*95/100 || mean > max(1500, least*105/100) {
+			t.Errorf("%d bytes: %d of %d entries are about as long, on average %d", least, long, h.Entries, mean)
+		}
+	}
+}

@@ -67,6 +67,7 @@ func WithT(t T) Option {
 // WithHistory fills the store with a made-up history. Given several times, the last one counts.
 func WithHistory(h History) Option {
 	require(h.Entries >= 0, "WithHistory: %d entries", h.Entries)
+	require(h.EntryBytes >= 0 && h.EntryBytes <= 1<<20, "WithHistory: entries of %d bytes", h.EntryBytes)
 	require(h.AccountID == "" || validAccount(h.AccountID), "WithHistory: %q is not an account ID", h.AccountID)
 	h = h.withDefaults()
 	require(h.Since.Before(h.Before), "WithHistory: Since %v is not earlier than Before %v", h.Since, h.Before)

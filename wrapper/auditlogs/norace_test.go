@@ -1,0 +1,5 @@
+//go:build !race
+
+package auditlogs_test
+
+const raced = false
