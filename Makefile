@@ -7,7 +7,9 @@ SHELL := /bin/bash
 # No workspace file outside the project may change what is built.
 export GOWORK := off
 
-MODULES := . contract_test contract_test/consumer contract_test/bench openapi/tools openapi/tools/lint
+# Modules with code of their own, and those that only pin a tool.
+CODE := . contract_test contract_test/consumer contract_test/compatible contract_test/bench contract_test/peers
+MODULES := $(CODE) openapi/tools openapi/tools/lint
 LINT := go tool -modfile=$(CURDIR)/openapi/tools/lint/go.mod golangci-lint
 FUZZTIME ?= 1m
 MODULE ?=
@@ -21,7 +23,7 @@ run: ## The main job on made-up data: a day of entries as a table, from several 
 	go run ./cmd/cfaudit list --demo --since 24h --page-size 200 --format table
 
 .PHONY: test
-test: format vet tidy drift lint unit contract command consumer cross ## Everything that must hold; needs nothing but Go
+test: format vet tidy drift compatible lint unit contract command consumer cross ## Everything that must hold; needs nothing but Go
 	@echo "all checks passed"
 
 .PHONY: format
@@ -31,14 +33,11 @@ format: ## Fail where gofmt would change a file
 
 .PHONY: vet
 vet: ## go vet in every module with code
-	go vet ./...
-	cd contract_test && go vet ./...
-	cd contract_test/consumer && go vet ./...
+	@for module in $(CODE); do echo "vet $$module"; (cd $$module && go vet ./...); done
 
 .PHONY: lint
 lint: ## golangci-lint in every module with code
-	$(LINT) run ./...
-	cd contract_test && $(LINT) run ./...
+	@for module in $(CODE); do echo "lint $$module"; (cd $$module && $(LINT) run ./...); done
 
 .PHONY: tidy
 tidy: ## Fail where a go.mod or go.sum is not tidy
@@ -57,6 +56,14 @@ drift: ## Fail where gen/ is not what openapi/ makes
 	(cd "$$copy" && go generate .); \
 	diff -r "$$copy"/gen gen || { echo "gen/ is not what openapi/ makes: run make generate, and commit the result"; exit 1; }
 
+.PHONY: compatible
+compatible: ## What has changed in the contract and in the library's API since the last release; fails where that breaks programs
+	cd contract_test/compatible && go run .
+
+.PHONY: release-contract
+release-contract: ## Make the contract and the library's API of today the last release, for make compatible
+	cd contract_test/compatible && go run . -release
+
 .PHONY: unit
 unit: ## The root module's tests, with the race detector
 	go test -race ./...
@@ -68,6 +75,26 @@ contract: ## Documents, requests, responses and mutations against the contract
 .PHONY: command
 command: ## The command's scripts, against the real binary
 	cd contract_test && go test -race -count=1 ./command
+
+# What needs Node.js says so where there is none.
+PEERS := contract_test/peers
+export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
+
+.PHONY: peers lint-contract
+ifneq ($(shell command -v node && command -v npm),)
+peers: $(PEERS)/node_modules/.package-lock.json ## The official SDKs against the fake, our client against a mock of the contract; needs Node.js
+	cd $(PEERS) && go test -count=1 ./...
+
+lint-contract: $(PEERS)/node_modules/.package-lock.json ## The contract through redocly, bad examples included; needs Node.js
+	cd $(PEERS) && node_modules/.bin/redocly lint --config redocly.yaml ../../openapi/auditlogs.yaml
+
+$(PEERS)/node_modules/.package-lock.json: $(PEERS)/package-lock.json
+	cd $(PEERS) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+else
+peers lint-contract:
+	@echo "make $@: SKIPPED, since there is no Node.js (20 or later, with npm)"
+endif
 
 .PHONY: secrets
 secrets: ## Look for the tests' tokens in all that the tests print

@@ -23,6 +23,21 @@ import (
 type Contract struct {
 	Doc    *openapi3.T
 	router routers.Router
+	// heard, where it is set, is told each verdict: tests ask for a second opinion.
+	heard func(verdict)
+}
+
+// A verdict is what was said of a request, or of an answer to it.
+type verdict struct {
+	request *http.Request
+	answer  *answered // nil where the request itself was judged
+	err     error
+}
+
+type answered struct {
+	status int
+	header http.Header
+	body   []byte
 }
 
 // Load reads the contract that is built into the module. Where base URLs are given, they take the place of the
@@ -41,6 +56,9 @@ func load(document []byte, change func(*openapi3.T) error, servers []string) (*C
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
 	}
+	if err := doc.WalkSchemas(takeNull); err != nil {
+		return nil, fmt.Errorf("contract: %w", err)
+	}
 	if change != nil {
 		if err := change(doc); err != nil {
 			return nil, fmt.Errorf("contract: %w", err)
@@ -57,6 +75,15 @@ func load(document []byte, change func(*openapi3.T) error, servers []string) (*C
 		return nil, fmt.Errorf("contract: %w", err)
 	}
 	return &Contract{Doc: doc, router: router}, nil
+}
+
+// takeNull lets null be a value of schemas that take any. OpenAPI says so where there is no type, and does not allow to
+// write "nullable" there; the validator wants it written.
+func takeNull(_ string, ref *openapi3.SchemaRef) error {
+	if FreeForm(ref.Value) {
+		ref.Value.Nullable = true
+	}
+	return nil
 }
 
 // registerHTML makes the validator take HTML for what it is, a text. Its table of decoders is global.

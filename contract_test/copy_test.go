@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ func copyInto(t *testing.T, root, name string) {
 	}
 	target := filepath.Join(root, name)
 	if info.IsDir() {
-		err = os.CopyFS(target, os.DirFS(source))
+		err = os.CopyFS(target, tidy{os.DirFS(source)})
 	} else if text, readErr := os.ReadFile(source); readErr != nil {
 		err = readErr
 	} else {
@@ -41,6 +42,14 @@ func copyInto(t *testing.T, root, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A tidy file system does not show what npm has installed.
+type tidy struct{ fs.FS }
+
+func (t tidy) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(t.FS, name)
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == "node_modules" }), err
 }
 
 func readTree(t *testing.T, root string) map[string][]byte {
@@ -73,6 +82,16 @@ func write(t *testing.T, path string, text []byte) {
 // run runs a command in a folder of the copy, and returns what it prints.
 func run(t *testing.T, directory, name string, arguments ...string) string {
 	t.Helper()
+	out, err := try(t, directory, name, arguments...)
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(arguments, " "), err, out)
+	}
+	return out
+}
+
+// try runs a command that may fail.
+func try(t *testing.T, directory, name string, arguments ...string) (string, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, name, arguments...)
@@ -81,8 +100,5 @@ func run(t *testing.T, directory, name string, arguments ...string) string {
 	start := time.Now()
 	out, err := command.CombinedOutput()
 	t.Logf("%s %s: %s", name, strings.Join(arguments, " "), time.Since(start).Round(10*time.Millisecond))
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(arguments, " "), err, out)
-	}
-	return string(out)
+	return string(out), err
 }

@@ -28,19 +28,19 @@ const (
 
 // A Finding is something that an answer holds and the contract does not know.
 type Finding struct {
-	Kind    string // one of the constants above
-	Path    string // where, such as result[].actor.type
-	Value   string // for an unknown value: the value, where it reads like a name; for an unexpected type: the type found
-	Count   int    // how often it occurs
-	Example string // one occurrence, of which only the shape is left
+	Kind    string `json:"kind"`              // one of the constants above
+	Path    string `json:"path"`              // where, such as result[].actor.type
+	Value   string `json:"value,omitempty"`   // for an unknown value: the value, where it reads like a name; for an unexpected type: the type found
+	Count   int    `json:"count"`             // how often it occurs
+	Example string `json:"example,omitempty"` // one occurrence, of which only the shape is left
 }
 
 // A Report says how answers differ from the contract. It holds no value of the answers, except words such as "login" in
 // the place of documented values, which are what the report is for.
 type Report struct {
-	Bodies   int
-	Entries  int
-	Findings []Finding
+	Bodies   int       `json:"pages"`
+	Entries  int       `json:"entries"`
+	Findings []Finding `json:"findings"`
 }
 
 // Drift compares the bodies of answers with the schema that they should have. A body that is empty of findings also
@@ -50,7 +50,7 @@ func Drift(schema *openapi3.Schema, bodies ...[]byte) Report {
 	for _, body := range bodies {
 		d.body(schema, body)
 	}
-	report := Report{Bodies: len(bodies), Entries: d.entries}
+	report := Report{Bodies: len(bodies), Entries: d.entries, Findings: []Finding{}}
 	for _, f := range d.found {
 		report.Findings = append(report.Findings, *f)
 	}
@@ -65,16 +65,21 @@ func (r Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d pages with %d entries, %d findings\n", r.Bodies, r.Entries, len(r.Findings))
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "  %-15s %6d× %s", f.Kind, f.Count, f.Path)
-		if f.Value != "" {
-			fmt.Fprintf(&b, " = %s", f.Value)
-		}
-		if f.Example != "" {
-			fmt.Fprintf(&b, "   shaped like %s", f.Example)
-		}
-		b.WriteByte('\n')
+		fmt.Fprintf(&b, "  %-15s %s\n", f.Kind, f)
 	}
 	return b.String()
+}
+
+// String says where something was found, and what.
+func (f Finding) String() string {
+	text := fmt.Sprintf("%6d× %s", f.Count, f.Path)
+	if f.Value != "" {
+		text += " = " + f.Value
+	}
+	if f.Example != "" {
+		text += "   shaped like " + f.Example
+	}
+	return text
 }
 
 type drift struct {
@@ -195,10 +200,10 @@ func KnownValues(schema *openapi3.Schema) []string {
 
 // accepts reports whether a value's type is one that the schema names.
 func accepts(schema *openapi3.Schema, value any) bool {
-	if value == nil {
-		return schema.Nullable
-	}
 	branch := func(s *openapi3.SchemaRef) bool { return accepts(s.Value, value) }
+	if value == nil {
+		return schema.Nullable || slices.ContainsFunc(schema.AnyOf, branch)
+	}
 	if len(schema.AnyOf) > 0 && !slices.ContainsFunc(schema.AnyOf, branch) {
 		return false
 	}

@@ -1,8 +1,12 @@
 package contract
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -252,9 +256,42 @@ func TestDriftThroughFake(t *testing.T) {
 	if len(result.violations) == 0 {
 		t.Error("no violation was found")
 	}
-	for _, secret := range []string{goodToken, account, "Real0rg", "Alice", "alice", "Acme"} {
-		if strings.Contains(text, secret) {
-			t.Errorf("the output holds %q:\n%s", secret, text)
+	report := filepath.Join(t.TempDir(), "report.json")
+	t.Setenv("CFAUDIT_LIVE_REPORT", report)
+	t.Setenv("GITHUB_ACTIONS", "true")
+	var annotations bytes.Buffer
+	result.publish(t, &annotations)
+	written, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read struct {
+		Violations []string
+		Pages      int
+		Entries    int
+		Findings   []Finding
+	}
+	if err := json.Unmarshal(written, &read); err != nil || read.Pages != 3 || read.Entries != 12 ||
+		len(read.Violations) != len(result.violations) || !slices.Equal(read.Findings, result.report.Findings) {
+		t.Errorf("the report as JSON, %v:\n%s", err, written)
+	}
+	if lines := strings.Count(annotations.String(), "\n::"); lines != len(read.Findings)+len(read.Violations) {
+		t.Errorf("%d annotations for %d findings and %d violations:\n%s", lines, len(read.Findings), len(read.Violations), annotations.String())
+	}
+	for _, part := range []string{
+		"\n::warning title=The live API has news::unknown field: 12× result[].place   shaped like 00\n",
+		"\n::warning title=The live API has news::unknown value: 1× result[].action.type = \"login\"\n",
+		"\n::error title=The live API violates the contract::page 1: ",
+	} {
+		if !strings.Contains(annotations.String(), part) {
+			t.Errorf("the annotations lack %q:\n%s", part, annotations.String())
+		}
+	}
+	for _, output := range []string{text, string(written), annotations.String()} {
+		for _, secret := range []string{goodToken, account, "Real0rg", "Alice", "alice", "Acme"} {
+			if strings.Contains(output, secret) {
+				t.Errorf("the output holds %q:\n%s", secret, output)
+			}
 		}
 	}
 }

@@ -40,6 +40,7 @@ func mustLoad(t testing.TB, servers ...string) *Contract {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.heard = func(v verdict) { compareOpinions(t, c, v) }
 	return c
 }
 

@@ -2,10 +2,13 @@ package contract
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +36,52 @@ type liveResult struct {
 
 func (r liveResult) String() string {
 	return r.hide.Replace(strings.Join(append(r.violations, r.report.String()), "\n"))
+}
+
+// JSON returns the same for programs.
+func (r liveResult) JSON() ([]byte, error) {
+	text, err := json.MarshalIndent(struct {
+		Violations []string `json:"violations"`
+		Report
+	}{append([]string{}, r.violations...), r.report}, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return []byte(r.hide.Replace(string(text)) + "\n"), nil
+}
+
+// Annotations returns the same as commands of GitHub Actions, which show beside the run: news as warnings, and
+// violations of the contract as errors.
+func (r liveResult) Annotations() string {
+	escape := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	var b strings.Builder
+	for _, violation := range r.violations {
+		fmt.Fprintf(&b, "::error title=The live API violates the contract::%s\n", escape.Replace(violation))
+	}
+	for _, f := range r.report.Findings {
+		fmt.Fprintf(&b, "::warning title=The live API has news::%s\n", escape.Replace(f.Kind+": "+strings.TrimSpace(f.String())))
+	}
+	return r.hide.Replace(b.String())
+}
+
+// publish writes the report to where it is wanted: always to the test's log, as JSON to the file that CFAUDIT_LIVE_REPORT
+// names, and as annotations where GitHub Actions reads along.
+func (r liveResult) publish(t *testing.T, stdout io.Writer) {
+	t.Helper()
+	t.Log(r.String())
+	if name := os.Getenv("CFAUDIT_LIVE_REPORT"); name != "" {
+		text, err := r.JSON()
+		if err == nil {
+			err = os.WriteFile(name, text, 0o644)
+		}
+		if err != nil {
+			t.Errorf("CFAUDIT_LIVE_REPORT: %v", err)
+		}
+	}
+	if os.Getenv("GITHUB_ACTIONS") == "true" {
+		// On lines of their own, and not indented as a test's log is.
+		fmt.Fprint(stdout, "\n"+r.Annotations())
+	}
 }
 
 // run reads pages through the library, as a program would, and looks at the bytes behind its back.
@@ -102,7 +151,8 @@ func (l liveCheck) run(ctx context.Context, since, before string) (liveResult, e
 // fails where an answer violates the contract, and not because of news.
 func TestLive(t *testing.T) {
 	const wants = "set CFAUDIT_LIVE=1, CLOUDFLARE_API_TOKEN (a token with \"Account Settings: Read\") and CLOUDFLARE_ACCOUNT_ID; " +
-		"CLOUDFLARE_BASE_URL and CFAUDIT_LIVE_SINCE (a date or an RFC 3339 time; 24 hours ago without it) are optional"
+		"CLOUDFLARE_BASE_URL, CFAUDIT_LIVE_SINCE (a date or an RFC 3339 time; 24 hours ago without it) and CFAUDIT_LIVE_REPORT " +
+		"(a file for the report as JSON) are optional"
 	token, id := os.Getenv("CLOUDFLARE_API_TOKEN"), os.Getenv("CLOUDFLARE_ACCOUNT_ID")
 	if os.Getenv("CFAUDIT_LIVE") != "1" || token == "" || id == "" {
 		t.Skip("to compare the live API with the contract: " + wants)
@@ -126,7 +176,7 @@ func TestLive(t *testing.T) {
 	if len(result.violations) > 0 {
 		t.Error("the live API violates the contract")
 	}
-	t.Log(result.String())
+	result.publish(t, os.Stdout)
 	if result.report.Entries == 0 {
 		t.Log("the window holds no entries: choose an earlier CFAUDIT_LIVE_SINCE")
 	}
@@ -137,17 +187,23 @@ func TestLiveAgainstFake(t *testing.T) {
 	server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithTokens(goodToken),
 		auditlogstest.WithAccounts(account), auditlogstest.WithHistory(auditlogstest.History{Entries: 500}))
 	defer server.Close()
+	report := filepath.Join(t.TempDir(), "report.json")
 	for name, value := range map[string]string{
 		"CFAUDIT_LIVE":          "1",
 		"CLOUDFLARE_API_TOKEN":  goodToken,
 		"CLOUDFLARE_ACCOUNT_ID": account,
 		"CLOUDFLARE_BASE_URL":   server.URL,
 		"CFAUDIT_LIVE_SINCE":    time.Now().AddDate(0, -2, 0).Format(time.DateOnly),
+		"CFAUDIT_LIVE_REPORT":   report,
+		"GITHUB_ACTIONS":        "", // This is not the check of which a run should tell.
 	} {
 		t.Setenv(name, value)
 	}
 	t.Run("live", TestLive)
 	if n := len(server.Requests()); n != 1 {
 		t.Errorf("%d requests arrived, want 1", n)
+	}
+	if text, err := os.ReadFile(report); err != nil || !strings.Contains(string(text), `"entries": 500`) {
+		t.Errorf("the report is %s: %v", text, err)
 	}
 }

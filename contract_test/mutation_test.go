@@ -142,7 +142,7 @@ func spoil(schema *openapi3.Schema, path string, value any, rebuild func(any) an
 // typeAllowed reads the types from the schema by itself, and not through the validator or this package's own check.
 func typeAllowed(schema *openapi3.Schema, kind string) bool {
 	if kind == "null" {
-		return schema.Nullable
+		return schema.Nullable || slices.ContainsFunc(schema.AnyOf, func(s *openapi3.SchemaRef) bool { return s.Value.Nullable })
 	}
 	kinds := map[string]bool{}
 	for _, branch := range append(openapi3.SchemaRefs{{Value: schema}}, schema.AnyOf...) {

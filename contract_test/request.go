@@ -15,6 +15,14 @@ import (
 // CheckRequest holds a request that a client is about to send against the contract. It returns all that is wrong with
 // it, and the values of its query, decoded.
 func (c *Contract) CheckRequest(r *http.Request) (url.Values, error) {
+	values, err := c.checkRequest(r)
+	if c.heard != nil {
+		c.heard(verdict{request: r, err: err})
+	}
+	return values, err
+}
+
+func (c *Contract) checkRequest(r *http.Request) (url.Values, error) {
 	input, err := c.route(r)
 	if err != nil {
 		return nil, err

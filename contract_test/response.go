@@ -21,6 +21,14 @@ const jsonType = "application/json"
 // CheckResponse holds an answer to a request against the contract. The body is the one that was sent, or the same after
 // inflation without the header Content-Encoding. The request itself is not checked: a refusal answers a wrong one.
 func (c *Contract) CheckResponse(r *http.Request, status int, header http.Header, body []byte) error {
+	err := c.checkResponse(r, status, header, body)
+	if c.heard != nil {
+		c.heard(verdict{request: r, answer: &answered{status, header, body}, err: err})
+	}
+	return err
+}
+
+func (c *Contract) checkResponse(r *http.Request, status int, header http.Header, body []byte) error {
 	input, err := c.route(r)
 	if err != nil {
 		return err
