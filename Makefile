@@ -129,7 +129,7 @@ live: ## The contract against your own account; needs a token, and CFAUDIT_LIVE=
 
 .PHONY: bench
 bench: ## What an entry costs, beside the official SDK and beside the decoder's own check that a page is JSON
-	cd contract_test/bench && go run .
+	cd contract_test/bench && go vet . && go run .
 	go test -run '^$$' -bench . -benchmem ./wrapper/...
 
 .PHONY: growth

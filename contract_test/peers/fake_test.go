@@ -65,6 +65,9 @@ var stored = sync.OnceValues(func() (map[string][]row, error) {
 				r["organization"] = row{"id": organization}
 				delete(r, "account")
 				delete(r, "zone")
+				if resource, ok := r["resource"].(row); ok && len(rows[path])%2 == 0 {
+					resource["scope"] = "organizations"
+				}
 			}
 			rows[path] = append(rows[path], r)
 		}
