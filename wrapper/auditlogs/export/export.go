@@ -310,11 +310,11 @@ func (x *exporter) list(ctx context.Context) error {
 		if err := x.take(page); err != nil {
 			return err
 		}
+		x.report()
 		if page.Next.IsZero() {
 			break
 		}
 		x.state.Position = page.Next
-		x.report()
 		if x.due() {
 			if err := x.commit(); err != nil {
 				return err
