@@ -112,68 +112,96 @@ func compareFields(t *testing.T, path string, schema *openapi3.Schema, fields ma
 
 func TestContractFilters(t *testing.T) {
 	c := mustLoad(t)
-	parameters := map[string]*openapi3.Parameter{}
-	for _, p := range queryParameters(c) {
-		if parameters[p.Name] != nil {
-			t.Errorf("%s is there twice", p.Name)
+	documented := documentFilters(t)
+	ofAccount := map[string]bool{}
+	accepted := map[string][]string{} // by a filter of each field, in any operation
+	for _, id := range []string{operationID, "listOrganizationAuditLogs"} {
+		parameters := map[string]*openapi3.Parameter{}
+		for _, p := range queryParametersOf(c, id) {
+			if parameters[p.Name] != nil {
+				t.Errorf("%s: %s is there twice", id, p.Name)
+			}
+			parameters[p.Name] = p
 		}
-		parameters[p.Name] = p
+		for name, p := range parameters {
+			field := fieldOf(p)
+			if field == "" {
+				if p.Schema.Value.Type.Is(openapi3.TypeArray) {
+					t.Errorf("%s: %s is a list, and has no x-field", id, name)
+				}
+				continue
+			}
+			values := checkFilter(t, entrySchema(t, c), p, parameters)
+			accepted[field] = append(accepted[field], values...)
+			base, excludes := strings.CutSuffix(name, ".not")
+			source, marked := p.Extensions["x-source"]
+			switch {
+			case id != operationID && !ofAccount[name]:
+				t.Errorf("%s: filter %s is not one of the account's", id, name)
+			case id != operationID:
+			case excludes && slices.Contains(documented, base):
+				if marked {
+					t.Errorf("filter %s is in the reference, and is marked x-source", name)
+				}
+			case source != "observed" && source != "published":
+				t.Errorf("filter %s is not in the reference, and is not marked x-source", name)
+			}
+			ofAccount[name] = true
+		}
 	}
-	for _, name := range documentFilters(t) {
+	for _, name := range documented {
 		for _, form := range []string{name, name + ".not"} {
-			if p := parameters[form]; p == nil {
+			if !ofAccount[form] {
 				t.Errorf("filter %s is missing", form)
-			} else if fieldOf(p) == "" {
-				t.Errorf("filter %s has no x-field", form)
 			}
 		}
 	}
-	entry := entrySchema(t, c)
-	for name, p := range parameters {
-		field := fieldOf(p)
-		if field == "" {
-			if p.Schema.Value.Type.Is(openapi3.TypeArray) {
-				t.Errorf("%s is a list, and has no x-field", name)
-			}
-			continue
-		}
-		target := fieldSchema(entry, field)
-		if target == nil {
-			t.Errorf("filter %s looks at %s, which no entry has", name, field)
-			continue
-		}
-		schema := p.Schema.Value
-		if !schema.Type.Is(openapi3.TypeArray) || p.Style != "form" || p.Explode == nil || !*p.Explode || p.Required {
-			t.Errorf("filter %s: want an optional list, one parameter a value", name)
-			continue
-		}
-		items := schema.Items.Value
-		if target.Type != nil && !reflect.DeepEqual(items.Type, target.Type) {
-			t.Errorf("filter %s takes %v, and its field %s is %v", name, *items.Type, field, *target.Type)
-		}
-		if accepted, known := KnownValues(items), KnownValues(target); !sameSet(accepted, known) {
-			t.Errorf("filter %s takes %q, and its field %s lists %q", name, accepted, field, known)
-		}
-		base, excludes := strings.CutSuffix(name, ".not")
-		other := parameters[base]
-		if excludes && other == nil || !excludes && parameters[name+".not"] == nil {
-			t.Errorf("filter %s exists in one form only", name)
-			continue
-		}
-		if excludes {
-			if fieldOf(other) != field || !reflect.DeepEqual(other.Schema.Value.Items.Value, items) {
-				t.Errorf("filters %s and %s differ in more than their sense", base, name)
-			}
-			if _, marked := p.Extensions["x-source"]; marked && slices.Contains(documentFilters(t), base) {
-				t.Errorf("filter %s is in the reference, and is marked x-source", name)
-			}
-		} else if p.Extensions["x-source"] != "observed" {
-			t.Errorf("filter %s is not in the reference, and is not marked x-source: observed", name)
-		}
-		if p.Description == "" {
-			t.Errorf("filter %s is not described", name)
+	for field, values := range accepted {
+		slices.Sort(values)
+		if known := KnownValues(fieldSchema(entrySchema(t, c), field)); !sameSet(slices.Compact(values), known) {
+			t.Errorf("the filters of the field %s take %q, and it lists %q", field, values, known)
 		}
 	}
+}
+
+// checkFilter holds a filter against the field that it looks at and against its other form, and returns the values that it
+// takes, where these are listed.
+func checkFilter(t *testing.T, entry *openapi3.Schema, p *openapi3.Parameter, parameters map[string]*openapi3.Parameter) []string {
+	t.Helper()
+	name, field := p.Name, fieldOf(p)
+	target := fieldSchema(entry, field)
+	if target == nil {
+		t.Errorf("filter %s looks at %s, which no entry has", name, field)
+		return nil
+	}
+	schema := p.Schema.Value
+	if !schema.Type.Is(openapi3.TypeArray) || p.Style != "form" || p.Explode == nil || !*p.Explode || p.Required {
+		t.Errorf("filter %s: want an optional list, one parameter a value", name)
+		return nil
+	}
+	items := schema.Items.Value
+	if target.Type != nil && !reflect.DeepEqual(items.Type, target.Type) {
+		t.Errorf("filter %s takes %v, and its field %s is %v", name, *items.Type, field, *target.Type)
+	}
+	if p.Description == "" {
+		t.Errorf("filter %s is not described", name)
+	}
+	if other := joins(p); other != "" {
+		// Its values are no values of the field, so that leaving them out would mean something else.
+		if joined := parameters[other]; joined == nil || fieldOf(joined) != field {
+			t.Errorf("filter %s joins %s, which is no filter of the same field", name, other)
+		}
+		return nil
+	}
+	base, excludes := strings.CutSuffix(name, ".not")
+	other := parameters[base]
+	switch {
+	case excludes && other == nil || !excludes && parameters[name+".not"] == nil:
+		t.Errorf("filter %s exists in one form only", name)
+	case excludes && (fieldOf(other) != field || !reflect.DeepEqual(other.Schema.Value.Items.Value, items)):
+		t.Errorf("filters %s and %s differ in more than their sense", base, name)
+	}
+	return KnownValues(items)
 }
 
 func sameSet(a, b []string) bool {
@@ -210,9 +238,17 @@ func TestContractOperations(t *testing.T) {
 					t.Errorf("%s declares no status %d", id, status)
 				}
 			}
+			if operation.Parameters.GetByInAndName("query", "cursor") == nil {
+				continue // It has no pages.
+			}
 			for _, name := range []string{"since", "before"} {
 				if p := operation.Parameters.GetByInAndName("query", name); p == nil || !p.Required {
 					t.Errorf("%s: want the required parameter %s", id, name)
+				}
+			}
+			for i, ref := range operation.Parameters {
+				if inPath := ref.Value.In == "path"; inPath && i > 0 && operation.Parameters[i-1].Value.In != "path" {
+					t.Errorf("%s: the parameters of the path do not come first", id)
 				}
 			}
 		}
@@ -300,7 +336,29 @@ func TestContractColumns(t *testing.T) {
 // TestContractTable compares the generated table with the document that it was generated from.
 func TestContractTable(t *testing.T) {
 	c := mustLoad(t)
-	operation := auditlogsapi.ListAccountAuditLogsOperation
+	filters := map[string]interface{ Filter(string) *[]string }{
+		operationID:                            new(auditlogsapi.ListAccountAuditLogsParams),
+		"getAccountAuditLogHistory":            new(auditlogsapi.GetAccountAuditLogHistoryParams),
+		"listOrganizationAuditLogs":            new(auditlogsapi.ListOrganizationAuditLogsParams),
+		"getOrganizationAuditLogHistory":       new(auditlogsapi.GetOrganizationAuditLogHistoryParams),
+		"listAccountAuditLogProductCategories": nil,
+	}
+	for _, operation := range auditlogsapi.Operations {
+		t.Run(operation.ID, func(t *testing.T) {
+			query, known := filters[operation.ID]
+			if !known {
+				t.Fatal("this test does not know its parameters")
+			}
+			delete(filters, operation.ID)
+			checkTable(t, c, operation, query)
+		})
+	}
+	if len(filters) > 0 {
+		t.Errorf("the table lacks %v", filters)
+	}
+}
+
+func checkTable(t *testing.T, c *Contract, operation *auditlogsapi.Operation, query interface{ Filter(string) *[]string }) {
 	described := c.Operation(operation.ID)
 	if described == nil || c.Doc.Paths.Value(operation.Path).GetOperation(operation.Method) != described {
 		t.Fatalf("the contract has no operation %s %s %s", operation.ID, operation.Method, operation.Path)
@@ -313,7 +371,6 @@ func TestContractTable(t *testing.T) {
 	if len(table) != len(parameters) {
 		t.Errorf("the table has %d parameters, the contract %d", len(table), len(parameters))
 	}
-	var query auditlogsapi.ListAccountAuditLogsParams
 	for _, ref := range parameters {
 		p := ref.Value
 		row, ok := table[p.In+" "+p.Name]
@@ -322,17 +379,22 @@ func TestContractTable(t *testing.T) {
 			continue
 		}
 		value := p.Schema.Value
+		example := p.Example
 		if value.Items != nil {
 			value = value.Items.Value
+			example = value.Example
 		}
 		var formats []string
+		if value.Format != "" {
+			formats = []string{value.Format}
+		}
 		for _, branch := range value.AnyOf {
 			formats = append(formats, branch.Value.Format)
 		}
 		want := auditlogsapi.Parameter{
 			Name: p.Name, In: p.In, GoName: row.GoName, Description: row.Description, Type: (*value.Type)[0],
 			Required: p.Required, Repeated: p.Schema.Value.Items != nil, Pattern: value.Pattern, Formats: formats,
-			Enum: KnownValues(value), Field: fieldOf(p),
+			Enum: KnownValues(value), Field: fieldOf(p), Joins: joins(p),
 		}
 		if value.Min != nil {
 			want.Min = int(*value.Min)
@@ -340,8 +402,8 @@ func TestContractTable(t *testing.T) {
 		if value.Max != nil {
 			want.Max = int(*value.Max)
 		}
-		if p.Example != nil {
-			want.Example = fmt.Sprint(p.Example)
+		if example != nil {
+			want.Example = fmt.Sprint(example)
 		}
 		if !reflect.DeepEqual(row, want) {
 			t.Errorf("the table's row of %s is\n%+v, and the contract says\n%+v", p.Name, row, want)
@@ -349,14 +411,19 @@ func TestContractTable(t *testing.T) {
 		if row.Description == "" || strings.Contains(row.Description, "\n") {
 			t.Errorf("the table's description of %s is %q: want one line", p.Name, row.Description)
 		}
-		if isFilter := query.Filter(p.Name) != nil; isFilter != (fieldOf(p) != "") {
-			t.Errorf("Query.Filter knows %s: %v", p.Name, isFilter)
+		if isFilter := query != nil && query.Filter(p.Name) != nil; isFilter != (fieldOf(p) != "") {
+			t.Errorf("Filter knows %s: %v", p.Name, isFilter)
 		}
 	}
+	page, err := c.ResponseSchema(operation.ID, 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := page.Properties["result"].Value.Items.Value
 	var paths []string
 	for _, field := range operation.Fields {
 		paths = append(paths, field.Path)
-		schema := fieldSchema(entrySchema(t, c), field.Path)
+		schema := fieldSchema(row, field.Path)
 		if schema == nil {
 			t.Errorf("the table has the field %s, and the contract does not", field.Path)
 			continue
@@ -374,7 +441,7 @@ func TestContractTable(t *testing.T) {
 			t.Errorf("the table's row of field %s is %+v, which is not what the contract says", field.Path, field)
 		}
 	}
-	want := leafPaths("", entrySchema(t, c))
+	want := leafPaths("", row)
 	slices.Sort(paths)
 	if !slices.Equal(paths, want) {
 		t.Errorf("the table has the fields %q, the contract %q", paths, want)

@@ -27,8 +27,8 @@ var driftCases = []struct {
 	{name: "any payload", entry: `{"resource":{"request":{"new":{"deep":[1,"x",null]}},"response":"text","scope":{"any":"thing"}}}`},
 	{name: "null objects", entry: `{"account":null,"action":null,"actor":null,"raw":null,"resource":null,"zone":null}`},
 	{
-		name: "unknown field", entry: `{"id":"1","organization":{"id":"Real0rg"}}`,
-		want: []Finding{{UnknownField, "result[].organization", "", 1, `{"xx":"xxxx0xx"}`}},
+		name: "unknown field", entry: `{"id":"1","team":{"id":"Real0rg"}}`,
+		want: []Finding{{UnknownField, "result[].team", "", 1, `{"xx":"xxxx0xx"}`}},
 	},
 	{
 		name: "unknown fields below", entry: `{"actor":{"device_name":"Alice's Mac"},"resource":{"value":[1.50,{"Secret":true}]},"zone":{"plan":null}}`,
@@ -46,13 +46,13 @@ var driftCases = []struct {
 		},
 	},
 	{
-		name: "unknown values", entry: `{"action":{"type":"login","result":""},"actor":{"context":"api","type":"service_account"},"resource":{"scope":"organizations"}}`,
+		name: "unknown values", entry: `{"action":{"type":"login","result":""},"actor":{"context":"api","type":"service_account"},"resource":{"scope":"planets"}}`,
 		want: []Finding{
 			{UnknownValue, "result[].action.result", `""`, 1, ""},
 			{UnknownValue, "result[].action.type", `"login"`, 1, ""},
 			{UnknownValue, "result[].actor.context", `"api"`, 1, ""},
 			{UnknownValue, "result[].actor.type", `"service_account"`, 1, ""},
-			{UnknownValue, "result[].resource.scope", `"organizations"`, 1, ""},
+			{UnknownValue, "result[].resource.scope", `"planets"`, 1, ""},
 		},
 	},
 	{
@@ -247,7 +247,7 @@ func TestDriftThroughFake(t *testing.T) {
 		t.Errorf("%d pages with %d entries were read, want 3 with 12", result.report.Bodies, result.report.Entries)
 	}
 	text := result.String()
-	for _, part := range []string{"12× result[].place", "result[].organization", "result[].actor.device_name", `= "login"`, "result[].actor.email = null"} {
+	for _, part := range []string{"12× result[].place", "result[].team", "result[].actor.device_name", `= "login"`, "result[].actor.email = null"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the report lacks %q:\n%s", part, text)
 		}

@@ -30,6 +30,7 @@ const (
       in: query
       description: Leave out entries whose user agent is any of these.
       x-field: raw.user_agent
+      x-source: observed
       style: form
       explode: true
       schema:
@@ -105,7 +106,7 @@ func TestNewFilter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = insertBefore(t, text, "        - $ref: '#/components/parameters/FilterResourceID'\n", newFilterReference)
+	text = insertBefore(t, text, "        - $ref: '#/components/parameters/FilterZoneID'\n", newFilterReference)
 	text = insertBefore(t, text, "    FilterResourceID:\n", newFilterParameters)
 	write(t, path, text)
 	run(t, root, "go", "generate", "./...")

@@ -3,7 +3,9 @@ package contract
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"os"
@@ -57,10 +59,12 @@ func entrySchema(t testing.TB, c *Contract) *openapi3.Schema {
 	return pageSchema(t, c).Properties["result"].Value.Items.Value
 }
 
-// queryParameters are the parameters of the operation, as the document itself has them.
-func queryParameters(c *Contract) []*openapi3.Parameter {
+// queryParameters are the parameters of the account's listing, as the document itself has them.
+func queryParameters(c *Contract) []*openapi3.Parameter { return queryParametersOf(c, operationID) }
+
+func queryParametersOf(c *Contract, id string) []*openapi3.Parameter {
 	var out []*openapi3.Parameter
-	for _, ref := range c.Operation(operationID).Parameters {
+	for _, ref := range c.Operation(id).Parameters {
 		if ref.Value.In == openapi3.ParameterInQuery {
 			out = append(out, ref.Value)
 		}
@@ -74,6 +78,12 @@ func fieldOf(p *openapi3.Parameter) string {
 	return field
 }
 
+// joins is the filter to which a filter with names for sets of values adds these; empty for other parameters.
+func joins(p *openapi3.Parameter) string {
+	other, _ := p.Extensions["x-joins"].(string)
+	return other
+}
+
 // valuesOf returns good values of a parameter.
 func valuesOf(p *openapi3.Parameter) []string {
 	schema := p.Schema.Value
@@ -81,6 +91,10 @@ func valuesOf(p *openapi3.Parameter) []string {
 		schema = schema.Items.Value
 	}
 	switch {
+	case schema.Example != nil:
+		return []string{fmt.Sprint(schema.Example)}
+	case schema.Format == "date-time":
+		return []string{"2024-10-30T08:30:00.123456789+05:30"}
 	case len(schema.Enum) > 0:
 		return KnownValues(schema)
 	case schema.Type.Is(openapi3.TypeInteger):
@@ -206,7 +220,17 @@ func window() auditlogs.Query {
 
 // list reads a listing to its end.
 func list(client *auditlogs.Client, query auditlogs.Query) (entries []*auditlogs.Entry, err error) {
-	for entry, err := range client.Entries(context.Background(), account, query) {
+	return collect(client.Entries(context.Background(), account, query))
+}
+
+// listHistory reads a history to its end.
+func listHistory(client *auditlogs.Client) (entries []*auditlogs.Entry, err error) {
+	query := auditlogs.HistoryQuery{ActionTime: auditlogs.Time(windowStart), Since: auditlogs.Time(windowStart), Before: auditlogs.Time(windowEnd)}
+	return collect(client.History(context.Background(), account, "f174be97-19b1-40d6-954d-70cd5fbd52db", query))
+}
+
+func collect(listed iter.Seq2[*auditlogs.Entry, error]) (entries []*auditlogs.Entry, err error) {
+	for entry, err := range listed {
 		if err != nil {
 			return entries, err
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
 )
 
@@ -174,7 +175,45 @@ func encode(t *testing.T, value any) []byte {
 
 func goodRequest(t *testing.T) *http.Request {
 	t.Helper()
-	address := auditlogs.DefaultBaseURL + listingPath + "?" + goodQuery
+	return requestTo(t, listingPath+"?"+goodQuery)
+}
+
+// requestOf is a good request of an operation, with the parameters that it requires.
+func requestOf(t *testing.T, c *Contract, id string) *http.Request {
+	t.Helper()
+	return requestTo(t, goodPath(c, id)+"?"+goodQueryOf(c, id).Encode())
+}
+
+// goodPath is the path of an operation, with the contract's examples in it.
+func goodPath(c *Contract, id string) string {
+	for path, item := range c.Doc.Paths.Map() {
+		for _, operation := range item.Operations() {
+			if operation.OperationID != id {
+				continue
+			}
+			for _, ref := range operation.Parameters {
+				path = strings.ReplaceAll(path, "{"+ref.Value.Name+"}", fmt.Sprint(ref.Value.Example))
+			}
+			return path
+		}
+	}
+	return ""
+}
+
+// goodQueryOf has the parameters that an operation requires.
+func goodQueryOf(c *Contract, id string) url.Values {
+	query := url.Values{}
+	for _, p := range queryParametersOf(c, id) {
+		if p.Required {
+			query.Set(p.Name, fmt.Sprint(p.Example))
+		}
+	}
+	return query
+}
+
+func requestTo(t *testing.T, path string) *http.Request {
+	t.Helper()
+	address := auditlogs.DefaultBaseURL + path
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
@@ -198,30 +237,38 @@ func refused(t *testing.T, err error, names string) {
 
 func TestMutatedAnswers(t *testing.T) {
 	c := mustLoad(t)
-	request := goodRequest(t)
-	check := func(status int, body []byte) error { return c.CheckResponse(request, status, jsonHeader(), body) }
+	check := func(id string, status int, body []byte) error {
+		return c.CheckResponse(requestOf(t, c, id), status, jsonHeader(), body)
+	}
+	example := func(name string) any { return decode(t, encode(t, c.Doc.Components.Examples[name].Value.Value)) }
 
 	reference := testdata(t, "reference.json")
-	if err := check(http.StatusOK, reference); err != nil {
+	if err := check(operationID, http.StatusOK, reference); err != nil {
 		t.Fatalf("the reference's own answer is refused: %v", err)
 	}
 	answers := []struct {
 		name   string
+		id     string
 		status int
 		value  any
 		least  int // mutants below which the derivation is broken
 	}{
-		{"page", http.StatusOK, decode(t, reference), 200},
-		{"error", http.StatusForbidden, decode(t, testdata(t, "odd", "error_10000.json")), 40},
-		{"failure", http.StatusServiceUnavailable, decode(t, testdata(t, "odd", "error_without_code.json")), 40},
+		{"page", operationID, http.StatusOK, decode(t, reference), 200},
+		{"error", operationID, http.StatusForbidden, decode(t, testdata(t, "odd", "error_10000.json")), 40},
+		{"failure", operationID, http.StatusServiceUnavailable, decode(t, testdata(t, "odd", "error_without_code.json")), 40},
+		{"organization", "listOrganizationAuditLogs", http.StatusOK, example("Organization"), 200},
+		{"history", "getAccountAuditLogHistory", http.StatusOK, example("HistoryExact"), 200},
+		{"organization's history", "getOrganizationAuditLogHistory", http.StatusOK, example("HistoryApproximate"), 200},
+		{"history not found", "getAccountAuditLogHistory", http.StatusNotFound, decode(t, testdata(t, "odd", "error_no_entry.json")), 50},
+		{"categories", "listAccountAuditLogProductCategories", http.StatusOK, example("ProductCategories"), 60},
 	}
 	for _, answer := range answers {
-		schema, err := c.ResponseSchema(operationID, answer.status)
+		schema, err := c.ResponseSchema(answer.id, answer.status)
 		if err != nil {
 			t.Fatal(err)
 		}
 		whole := complete(schema, answer.value)
-		if err := check(answer.status, encode(t, whole)); err != nil {
+		if err := check(answer.id, answer.status, encode(t, whole)); err != nil {
 			t.Fatalf("%s: the whole answer is refused: %v", answer.name, err)
 		}
 		mutants := spoil(schema, "", whole, func(value any) any { return value })
@@ -230,7 +277,7 @@ func TestMutatedAnswers(t *testing.T) {
 		}
 		for _, m := range mutants {
 			t.Run(answer.name+" "+m.name, func(t *testing.T) {
-				refused(t, check(answer.status, encode(t, m.value)), m.names)
+				refused(t, check(answer.id, answer.status, encode(t, m.value)), m.names)
 			})
 		}
 	}
@@ -330,10 +377,10 @@ func TestMutatedBodies(t *testing.T) {
 	}
 }
 
-// fullQuery has every parameter, lists with two values.
-func fullQuery(c *Contract) url.Values {
+// fullQuery has every parameter of an operation, lists with two values.
+func fullQuery(c *Contract, id string) url.Values {
 	query := url.Values{}
-	for _, p := range queryParameters(c) {
+	for _, p := range queryParametersOf(c, id) {
 		values := valuesOf(p)
 		if p.Schema.Value.Items == nil {
 			values = values[:1]
@@ -343,26 +390,15 @@ func fullQuery(c *Contract) url.Values {
 	return query
 }
 
-func TestMutatedRequests(t *testing.T) {
-	c := mustLoad(t)
-	full := fullQuery(c)
-	good := func() *http.Request {
-		r := goodRequest(t)
-		r.URL.RawQuery = full.Encode()
-		return r
-	}
-	values, err := c.CheckRequest(good())
-	if err != nil {
-		t.Fatalf("the full request is refused: %v", err)
-	}
-	if len(values) != len(full) {
-		t.Fatalf("%d parameters were read, want %d", len(values), len(full))
-	}
+// A change spoils a request in one place.
+type change struct {
+	name  string // of the test
+	names string // what the reason has to speak of; empty for anything
+	apply func(*http.Request)
+}
 
-	type change struct {
-		name, names string
-		apply       func(*http.Request)
-	}
+// queryChanges spoil a request that has every parameter of an operation.
+func queryChanges(c *Contract, id string) []change {
 	var changes []change
 	query := func(name, names string, apply func(url.Values)) {
 		changes = append(changes, change{name, names, func(r *http.Request) {
@@ -374,7 +410,7 @@ func TestMutatedRequests(t *testing.T) {
 	raw := func(name, names, appended string) {
 		changes = append(changes, change{name, names, func(r *http.Request) { r.URL.RawQuery += appended }})
 	}
-	for _, p := range queryParameters(c) {
+	for _, p := range queryParametersOf(c, id) {
 		name := p.Name
 		if p.Required {
 			query(name+" absent", name, func(q url.Values) { q.Del(name) })
@@ -426,22 +462,78 @@ func TestMutatedRequests(t *testing.T) {
 	raw("empty pair", "", "&")
 	raw("broken escape in a name", "", "&%zz=x")
 	raw("the reference's Python spelling", "raw_cf_rayid", "&raw_cf_rayid=x")
+	return changes
+}
 
-	for _, id := range []string{"me", account + "0", account[1:], "x" + account[1:], account + "%0A", "%34" + account[1:]} {
-		changes = append(changes, change{"account " + id, "", func(r *http.Request) {
-			u, err := url.Parse(auditlogs.DefaultBaseURL + "/accounts/" + id + "/logs/audit")
-			if err != nil {
-				t.Fatal(err)
+func TestMutatedRequests(t *testing.T) {
+	c := mustLoad(t)
+	for _, operation := range auditlogsapi.Operations {
+		full := fullQuery(c, operation.ID)
+		good := func() *http.Request {
+			r := requestOf(t, c, operation.ID)
+			r.URL.RawQuery = full.Encode()
+			return r
+		}
+		values, err := c.CheckRequest(good())
+		if err != nil {
+			t.Fatalf("the full request of %s is refused: %v", operation.ID, err)
+		}
+		if len(values) != len(full) {
+			t.Fatalf("%d parameters were read of %s, want %d", len(values), operation.ID, len(full))
+		}
+		changes := append(queryChanges(c, operation.ID), pathChanges(c, operation.ID)...)
+		prefix := operation.ID + " "
+		if operation.ID == operationID {
+			changes, prefix = append(changes, requestChanges()...), ""
+			if len(changes) < 500 {
+				t.Errorf("only %d mutants", len(changes))
 			}
-			u.RawQuery, r.URL = r.URL.RawQuery, u
-		}})
+		}
+		for _, change := range changes {
+			t.Run(prefix+change.name, func(t *testing.T) {
+				request := good()
+				change.apply(request)
+				_, err := c.CheckRequest(request)
+				refused(t, err, change.names)
+			})
+		}
 	}
+}
+
+// pathChanges spoil the path of a request.
+func pathChanges(c *Contract, id string) []change {
+	var changes []change
+	for _, ref := range c.Operation(id).Parameters {
+		p := ref.Value
+		if p.In != openapi3.ParameterInPath {
+			continue
+		}
+		good := fmt.Sprint(p.Example)
+		wrong := []string{"", "a.b", good + "%0A", "%34" + good[1:], good + "%20"}
+		if good == account {
+			wrong = append(wrong, "me", good+"0", good[1:], "x"+good[1:])
+		}
+		for _, value := range wrong {
+			changes = append(changes, change{p.Name + " " + value, "", func(r *http.Request) {
+				u, err := url.Parse(strings.Replace(r.URL.String(), "/"+good, "/"+value, 1))
+				if err != nil {
+					panic(err)
+				}
+				r.URL = u
+			}})
+		}
+	}
+	return append(changes, change{"path with a slash at its end", "", func(r *http.Request) { r.URL.Path += "/" }})
+}
+
+// requestChanges spoil what all requests have in common.
+func requestChanges() []change {
+	var changes []change
 	at := func(name, path string) {
 		changes = append(changes, change{name, path, func(r *http.Request) { r.URL.Path = path }})
 	}
 	at("no account", "/client/v4/accounts//logs/audit")
 	at("other path", "/client/v4/accounts/"+account+"/audit_logs")
-	at("path with a slash at its end", "/client/v4"+listingPath+"/")
 	at("without the base path", listingPath)
 	changes = append(changes,
 		change{"other method", "POST", func(r *http.Request) { r.Method = http.MethodPost }},
@@ -472,17 +564,7 @@ func TestMutatedRequests(t *testing.T) {
 			r.Header.Set("X-Auth-Key", "does not count")
 		}})
 	}
-	if len(changes) < 500 {
-		t.Errorf("only %d mutants", len(changes))
-	}
-	for _, change := range changes {
-		t.Run(change.name, func(t *testing.T) {
-			request := good()
-			change.apply(request)
-			_, err := c.CheckRequest(request)
-			refused(t, err, change.names)
-		})
-	}
+	return changes
 }
 
 // TestChecksTellNoValues holds for the errors of answers what the drift report promises: they may be printed.

@@ -41,6 +41,7 @@ func TestOddAnswers(t *testing.T) {
 		file    string
 		status  int    // 200 where 0
 		kind    string // JSON where empty
+		history bool   // it answers a request for a history
 		refused bool   // the contract does not allow it
 		entries int
 		oddOnes int // entries whose Err is not nil
@@ -104,6 +105,16 @@ func TestOddAnswers(t *testing.T) {
 		{file: "error_500.json", status: 500, fails: true, check: hasCode(1101)},
 		{file: "edge.html", status: 502, kind: "text/html; charset=UTF-8", fails: true, check: noDetails},
 
+		{file: "history_new_status.json", history: true, entries: 1},
+		{file: "history_result_null.json", history: true},
+		{file: "error_no_entry.json", status: 404, history: true, err: auditlogs.ErrNotFound, check: saysUnavailable},
+		{file: "error_7003.json", status: 404, history: true, err: auditlogs.ErrNotFound, check: hasCode(7003)},
+		{file: "edge.html", status: 502, kind: "text/html; charset=UTF-8", history: true, fails: true, check: noDetails},
+		{file: "history_without_status.json", history: true, refused: true, entries: 1},
+		{file: "history_without_info.json", history: true, refused: true, entries: 1},
+		{file: "history_count_string.json", history: true, refused: true, entries: 1},
+		{file: "success_absent.json", history: true, refused: true, err: auditlogs.ErrMalformedResponse},
+
 		{file: "edge.html", kind: "text/html; charset=UTF-8", refused: true, err: auditlogs.ErrMalformedResponse},
 		{file: "error_10000.json", refused: true, err: auditlogs.ErrMalformedResponse, check: hasCode(10000)},
 		{file: "success_absent.json", refused: true, err: auditlogs.ErrMalformedResponse},
@@ -121,7 +132,10 @@ func TestOddAnswers(t *testing.T) {
 		if test.kind == "" {
 			test.kind = jsonType
 		}
-		name := test.file
+		name, read := test.file, func(client *auditlogs.Client) ([]*auditlogs.Entry, error) { return list(client, window()) }
+		if test.history {
+			name, read = "history "+name, listHistory
+		}
 		if test.refused {
 			name += " refused"
 		}
@@ -129,7 +143,7 @@ func TestOddAnswers(t *testing.T) {
 			c := mustLoad(t)
 			header := http.Header{"Content-Type": {test.kind}}
 			recorder := &recorder{t: t, contract: c, next: answering(test.status, header, testdata(t, "odd", test.file)), lenient: true}
-			entries, err := list(newClient(t, auditlogs.DefaultBaseURL, recorder), window())
+			entries, err := read(newClient(t, auditlogs.DefaultBaseURL, recorder))
 			sent := recorder.last()
 			if len(sent) != 1 {
 				t.Fatalf("%d requests, want 1", len(sent))
@@ -184,6 +198,12 @@ func noFields(t *testing.T, entries []*auditlogs.Entry, _ *auditlogs.Error) {
 	if e.ID != "only" || e.Account.ID != "" || e.Actor.Email != "" || !e.Action.Time.IsZero() ||
 		e.Resource.Request != nil || e.Zone.Name != "" {
 		t.Errorf("read as %+v", e.Entry)
+	}
+}
+
+func saysUnavailable(t *testing.T, _ []*auditlogs.Entry, answered *auditlogs.Error) {
+	if answered.History != auditlogs.HistoryUnavailable || len(answered.Details) != 1 {
+		t.Errorf("read as %+v", answered)
 	}
 }
 

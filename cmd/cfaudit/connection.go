@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"slices"
@@ -26,12 +27,15 @@ const (
 type connection struct {
 	accounts []string
 	several  bool // more than one account can be given
-	baseURL  string
-	timeout  time.Duration
-	retries  int
-	rate     float64
-	verbose  bool
-	demo     bool
+	// organization takes the place of the account, where a command knows organizations.
+	organization string
+
+	baseURL string
+	timeout time.Duration
+	retries int
+	rate    float64
+	verbose bool
+	demo    bool
 }
 
 const (
@@ -83,18 +87,8 @@ func (c *connection) flags() []*flagValue {
 				return err == nil && c.rate >= 0 && c.rate <= 1e6
 			},
 		},
-		{
-			name: "demo", group: groupConnection,
-			help: "read made-up entries of the last 30 days from this program itself; needs no token and no account",
-			want: "true or false",
-			set:  truth(&c.demo),
-		},
-		{
-			name: "verbose", short: "v", group: groupConnection,
-			help: "log each request to standard error",
-			want: "true or false",
-			set:  truth(&c.verbose),
-		},
+		toggle("demo", groupConnection, "read made-up entries of the last 30 days from this program itself; needs no token and no account", &c.demo),
+		verboseFlag(groupConnection, &c.verbose),
 	}
 }
 
@@ -121,6 +115,19 @@ func (c *connection) accountFlag() *flagValue {
 	return flag
 }
 
+func (c *connection) organizationFlag() *flagValue {
+	described := describedOf(organizationOperation, "organization_id")
+	return &flagValue{
+		name: "organization", placeholder: "ID", group: groupConnection,
+		help: "the organization whose audit log is read, instead of an account",
+		want: parameter.Wanted(described),
+		set: func(value string) bool {
+			c.organization = value
+			return parameter.Check(described, value) == nil
+		},
+	}
+}
+
 const baseURLWanted = "a URL with https, such as " + auditlogs.DefaultBaseURL + " (plain http only to this machine itself)"
 
 // checkBaseURL asks the library whether it takes the URL, so that the message can show what the command line needs.
@@ -131,6 +138,9 @@ func checkBaseURL(text string) bool {
 
 // complete fills in what the environment gives, and refuses what is missing or wrong before any request.
 func (c *connection) complete(cmd *cobra.Command, env *environment) (token string, problem *exit) {
+	if c.organization != "" && c.accounts != nil {
+		return "", usage(cmd, "--organization and --account exclude each other: want one of them")
+	}
 	if c.demo {
 		if cmd.Flags().Changed(baseURLFlag) {
 			return "", usage(cmd, "--demo and --base-url exclude each other: want one of them")
@@ -140,7 +150,7 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 		}
 		return "demo", nil
 	}
-	if c.accounts == nil {
+	if c.accounts == nil && c.organization == "" {
 		account := env.getenv(envAccount)
 		if account == "" {
 			return "", usage(cmd, "no account is given: set %s or --account to %s", envAccount, parameter.Wanted(described("account_id")))
@@ -158,10 +168,27 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 		}
 	}
 	if token = env.getenv(envToken); token == "" {
+		if c.organization != "" {
+			return "", usage(cmd, "%s is not set: want an API token that may read the audit log of the organization (or try --demo)", envToken)
+		}
 		return "", usage(cmd, "%s is not set: want an API token with the permission %q on the account (or try --demo)",
 			envToken, "Account Settings: Read")
 	}
 	return token, nil
+}
+
+// use does something with the client, until it is done or interrupted.
+func (c *connection) use(ctx context.Context, cmd *cobra.Command, env *environment, observer auditlogs.Observer,
+	do func(context.Context, *auditlogs.Client) error,
+) error {
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
+	client, closing, err := c.open(cmd, env, observer)
+	if err != nil {
+		return err
+	}
+	defer closing()
+	return do(ctx, client)
 }
 
 // open makes the client. Close must be called when it is no longer needed.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,6 +18,9 @@ import (
 
 // operation is the contract's table, from which the flags are made.
 var operation = auditlogsapi.ListAccountAuditLogsOperation
+
+// organizationOperation is the table of what can be given for an organization instead.
+var organizationOperation = auditlogsapi.ListOrganizationAuditLogsOperation
 
 // A flagValue is a flag: what help, completion and messages say about it, and what it does with a value.
 type flagValue struct {
@@ -78,6 +82,47 @@ func (v *flagValue) addTo(cmd *cobra.Command) {
 	}
 }
 
+// withFlags gives a command its flags.
+func withFlags(cmd *cobra.Command, flags []*flagValue) *cobra.Command {
+	for _, flag := range flags {
+		flag.addTo(cmd)
+	}
+	return cmd
+}
+
+// runs is how a command without arguments is run: it learns what it is in the command line.
+func runs(cmd **cobra.Command, run func(context.Context) error) func(*cobra.Command, []string) error {
+	return func(self *cobra.Command, _ []string) error {
+		*cmd = self
+		return run(self.Context())
+	}
+}
+
+// toggle is a flag that is on or off.
+func toggle(name, group, help string, target *bool) *flagValue {
+	return &flagValue{
+		name: name, group: group, help: help,
+		want: "true or false",
+		set:  truth(target),
+	}
+}
+
+// verboseFlag has each request logged.
+func verboseFlag(group string, target *bool) *flagValue {
+	flag := toggle("verbose", group, "log each request to standard error", target)
+	flag.short = "v"
+	return flag
+}
+
+// truth stores whether a switch is on.
+func truth(target *bool) func(string) bool {
+	return func(value string) (ok bool) {
+		var err error
+		*target, err = strconv.ParseBool(value)
+		return err == nil
+	}
+}
+
 // into stores a text.
 func into(target *string) func(string) bool {
 	return func(value string) bool {
@@ -98,22 +143,23 @@ func whole(target *int, least, most int) func(string) bool {
 	}
 }
 
-// truth stores whether a switch is on.
-func truth(target *bool) func(string) bool {
-	return func(value string) (ok bool) {
-		var err error
-		*target, err = strconv.ParseBool(value)
-		return err == nil
-	}
-}
+// described returns the contract's description of a parameter that the command knows by name.
+func described(name string) auditlogsapi.Parameter { return describedOf(operation, name) }
 
-// parameter returns the contract's description of a parameter that the command knows by name.
-func described(name string) auditlogsapi.Parameter {
-	i := slices.IndexFunc(operation.Parameters, func(p auditlogsapi.Parameter) bool { return p.Name == name })
-	if i < 0 {
+func describedOf(operation auditlogsapi.Operation, name string) auditlogsapi.Parameter {
+	p, ok := find(operation, name)
+	if !ok {
 		panic("the contract has no parameter " + name)
 	}
-	return operation.Parameters[i]
+	return p
+}
+
+func find(operation auditlogsapi.Operation, name string) (p auditlogsapi.Parameter, ok bool) {
+	i := slices.IndexFunc(operation.Parameters, func(p auditlogsapi.Parameter) bool { return p.Name == name })
+	if i < 0 {
+		return p, false
+	}
+	return operation.Parameters[i], true
 }
 
 // excluding is how the contract names the form of a filter that leaves out what matches.
@@ -129,13 +175,22 @@ func flagName(wire string) string {
 	return name
 }
 
-// filterFlags makes one flag for each filter of the contract, which adds to the filter's values in query.
-func filterFlags(query *auditlogs.Query) []*flagValue {
+// filterFlags makes one flag for each filter of the contract, which adds to the filter's values in query. It takes a value that
+// is right for an account, or in one of the other operations that the command knows.
+func filterFlags(query *auditlogs.Query, others ...auditlogsapi.Operation) []*flagValue {
 	var flags []*flagValue
 	for _, p := range operation.Parameters {
 		values := query.Filter(p.Name)
 		if values == nil {
 			continue
+		}
+		for _, other := range others {
+			q, _ := find(other, p.Name)
+			for _, value := range q.Enum {
+				if !slices.Contains(p.Enum, value) {
+					p.Enum = append(slices.Clone(p.Enum), value)
+				}
+			}
 		}
 		v := &flagValue{
 			name:        flagName(p.Name),

@@ -21,13 +21,16 @@ type listing struct {
 	cmd *cobra.Command
 
 	selection
-	from     auditlogs.Position
-	most     int // entries to print; 0 for all
-	encoding string
-	parallel bool
+	entry      string // the ID of the entry whose history is listed; empty for a log
+	actionTime string // of that entry
+	from       auditlogs.Position
+	most       int // entries to print; 0 for all
+	encoding   string
+	parallel   bool
 
 	progress progress
 	tally    tally
+	history  auditlogs.HistoryStatus
 }
 
 func newList(env *environment) *cobra.Command {
@@ -41,23 +44,27 @@ func newList(env *environment) *cobra.Command {
 			"  cfaudit list --since 2024-10-30 --before 2024-10-31 --format csv > october-30.csv\n" +
 			"  cfaudit list --since 7d --actor-email alice@example.com --actor-email bob@example.com\n" +
 			"  cfaudit list --since 1d12h --not-actor-type system --not-action-type view --direction desc --max 20\n" +
+			"  cfaudit list --since 30d --organization a67e14daa5f8dceeb91fe5449ba496ef\n" +
 			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
-		Annotations: map[string]string{helpFooter: listFooter},
-		Args:        noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			l.cmd = cmd
-			return l.run(cmd.Context())
-		},
+		Annotations:           map[string]string{helpFooter: listFooter},
+		Args:                  noArguments,
+		RunE:                  runs(&l.cmd, l.run),
 		DisableFlagsInUseLine: true,
 	}
-	for _, flag := range l.flags() {
-		flag.addTo(cmd)
-	}
-	return cmd
+	flags := append(l.flags(l.sinceFlag("the older end of the window; required, unless --from has it")),
+		toggle("parallel", groupOutput, "read several parts of the window at the same time, within the request budget; for long windows", &l.parallel))
+	return withFlags(cmd, append(flags, filterFlags(&l.query, organizationOperation)...))
 }
 
 const listFooter = whenFooter + `
 
+Organizations
+The log of an organization has what was done to the organization itself, and not in its accounts. Its entries have no
+account and no zone, and so there are no filters on these, on the account's product categories, and on --audit-log-id.
+` + outputFooter
+
+// outputFooter explains what commands have in common that print entries.
+const outputFooter = `
 Formats
 ndjson prints each entry's own bytes as a line. csv has a column for each known field; a cell that a spreadsheet would
 take for a formula, beginning with = + - @, a tab or a carriage return, gets an apostrophe in front; with --from there
@@ -65,18 +72,20 @@ is no header row, so that the text continues the earlier one. table is for peopl
 and characters that cannot be printed appear as �.
 
 Environment
-CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
-CLOUDFLARE_BASE_URL stand in for their flags. NO_COLOR turns colours off.
+CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read" on the account, or must be one of
+somebody who administers the organization. CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_BASE_URL stand in for their flags. NO_COLOR
+turns colours off.
 
 Exit status
 0: every entry was printed, or as many as --max allows, or nobody read on. 1: failed or incomplete, and the last line
 on standard error is the command that goes on. 2: wrong usage, nothing was requested. 130: interrupted, with the same
 last line.`
 
-func (l *listing) flags() []*flagValue {
+// flags are those of every command that prints entries.
+func (l *listing) flags(since *flagValue) []*flagValue {
 	direction := described("direction")
 	flags := []*flagValue{
-		l.sinceFlag("the older end of the window; required, unless --from has it"),
+		since,
 		l.beforeFlag(),
 		{
 			name: "direction", placeholder: "DIRECTION", group: groupWindow, enum: direction.Enum,
@@ -109,16 +118,10 @@ func (l *listing) flags() []*flagValue {
 			help: "stop after so many entries, and say where to go on",
 			set:  whole(&l.most, 1, 0),
 		},
-		{
-			name: "parallel", group: groupOutput,
-			want: "true or false",
-			help: "read several parts of the window at the same time, within the request budget; for long windows",
-			set:  truth(&l.parallel),
-		},
 		l.pageSizeFlag(),
+		l.organizationFlag(),
 	}
-	flags = append(flags, l.connection.flags()...)
-	return append(flags, filterFlags(&l.query)...)
+	return append(flags, l.connection.flags()...)
 }
 
 // window turns the ends of the window into absolute times.
@@ -173,6 +176,9 @@ func coloursWork(env *environment) bool {
 }
 
 func (l *listing) run(ctx context.Context) error {
+	if err := l.checkFilters(); err != nil {
+		return err
+	}
 	if err := l.window(l.env.now()); err != nil {
 		return err
 	}
@@ -192,14 +198,9 @@ func (l *listing) run(ctx context.Context) error {
 	if !l.verbose {
 		l.progress.width = l.env.terminal(l.env.stderr)
 	}
-	ctx, stop := untilInterrupted(ctx)
-	defer stop()
-	client, closing, err := l.open(l.cmd, l.env, &l.progress)
-	if err != nil {
-		return err
-	}
-	defer closing()
-	return l.list(ctx, client, o)
+	return l.use(ctx, l.cmd, l.env, &l.progress, func(ctx context.Context, client *auditlogs.Client) error {
+		return l.list(ctx, client, o)
+	})
 }
 
 func (l *listing) descends() bool { return l.query.Direction != nil && *l.query.Direction == "desc" }
@@ -225,7 +226,7 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		l.env.boundMemory()
 		options = append(options, auditlogs.Backfill())
 	}
-	for page, err := range client.Pages(ctx, l.accounts[0], l.query, options...) {
+	for page, err := range l.pages(ctx, client, options) {
 		l.progress.clear()
 		var incomplete *auditlogs.IncompleteError
 		if err != nil && !errors.As(err, &incomplete) {
@@ -242,6 +243,7 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 			}
 			return l.ended(ctx, o, incomplete.Err)
 		}
+		l.noteHistory(page.History)
 		o.begin()
 		l.tally.repeated += page.Repeated
 		l.tally.unsorted += page.OutOfOrder
@@ -269,6 +271,9 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		return l.unwritten(o, err)
 	}
 	l.sum(o)
+	if l.history == auditlogs.HistoryUnavailable {
+		return l.withoutHistory()
+	}
 	return nil
 }
 
@@ -348,7 +353,8 @@ func (l *listing) resumable(o *output, e *exit) *exit {
 
 // commandLine is the command that goes on at a position, in the same window, which no longer depends on the present time.
 func (l *listing) commandLine(at auditlogs.Position, most int) string {
-	words := []string{"cfaudit", "list", "--since", shellQuote(l.query.Since), "--before", shellQuote(l.query.Before)}
+	words := append([]string{"cfaudit"}, l.words()...)
+	words = append(words, "--since", shellQuote(l.query.Since), "--before", shellQuote(l.query.Before))
 	words = append(words, givenFlags(l.cmd.Flags(), "since", "before", "max", "from")...)
 	if most > 0 {
 		words = append(words, "--max", strconv.Itoa(most))

@@ -92,7 +92,7 @@ func newRoot(env *environment, out io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cfaudit",
 		Short: "Read Cloudflare's audit logs",
-		Long: "Reads Cloudflare's audit logs, version 2: the record of who changed what in an account. Every entry of a window is " +
+		Long: "Reads Cloudflare's audit logs, version 2: the record of who changed what in an account or an organization. Every entry of a window is " +
 			"printed or written, from every page, or the command fails and says how to go on.",
 		Example: "  export CLOUDFLARE_API_TOKEN=… CLOUDFLARE_ACCOUNT_ID=…\n" +
 			"  cfaudit list --since 24h\n" +
@@ -115,7 +115,7 @@ func newRoot(env *environment, out io.Writer) *cobra.Command {
 		fmt.Fprint(cmd.OutOrStdout(), helpText(cmd, width))
 	})
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newList(env), newExport(env), newFollow(env), newServe(env, out), newVersion(out))
+	root.AddCommand(newList(env), newHistory(env), newProducts(env, out), newExport(env), newFollow(env), newServe(env, out), newVersion(out))
 	return root
 }
 

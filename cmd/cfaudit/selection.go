@@ -25,10 +25,13 @@ type selection struct {
 	pageSize      *int            // nil: as many as the service gives
 }
 
-// whenFooter explains what the flags of a selection take.
-const whenFooter = `WHEN
+// boundFooter explains what the ends of a window take.
+const boundFooter = `WHEN
 A date (midnight UTC at its start), an RFC 3339 time with any offset, or an age that counts back from now: 90m, 24h,
-7d, 2w, 1d12h.
+7d, 2w, 1d12h.`
+
+// whenFooter explains what the flags of a selection take.
+const whenFooter = boundFooter + `
 
 VALUE
 A filter's flag can be repeated, and each use adds a value. Commas do not separate values.`

@@ -51,15 +51,9 @@ func newServe(env *environment, out io.Writer) *cobra.Command {
 			"  cfaudit serve --addr 127.0.0.1:0 --load entries.ndjson --page-cap 100",
 		Annotations: map[string]string{helpFooter: serveFooter},
 		Args:        noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s.cmd = cmd
-			return s.run(cmd.Context())
-		},
+		RunE:        runs(&s.cmd, s.run),
 	}
-	for _, flag := range s.flags() {
-		flag.addTo(cmd)
-	}
-	return cmd
+	return withFlags(cmd, s.flags())
 }
 
 const serveFooter = `Output
@@ -132,12 +126,7 @@ func (s *serving) flags() []*flagValue {
 			want: "a whole number from 1, such as 100",
 			set:  whole(&s.pageCap, 1, 0),
 		},
-		{
-			name: "verbose", short: "v", group: groupServer,
-			help: "log each request to standard error",
-			want: "true or false",
-			set:  truth(&s.verbose),
-		},
+		verboseFlag(groupServer, &s.verbose),
 	}
 }
 

@@ -3,6 +3,7 @@ package command
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"net/url"
@@ -20,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
@@ -66,19 +68,20 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			server := auditlogstest.NewServer(auditlogstest.WithTokens(token), auditlogstest.WithAccounts(auditlogstest.AccountID),
-				auditlogstest.WithHistory(auditlogstest.History{Entries: entries, Since: since, Before: before}))
+				auditlogstest.WithOrganizations(auditlogstest.OrganizationID), auditlogstest.WithHistory(auditlogstest.History{Entries: entries, Since: since, Before: before}))
 			env.Defer(server.Close)
 			env.Values[serverKey{}] = server
 			env.Setenv("PATH", programs+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("URL", server.URL)
 			env.Setenv("ACCOUNT", auditlogstest.AccountID)
+			env.Setenv("ORGANIZATION", auditlogstest.OrganizationID)
 			env.Setenv("CLOUDFLARE_API_TOKEN", token)
 			// The race detector ends a program that it has something to say about with a code of its own.
 			env.Setenv("GORACE", "exitcode=66 atexit_sleep_ms=0")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"stored": stored, "asked": asked, "requests": requests, "fail": fail, "exits": exits, "interrupts": interrupts,
+			"stored": stored, "stored-for-organizations": storedForOrganizations, "changed-often": changedOften, "asked": asked, "requests": requests, "fail": fail, "exits": exits, "interrupts": interrupts,
 			"lines": lines, "resume": resume, "shows-filters": showsFilters, "no-token": noToken,
 		},
 	})
@@ -116,14 +119,51 @@ func stored(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 3 {
 		from, to = moment(ts, args[1]), moment(ts, args[2])
 	}
+	compare(ts, args[0], serverOf(ts).Stored(from, to))
+}
+
+// storedForOrganizations does the same with what it holds for organizations.
+func storedForOrganizations(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) == 1, "stored-for-organizations file")
+	compare(ts, args[0], serverOf(ts).StoredForOrganizations(since, before))
+}
+
+func compare(ts *testscript.TestScript, file string, entries []json.RawMessage) {
 	var all bytes.Buffer
-	for _, entry := range serverOf(ts).Stored(from, to) {
+	for _, entry := range entries {
 		all.Write(entry)
 		all.WriteByte('\n')
 	}
-	if got := ts.ReadFile(args[0]); got != all.String() {
-		ts.Fatalf("%s holds %d lines that are not the %d that are stored", args[0], strings.Count(got, "\n"), bytes.Count(all.Bytes(), []byte{'\n'}))
+	if got := ts.ReadFile(file); got != all.String() || len(entries) == 0 {
+		ts.Fatalf("%s holds %d lines that are not the %d that are stored", file, strings.Count(got, "\n"), len(entries))
 	}
+}
+
+// changedOften looks for a resource that several entries are about, and puts one of these into variables.
+func changedOften(ts *testscript.TestScript, neg bool, _ []string) {
+	want(ts, !neg, "changed-often")
+	byResource := map[string][]auditlogs.Entry{}
+	for _, raw := range serverOf(ts).Stored(since, before) {
+		var e auditlogs.Entry
+		ts.Check(json.Unmarshal(raw, &e))
+		if same := append(byResource[e.Resource.ID], e); e.Resource.ID != "" {
+			byResource[e.Resource.ID] = same
+		}
+	}
+	var often []auditlogs.Entry
+	for _, same := range byResource {
+		if len(same) > len(often) || len(same) == len(often) && same[0].ID < often[0].ID {
+			often = same
+		}
+	}
+	if len(often) < 4 {
+		ts.Fatalf("no resource has as many as 4 entries")
+	}
+	at := auditlogs.Time(often[1].Action.Time)
+	ts.Setenv("ENTRY", often[1].ID)
+	ts.Setenv("ENTRYTIME", at)
+	ts.Setenv("ENTRYQUERY", url.QueryEscape(at))
+	ts.Setenv("ENTRIES", strconv.Itoa(len(often)))
 }
 
 // asked looks for parameters, as they are on the wire, in the last request.
@@ -239,7 +279,7 @@ func resume(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) < 2, "resume [file]")
 	all := strings.Split(strings.TrimSpace(ts.ReadFile("err")), "\n")
 	command := all[len(all)-1]
-	if !regexp.MustCompile(`^cfaudit (list|export) --`).MatchString(command) {
+	if !regexp.MustCompile(`^cfaudit (list|export|history [^ -]+) --`).MatchString(command) {
 		ts.Fatalf("the last line is %q", command)
 	}
 	if len(args) == 1 {

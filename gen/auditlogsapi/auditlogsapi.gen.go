@@ -108,6 +108,42 @@ func (e ActorType) Valid() bool {
 	}
 }
 
+// Defines values for OrganizationActorType.
+const (
+	OrganizationActorTypeCloudflareAdmin OrganizationActorType = "cloudflare_admin"
+	OrganizationActorTypeSystem          OrganizationActorType = "system"
+	OrganizationActorTypeUser            OrganizationActorType = "user"
+)
+
+// Valid indicates whether the value is a known member of the OrganizationActorType enum.
+func (e OrganizationActorType) Valid() bool {
+	switch e {
+	case OrganizationActorTypeCloudflareAdmin:
+		return true
+	case OrganizationActorTypeSystem:
+		return true
+	case OrganizationActorTypeUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OrganizationResourceScope.
+const (
+	OrganizationResourceScopeOrganizations OrganizationResourceScope = "organizations"
+)
+
+// Valid indicates whether the value is a known member of the OrganizationResourceScope enum.
+func (e OrganizationResourceScope) Valid() bool {
+	switch e {
+	case OrganizationResourceScopeOrganizations:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ResourceScope.
 const (
 	ResourceScopeAccounts    ResourceScope = "accounts"
@@ -261,7 +297,7 @@ func (v *Cursors) Member(name []byte) (number int, field any) {
 // Direction The order of the entries by time.
 type Direction = string
 
-// Entry One entry of the audit log. Every field can be absent, and every object can also be null.
+// Entry One entry of the audit log of an account or of an organization. Every field can be absent, and every object can also be null. An entry of an account has no `organization`, and one of an organization has no `account` and no `zone`.
 type Entry struct {
 	// Account The account in which the action took place.
 	Account Account `json:"account,omitempty,omitzero"`
@@ -274,6 +310,9 @@ type Entry struct {
 
 	// ID Identifies the entry.
 	ID string `json:"id,omitempty,omitzero"`
+
+	// Organization The organization in which the action took place.
+	Organization Organization `json:"organization,omitempty,omitzero"`
 
 	// Raw The HTTP request that carried the action, and how it was answered.
 	Raw Raw `json:"raw,omitempty,omitzero"`
@@ -297,23 +336,25 @@ func (v *Entry) Member(name []byte) (number int, field any) {
 		return 2, &v.Actor
 	case "id":
 		return 3, &v.ID
+	case "organization":
+		return 4, &v.Organization
 	case "raw":
-		return 4, &v.Raw
+		return 5, &v.Raw
 	case "resource":
-		return 5, &v.Resource
+		return 6, &v.Resource
 	case "zone":
-		return 6, &v.Zone
+		return 7, &v.Zone
 	}
 	return -1, nil
 }
 
 // EntryPage One page of a listing.
 type EntryPage struct {
-	// Errors Remarks of the service. They occur beside `success` true, and then do not make the page a failure.
-	Errors json.RawMessage `json:"errors,omitempty,omitzero"`
+	// Errors Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
+	Errors Remarks `json:"errors,omitempty,omitzero"`
 
-	// Messages Further remarks of the service.
-	Messages json.RawMessage `json:"messages,omitempty,omitzero"`
+	// Messages Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
+	Messages Remarks `json:"messages,omitempty,omitzero"`
 
 	// Result The entries of this page. Null and absent mean that it holds none.
 	Result []json.RawMessage `json:"result,omitempty,omitzero"`
@@ -348,11 +389,14 @@ type ErrorEnvelope struct {
 	// Errors What went wrong.
 	Errors []Message `json:"errors,omitzero"`
 
-	// Messages Further remarks of the service.
-	Messages []Message `json:"messages,omitempty,omitzero"`
+	// Messages Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
+	Messages Remarks `json:"messages,omitempty,omitzero"`
 
 	// Result Always null or absent here.
 	Result map[string]interface{} `json:"result,omitempty,omitzero"`
+
+	// ResultInfo Where the page stands in the listing.
+	ResultInfo ResultInfo `json:"result_info,omitempty,omitzero"`
 
 	// Success Always false here.
 	Success bool `json:"success,omitzero"`
@@ -368,11 +412,114 @@ func (v *ErrorEnvelope) Member(name []byte) (number int, field any) {
 		return 1, &v.Messages
 	case "result":
 		return 2, &v.Result
+	case "result_info":
+		return 3, &v.ResultInfo
 	case "success":
-		return 3, &v.Success
+		return 4, &v.Success
 	}
 	return -1, nil
 }
+
+// HistoryFailure What the service answers instead of a history.
+type HistoryFailure struct {
+	// Errors What went wrong.
+	Errors []Message `json:"errors,omitzero"`
+
+	// Messages Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
+	Messages Remarks `json:"messages,omitempty,omitzero"`
+
+	// Result Always null or absent here.
+	Result map[string]interface{} `json:"result,omitempty,omitzero"`
+
+	// ResultInfo Where the page stands in the history, and how good the history is.
+	ResultInfo HistoryInfo `json:"result_info,omitempty,omitzero"`
+
+	// Success Always false here.
+	Success bool `json:"success,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *HistoryFailure) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "errors":
+		return 0, &v.Errors
+	case "messages":
+		return 1, &v.Messages
+	case "result":
+		return 2, &v.Result
+	case "result_info":
+		return 3, &v.ResultInfo
+	case "success":
+		return 4, &v.Success
+	}
+	return -1, nil
+}
+
+// HistoryInfo Where the page stands in the history, and how good the history is.
+type HistoryInfo struct {
+	// Count How many entries the page holds.
+	Count int `json:"count,omitzero"`
+
+	// Cursor Asks for the next page. Absent, null or empty on the last page.
+	Cursor string `json:"cursor,omitempty,omitzero"`
+
+	// HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that entries about other resources of the same kind can be among those listed. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
+	HistoryStatus HistoryStatus `json:"history_status,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *HistoryInfo) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "count":
+		return 0, &v.Count
+	case "cursor":
+		return 1, &v.Cursor
+	case "history_status":
+		return 2, &v.HistoryStatus
+	}
+	return -1, nil
+}
+
+// HistoryPage One page of the history of a resource.
+type HistoryPage struct {
+	// Errors Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
+	Errors Remarks `json:"errors,omitempty,omitzero"`
+
+	// Messages Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
+	Messages Remarks `json:"messages,omitempty,omitzero"`
+
+	// Result The entries of this page. Null and absent mean that it holds none.
+	Result []Entry `json:"result,omitempty,omitzero"`
+
+	// ResultInfo Where the page stands in the history, and how good the history is.
+	ResultInfo HistoryInfo `json:"result_info,omitzero"`
+
+	// Success Always true under status 200. Only then is the page an answer.
+	Success bool `json:"success,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *HistoryPage) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "errors":
+		return 0, &v.Errors
+	case "messages":
+		return 1, &v.Messages
+	case "result":
+		return 2, &v.Result
+	case "result_info":
+		return 3, &v.ResultInfo
+	case "success":
+		return 4, &v.Success
+	}
+	return -1, nil
+}
+
+// HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that entries about other resources of the same kind can be among those listed. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
+type HistoryStatus = string
 
 // Message One error or remark.
 type Message struct {
@@ -391,6 +538,109 @@ func (v *Message) Member(name []byte) (number int, field any) {
 		return 0, &v.Code
 	case "message":
 		return 1, &v.Message
+	}
+	return -1, nil
+}
+
+// Moment An RFC 3339 time with any offset and any number of fractional digits.
+type Moment = string
+
+// Organization The organization in which the action took place.
+type Organization struct {
+	// ID Identifies the organization.
+	ID string `json:"id,omitempty,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Organization) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "id":
+		return 0, &v.ID
+	}
+	return -1, nil
+}
+
+// OrganizationActorType The kinds of actor that a filter accepts in the log of an organization.
+type OrganizationActorType string
+
+// OrganizationResourceScope The scopes of a resource that a filter accepts in the log of an organization.
+type OrganizationResourceScope string
+
+// Product A product.
+type Product struct {
+	// Label What people call the product.
+	Label string `json:"label,omitempty,omitzero"`
+
+	// Value The product as `resource.product` has it, and as the filter `resource_product` takes it.
+	Value string `json:"value,omitempty,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *Product) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "label":
+		return 0, &v.Label
+	case "value":
+		return 1, &v.Value
+	}
+	return -1, nil
+}
+
+// ProductCategory A product category, and the products that it stands for.
+type ProductCategory struct {
+	// Label What people call the category.
+	Label string `json:"label,omitempty,omitzero"`
+
+	// Products The products of the category.
+	Products []Product `json:"products,omitempty,omitzero"`
+
+	// Value The category as the filter `product_category` takes it.
+	Value string `json:"value,omitempty,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *ProductCategory) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "label":
+		return 0, &v.Label
+	case "products":
+		return 1, &v.Products
+	case "value":
+		return 2, &v.Value
+	}
+	return -1, nil
+}
+
+// ProductCategoryList All product categories.
+type ProductCategoryList struct {
+	// Errors Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
+	Errors Remarks `json:"errors,omitempty,omitzero"`
+
+	// Messages Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
+	Messages Remarks `json:"messages,omitempty,omitzero"`
+
+	// Result The product categories. Null and absent mean that there are none.
+	Result []ProductCategory `json:"result,omitempty,omitzero"`
+
+	// Success Always true under status 200. Only then is this an answer.
+	Success bool `json:"success,omitzero"`
+}
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none.
+func (v *ProductCategoryList) Member(name []byte) (number int, field any) {
+	switch string(name) {
+	case "errors":
+		return 0, &v.Errors
+	case "messages":
+		return 1, &v.Messages
+	case "result":
+		return 2, &v.Result
+	case "success":
+		return 3, &v.Success
 	}
 	return -1, nil
 }
@@ -431,6 +681,9 @@ func (v *Raw) Member(name []byte) (number int, field any) {
 	return -1, nil
 }
 
+// Remarks Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
+type Remarks = json.RawMessage
+
 // Resource What the action changed. Fields beyond the listed ones occur, such as `value`.
 type Resource struct {
 	// ID Identifies the resource.
@@ -445,7 +698,7 @@ type Resource struct {
 	// Response What the change answered. Any JSON value.
 	Response json.RawMessage `json:"response,omitempty,omitzero"`
 
-	// Scope The scope of the resource: an object in the reference, and mostly one of the listed strings in practice. Any JSON value.
+	// Scope The scope of the resource: an object in the reference, and mostly one of the listed strings in practice. Any JSON value. In the log of an organization it is `organizations`.
 	Scope json.RawMessage `json:"scope,omitempty,omitzero"`
 
 	// Type The kind of resource.
@@ -485,6 +738,9 @@ type ResultInfo struct {
 
 	// Cursors The place where Cloudflare's published specification puts the cursor. It counts only where `cursor` is not there.
 	Cursors Cursors `json:"cursors,omitempty,omitzero"`
+
+	// HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that entries about other resources of the same kind can be among those listed. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
+	HistoryStatus HistoryStatus `json:"history_status,omitempty,omitzero"`
 }
 
 // Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
@@ -497,6 +753,8 @@ func (v *ResultInfo) Member(name []byte) (number int, field any) {
 		return 1, &v.Cursor
 	case "cursors":
 		return 2, &v.Cursors
+	case "history_status":
+		return 3, &v.HistoryStatus
 	}
 	return -1, nil
 }
@@ -528,11 +786,17 @@ func (v *Zone) Member(name []byte) (number int, field any) {
 // AccountID defines model for AccountID.
 type AccountID = string
 
+// ActionTime An RFC 3339 time with any offset and any number of fractional digits.
+type ActionTime = Moment
+
 // Before One end of the window: a date, which means midnight UTC at its start, or an RFC 3339 time with any offset and any number of fractional digits.
 type Before = TimeBound
 
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// EntryID defines model for EntryID.
+type EntryID = string
 
 // FilterAccountName defines model for FilterAccountName.
 type FilterAccountName = []string
@@ -606,6 +870,21 @@ type FilterID = []string
 // FilterIDNot defines model for FilterIDNot.
 type FilterIDNot = []string
 
+// FilterOrganizationActorType defines model for FilterOrganizationActorType.
+type FilterOrganizationActorType = []string
+
+// FilterOrganizationActorTypeNot defines model for FilterOrganizationActorTypeNot.
+type FilterOrganizationActorTypeNot = []string
+
+// FilterOrganizationResourceScope defines model for FilterOrganizationResourceScope.
+type FilterOrganizationResourceScope = []string
+
+// FilterOrganizationResourceScopeNot defines model for FilterOrganizationResourceScopeNot.
+type FilterOrganizationResourceScopeNot = []string
+
+// FilterProductCategory defines model for FilterProductCategory.
+type FilterProductCategory = []string
+
 // FilterRawCFRayID defines model for FilterRawCFRayID.
 type FilterRawCFRayID = []string
 
@@ -669,6 +948,9 @@ type FilterZoneNameNot = []string
 // Limit defines model for Limit.
 type Limit = int
 
+// OrganizationID defines model for OrganizationID.
+type OrganizationID = string
+
 // Since One end of the window: a date, which means midnight UTC at its start, or an RFC 3339 time with any offset and any number of fractional digits.
 type Since = TimeBound
 
@@ -677,6 +959,9 @@ type BadRequest = ErrorEnvelope
 
 // Forbidden What the service answers instead of a page.
 type Forbidden = ErrorEnvelope
+
+// HistoryNotFound What the service answers instead of a history.
+type HistoryNotFound = HistoryFailure
 
 // NotFound What the service answers instead of a page.
 type NotFound = ErrorEnvelope
@@ -714,6 +999,7 @@ type Parameter struct {
 	Enum        []string // the allowed values; nil for any
 	Example     string   // a value that is right; "" where the contract gives none
 	Field       string   // for a filter: the path of the field that it looks at, such as "actor.email"
+	Joins       string   // for a filter whose values name sets of values: the filter that it adds them to; "" for others
 }
 
 // A Field describes one field of a row of the result as the contract states it.
@@ -724,6 +1010,23 @@ type Field struct {
 	Format      string   // its format, such as "date-time"; "" for any
 	Column      int      // its column in tabular output, counted from 1; 0 where it has none yet
 	Known       []string // the documented values, where there are such; others occur
+}
+
+// Operations are all operations of the API.
+var Operations = []*Operation{
+	&ListAccountAuditLogsOperation,
+	&ListAccountAuditLogProductCategoriesOperation,
+	&GetAccountAuditLogHistoryOperation,
+	&ListOrganizationAuditLogsOperation,
+	&GetOrganizationAuditLogHistoryOperation,
+}
+
+// A Listing leads to the parameters that every operation has which lists entries, to be read or changed.
+type Listing struct {
+	Since, Before *TimeBound
+	Cursor        **Cursor
+	Direction     **Direction
+	Limit         **Limit
 }
 
 // ListAccountAuditLogsParams defines parameters for ListAccountAuditLogs.
@@ -737,7 +1040,7 @@ type ListAccountAuditLogsParams struct {
 	// Cursor Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. The default is not documented; always send it.
+	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.
 	Direction *Direction `form:"direction,omitempty" json:"direction,omitempty"`
 
 	// Limit The largest number of entries that a page may hold. A page can be shorter without being the last.
@@ -814,6 +1117,9 @@ type ListAccountAuditLogsParams struct {
 
 	// AuditLogIDNot Leave out entries whose audit log ID is any of these. The same filter as `id`, under a second name.
 	AuditLogIDNot FilterAuditLogIDNot `form:"audit_log_id.not,omitempty" json:"audit_log_id.not,omitempty"`
+
+	// ProductCategory Keep only entries whose product category is one of these. A category stands for several products, which join those of `resource_product`: an entry with any of them is kept. Capital letters do not matter, and an unknown category is refused with status 400.
+	ProductCategory FilterProductCategory `form:"product_category,omitempty" json:"product_category,omitempty"`
 
 	// RawCFRayID Keep only entries whose Cloudflare Ray ID is one of these.
 	RawCFRayID FilterRawCFRayID `form:"raw_cf_ray_id,omitempty" json:"raw_cf_ray_id,omitempty"`
@@ -928,6 +1234,8 @@ func (p *ListAccountAuditLogsParams) Filter(name string) *[]string {
 		return &p.AuditLogID
 	case "audit_log_id.not":
 		return &p.AuditLogIDNot
+	case "product_category":
+		return &p.ProductCategory
 	case "raw_cf_ray_id":
 		return &p.RawCFRayID
 	case "raw_cf_ray_id.not":
@@ -970,6 +1278,17 @@ func (p *ListAccountAuditLogsParams) Filter(name string) *[]string {
 		return &p.ZoneNameNot
 	}
 	return nil
+}
+
+// Listing returns the parameters that every listing has.
+func (p *ListAccountAuditLogsParams) Listing() Listing {
+	return Listing{
+		Since:     &p.Since,
+		Before:    &p.Before,
+		Cursor:    &p.Cursor,
+		Direction: &p.Direction,
+		Limit:     &p.Limit,
+	}
 }
 
 // ListAccountAuditLogsOperation describes the operation listAccountAuditLogs.
@@ -1024,7 +1343,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Name:        "direction",
 			In:          "query",
 			GoName:      "Direction",
-			Description: "The order of the entries by time: `asc` from the oldest, `desc` from the newest. The default is not documented; always send it.",
+			Description: "The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.",
 			Type:        "string",
 			Required:    false,
 			Repeated:    false,
@@ -1290,6 +1609,18 @@ var ListAccountAuditLogsOperation = Operation{
 			Field:       "id",
 		},
 		{
+			Name:        "product_category",
+			In:          "query",
+			GoName:      "ProductCategory",
+			Description: "Keep only entries whose product category is one of these. A category stands for several products, which join those of `resource_product`: an entry with any of them is kept. Capital letters do not matter, and an unknown category is refused with status 400.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Example:     "zerotrust",
+			Field:       "resource.product",
+			Joins:       "resource_product",
+		},
+		{
 			Name:        "raw_cf_ray_id",
 			In:          "query",
 			GoName:      "RawCFRayID",
@@ -1507,6 +1838,7 @@ var ListAccountAuditLogsOperation = Operation{
 		{Path: "actor.token_name", Description: "The API token's name, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 13},
 		{Path: "actor.type", Description: "The kind of actor.", Format: "", Type: "string", Column: 14, Known: []string{"account", "cloudflare_admin", "system", "user"}},
 		{Path: "id", Description: "Identifies the entry.", Format: "", Type: "string", Column: 2},
+		{Path: "organization.id", Description: "Identifies the organization.", Format: "", Type: "string", Column: 28},
 		{Path: "raw.cf_ray_id", Description: "The Ray ID of the request.", Format: "", Type: "string", Column: 15},
 		{Path: "raw.method", Description: "The HTTP method.", Format: "", Type: "string", Column: 16},
 		{Path: "raw.status_code", Description: "The HTTP status that the API answered.", Format: "", Type: "integer", Column: 17},
@@ -1516,7 +1848,1049 @@ var ListAccountAuditLogsOperation = Operation{
 		{Path: "resource.product", Description: "The Cloudflare product to which the resource belongs.", Format: "", Type: "string", Column: 21},
 		{Path: "resource.request", Description: "What was sent to change the resource. Any JSON value.", Format: "", Column: 22},
 		{Path: "resource.response", Description: "What the change answered. Any JSON value.", Format: "", Column: 23},
-		{Path: "resource.scope", Description: "The scope of the resource: an object in the reference, and mostly one of the listed strings in practice. Any JSON value.", Format: "", Column: 24, Known: []string{"accounts", "user", "zones", "memberships"}},
+		{Path: "resource.scope", Description: "The scope of the resource: an object in the reference, and mostly one of the listed strings in practice. Any JSON value. In the log of an organization it is `organizations`.", Format: "", Column: 24, Known: []string{"accounts", "user", "zones", "memberships", "organizations"}},
+		{Path: "resource.type", Description: "The kind of resource.", Format: "", Type: "string", Column: 25},
+		{Path: "zone.id", Description: "Identifies the zone.", Format: "", Type: "string", Column: 26},
+		{Path: "zone.name", Description: "The zone's domain name.", Format: "", Type: "string", Column: 27},
+	},
+}
+
+// ListAccountAuditLogProductCategoriesOperation describes the operation listAccountAuditLogProductCategories.
+var ListAccountAuditLogProductCategoriesOperation = Operation{
+	ID:     "listAccountAuditLogProductCategories",
+	Method: "GET",
+	Path:   "/accounts/{account_id}/logs/audit/product_categories",
+	Parameters: []Parameter{
+		{
+			Name:        "account_id",
+			In:          "path",
+			GoName:      "AccountID",
+			Description: "The account whose audit log is read, as 32 hexadecimal digits.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Pattern:     "^[0-9a-fA-F]{32}$",
+			Example:     "4bb334f7c94c4a29a045f03944f072e5",
+		},
+	},
+	Fields: []Field{
+		{Path: "label", Description: "What people call the category.", Format: "", Type: "string"},
+		{Path: "products", Description: "The products of the category.", Format: "", Type: "array"},
+		{Path: "value", Description: "The category as the filter `product_category` takes it.", Format: "", Type: "string"},
+	},
+}
+
+// GetAccountAuditLogHistoryParams defines parameters for GetAccountAuditLogHistory.
+type GetAccountAuditLogHistoryParams struct {
+	// ActionTime The `action.time` of the entry whose history is wanted. The service looks for the entry around it.
+	ActionTime ActionTime `form:"action_time" json:"action_time"`
+
+	// Since The older end of the window: only entries newer than this are listed. Whether an entry at exactly this time is part of the window is not documented.
+	Since Since `form:"since" json:"since"`
+
+	// Before The newer end of the window: only entries older than this are listed. Whether an entry at exactly this time is part of the window is not documented.
+	Before Before `form:"before" json:"before"`
+
+	// Cursor Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.
+	Direction *Direction `form:"direction,omitempty" json:"direction,omitempty"`
+
+	// Limit The largest number of entries that a page may hold. A page can be shorter without being the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// Filter returns the values of the filter with the given name on the wire, to be read or changed; nil where there is
+// no such filter.
+func (p *GetAccountAuditLogHistoryParams) Filter(name string) *[]string {
+	switch name {
+	}
+	return nil
+}
+
+// Listing returns the parameters that every listing has.
+func (p *GetAccountAuditLogHistoryParams) Listing() Listing {
+	return Listing{
+		Since:     &p.Since,
+		Before:    &p.Before,
+		Cursor:    &p.Cursor,
+		Direction: &p.Direction,
+		Limit:     &p.Limit,
+	}
+}
+
+// GetAccountAuditLogHistoryOperation describes the operation getAccountAuditLogHistory.
+var GetAccountAuditLogHistoryOperation = Operation{
+	ID:     "getAccountAuditLogHistory",
+	Method: "GET",
+	Path:   "/accounts/{account_id}/logs/audit/{id}/history",
+	Parameters: []Parameter{
+		{
+			Name:        "account_id",
+			In:          "path",
+			GoName:      "AccountID",
+			Description: "The account whose audit log is read, as 32 hexadecimal digits.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Pattern:     "^[0-9a-fA-F]{32}$",
+			Example:     "4bb334f7c94c4a29a045f03944f072e5",
+		},
+		{
+			Name:        "id",
+			In:          "path",
+			GoName:      "ID",
+			Description: "The `id` of the entry whose history is wanted. It is published as a UUID; the reference shows other IDs too.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Pattern:     "^[0-9A-Za-z_-]+$",
+			Example:     "f174be97-19b1-40d6-954d-70cd5fbd52db",
+		},
+		{
+			Name:        "action_time",
+			In:          "query",
+			GoName:      "ActionTime",
+			Description: "The `action.time` of the entry whose history is wanted. The service looks for the entry around it.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Formats:     []string{"date-time"},
+			Example:     "2024-10-30T15:00:00Z",
+		},
+		{
+			Name:        "since",
+			In:          "query",
+			GoName:      "Since",
+			Description: "The older end of the window: only entries newer than this are listed. Whether an entry at exactly this time is part of the window is not documented.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Formats:     []string{"date", "date-time"},
+			Example:     "2024-10-30T00:00:00Z",
+		},
+		{
+			Name:        "before",
+			In:          "query",
+			GoName:      "Before",
+			Description: "The newer end of the window: only entries older than this are listed. Whether an entry at exactly this time is part of the window is not documented.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Formats:     []string{"date", "date-time"},
+			Example:     "2024-10-31",
+		},
+		{
+			Name:        "cursor",
+			In:          "query",
+			GoName:      "Cursor",
+			Description: "Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    false,
+		},
+		{
+			Name:        "direction",
+			In:          "query",
+			GoName:      "Direction",
+			Description: "The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    false,
+			Enum:        []string{"asc", "desc"},
+		},
+		{
+			Name:        "limit",
+			In:          "query",
+			GoName:      "Limit",
+			Description: "The largest number of entries that a page may hold. A page can be shorter without being the last.",
+			Type:        "integer",
+			Required:    false,
+			Repeated:    false,
+			Min:         1,
+			Max:         1000,
+		},
+	},
+	Fields: []Field{
+		{Path: "account.id", Description: "Identifies the account.", Format: "", Type: "string", Column: 3},
+		{Path: "account.name", Description: "What the account is called.", Format: "", Type: "string", Column: 4},
+		{Path: "action.description", Description: "The action in a few words.", Format: "", Type: "string", Column: 5},
+		{Path: "action.result", Description: "How the action ended. Empty values occur.", Format: "", Type: "string", Column: 6, Known: []string{"success", "failure"}},
+		{Path: "action.time", Description: "When the action was recorded.", Format: "date-time", Type: "string", Column: 1},
+		{Path: "action.type", Description: "The kind of action in one word. Values beyond the listed ones occur, such as `login`.", Format: "", Type: "string", Column: 7, Known: []string{"create", "delete", "view", "update"}},
+		{Path: "actor.context", Description: "How the actor signed in. Values beyond the listed ones occur, such as `api`.", Format: "", Type: "string", Column: 9, Known: []string{"api_key", "api_token", "dash", "oauth", "origin_ca_key"}},
+		{Path: "actor.email", Description: "The actor's email address.", Format: "", Type: "string", Column: 10},
+		{Path: "actor.id", Description: "Identifies the actor. For a person this is the user ID.", Format: "", Type: "string", Column: 8},
+		{Path: "actor.ip_address", Description: "The address from which the request came.", Format: "", Type: "string", Column: 11},
+		{Path: "actor.token_id", Description: "The API token's ID, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 12},
+		{Path: "actor.token_name", Description: "The API token's name, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 13},
+		{Path: "actor.type", Description: "The kind of actor.", Format: "", Type: "string", Column: 14, Known: []string{"account", "cloudflare_admin", "system", "user"}},
+		{Path: "id", Description: "Identifies the entry.", Format: "", Type: "string", Column: 2},
+		{Path: "organization.id", Description: "Identifies the organization.", Format: "", Type: "string", Column: 28},
+		{Path: "raw.cf_ray_id", Description: "The Ray ID of the request.", Format: "", Type: "string", Column: 15},
+		{Path: "raw.method", Description: "The HTTP method.", Format: "", Type: "string", Column: 16},
+		{Path: "raw.status_code", Description: "The HTTP status that the API answered.", Format: "", Type: "integer", Column: 17},
+		{Path: "raw.uri", Description: "The URI that was asked for.", Format: "", Type: "string", Column: 18},
+		{Path: "raw.user_agent", Description: "What the client called itself.", Format: "", Type: "string", Column: 19},
+		{Path: "resource.id", Description: "Identifies the resource.", Format: "", Type: "string", Column: 20},
+		{Path: "resource.product", Description: "The Cloudflare product to which the resource belongs.", Format: "", Type: "string", Column: 21},
+		{Path: "resource.request", Description: "What was sent to change the resource. Any JSON value.", Format: "", Column: 22},
+		{Path: "resource.response", Description: "What the change answered. Any JSON value.", Format: "", Column: 23},
+		{Path: "resource.scope", Description: "The scope of the resource: an object in the reference, and mostly one of the listed strings in practice. Any JSON value. In the log of an organization it is `organizations`.", Format: "", Column: 24, Known: []string{"accounts", "user", "zones", "memberships", "organizations"}},
+		{Path: "resource.type", Description: "The kind of resource.", Format: "", Type: "string", Column: 25},
+		{Path: "zone.id", Description: "Identifies the zone.", Format: "", Type: "string", Column: 26},
+		{Path: "zone.name", Description: "The zone's domain name.", Format: "", Type: "string", Column: 27},
+	},
+}
+
+// ListOrganizationAuditLogsParams defines parameters for ListOrganizationAuditLogs.
+type ListOrganizationAuditLogsParams struct {
+	// Since The older end of the window: only entries newer than this are listed. Whether an entry at exactly this time is part of the window is not documented.
+	Since Since `form:"since" json:"since"`
+
+	// Before The newer end of the window: only entries older than this are listed. Whether an entry at exactly this time is part of the window is not documented.
+	Before Before `form:"before" json:"before"`
+
+	// Cursor Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.
+	Direction *Direction `form:"direction,omitempty" json:"direction,omitempty"`
+
+	// Limit The largest number of entries that a page may hold. A page can be shorter without being the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// ID Keep only entries whose audit log ID is one of these. The entry's own identifier. The service offers the same filter a second time as `audit_log_id`.
+	ID FilterID `form:"id,omitempty" json:"id,omitempty"`
+
+	// IDNot Leave out entries whose audit log ID is any of these. The entry's own identifier. The service offers the same filter a second time as `audit_log_id`.
+	IDNot FilterIDNot `form:"id.not,omitempty" json:"id.not,omitempty"`
+
+	// ActionResult Keep only entries whose outcome is one of these.
+	ActionResult FilterActionResult `form:"action_result,omitempty" json:"action_result,omitempty"`
+
+	// ActionResultNot Leave out entries whose outcome is any of these.
+	ActionResultNot FilterActionResultNot `form:"action_result.not,omitempty" json:"action_result.not,omitempty"`
+
+	// ActionType Keep only entries whose kind of action is one of these.
+	ActionType FilterActionType `form:"action_type,omitempty" json:"action_type,omitempty"`
+
+	// ActionTypeNot Leave out entries whose kind of action is any of these.
+	ActionTypeNot FilterActionTypeNot `form:"action_type.not,omitempty" json:"action_type.not,omitempty"`
+
+	// ActorContext Keep only entries whose way in which the actor signed in is one of these.
+	ActorContext FilterActorContext `form:"actor_context,omitempty" json:"actor_context,omitempty"`
+
+	// ActorContextNot Leave out entries whose way in which the actor signed in is any of these.
+	ActorContextNot FilterActorContextNot `form:"actor_context.not,omitempty" json:"actor_context.not,omitempty"`
+
+	// ActorEmail Keep only entries whose actor's email address is one of these.
+	ActorEmail FilterActorEmail `form:"actor_email,omitempty" json:"actor_email,omitempty"`
+
+	// ActorEmailNot Leave out entries whose actor's email address is any of these.
+	ActorEmailNot FilterActorEmailNot `form:"actor_email.not,omitempty" json:"actor_email.not,omitempty"`
+
+	// ActorID Keep only entries whose actor ID is one of these. For a person this is the user ID, for an account-owned actor the account ID.
+	ActorID FilterActorID `form:"actor_id,omitempty" json:"actor_id,omitempty"`
+
+	// ActorIDNot Leave out entries whose actor ID is any of these. For a person this is the user ID, for an account-owned actor the account ID.
+	ActorIDNot FilterActorIDNot `form:"actor_id.not,omitempty" json:"actor_id.not,omitempty"`
+
+	// ActorIPAddress Keep only entries whose actor's IP address is one of these.
+	ActorIPAddress FilterActorIPAddress `form:"actor_ip_address,omitempty" json:"actor_ip_address,omitempty"`
+
+	// ActorIPAddressNot Leave out entries whose actor's IP address is any of these.
+	ActorIPAddressNot FilterActorIPAddressNot `form:"actor_ip_address.not,omitempty" json:"actor_ip_address.not,omitempty"`
+
+	// ActorTokenID Keep only entries whose API token ID is one of these. Set only where the actor came through an API token or OAuth.
+	ActorTokenID FilterActorTokenID `form:"actor_token_id,omitempty" json:"actor_token_id,omitempty"`
+
+	// ActorTokenIDNot Leave out entries whose API token ID is any of these. Set only where the actor came through an API token or OAuth.
+	ActorTokenIDNot FilterActorTokenIDNot `form:"actor_token_id.not,omitempty" json:"actor_token_id.not,omitempty"`
+
+	// ActorTokenName Keep only entries whose API token name is one of these. Set only where the actor came through an API token or OAuth.
+	ActorTokenName FilterActorTokenName `form:"actor_token_name,omitempty" json:"actor_token_name,omitempty"`
+
+	// ActorTokenNameNot Leave out entries whose API token name is any of these. Set only where the actor came through an API token or OAuth.
+	ActorTokenNameNot FilterActorTokenNameNot `form:"actor_token_name.not,omitempty" json:"actor_token_name.not,omitempty"`
+
+	// ActorType Keep only entries whose kind of actor is one of these.
+	ActorType FilterOrganizationActorType `form:"actor_type,omitempty" json:"actor_type,omitempty"`
+
+	// ActorTypeNot Leave out entries whose kind of actor is any of these.
+	ActorTypeNot FilterOrganizationActorTypeNot `form:"actor_type.not,omitempty" json:"actor_type.not,omitempty"`
+
+	// RawCFRayID Keep only entries whose Cloudflare Ray ID is one of these.
+	RawCFRayID FilterRawCFRayID `form:"raw_cf_ray_id,omitempty" json:"raw_cf_ray_id,omitempty"`
+
+	// RawCFRayIDNot Leave out entries whose Cloudflare Ray ID is any of these.
+	RawCFRayIDNot FilterRawCFRayIDNot `form:"raw_cf_ray_id.not,omitempty" json:"raw_cf_ray_id.not,omitempty"`
+
+	// RawMethod Keep only entries whose HTTP method is one of these.
+	RawMethod FilterRawMethod `form:"raw_method,omitempty" json:"raw_method,omitempty"`
+
+	// RawMethodNot Leave out entries whose HTTP method is any of these.
+	RawMethodNot FilterRawMethodNot `form:"raw_method.not,omitempty" json:"raw_method.not,omitempty"`
+
+	// RawStatusCode Keep only entries whose HTTP status code is one of these.
+	RawStatusCode FilterRawStatusCode `form:"raw_status_code,omitempty" json:"raw_status_code,omitempty"`
+
+	// RawStatusCodeNot Leave out entries whose HTTP status code is any of these.
+	RawStatusCodeNot FilterRawStatusCodeNot `form:"raw_status_code.not,omitempty" json:"raw_status_code.not,omitempty"`
+
+	// RawURI Keep only entries whose request URI is one of these.
+	RawURI FilterRawURI `form:"raw_uri,omitempty" json:"raw_uri,omitempty"`
+
+	// RawURINot Leave out entries whose request URI is any of these.
+	RawURINot FilterRawURINot `form:"raw_uri.not,omitempty" json:"raw_uri.not,omitempty"`
+
+	// ResourceID Keep only entries whose resource ID is one of these.
+	ResourceID FilterResourceID `form:"resource_id,omitempty" json:"resource_id,omitempty"`
+
+	// ResourceIDNot Leave out entries whose resource ID is any of these.
+	ResourceIDNot FilterResourceIDNot `form:"resource_id.not,omitempty" json:"resource_id.not,omitempty"`
+
+	// ResourceProduct Keep only entries whose Cloudflare product is one of these.
+	ResourceProduct FilterResourceProduct `form:"resource_product,omitempty" json:"resource_product,omitempty"`
+
+	// ResourceProductNot Leave out entries whose Cloudflare product is any of these.
+	ResourceProductNot FilterResourceProductNot `form:"resource_product.not,omitempty" json:"resource_product.not,omitempty"`
+
+	// ResourceScope Keep only entries whose resource scope is one of these.
+	ResourceScope FilterOrganizationResourceScope `form:"resource_scope,omitempty" json:"resource_scope,omitempty"`
+
+	// ResourceScopeNot Leave out entries whose resource scope is any of these.
+	ResourceScopeNot FilterOrganizationResourceScopeNot `form:"resource_scope.not,omitempty" json:"resource_scope.not,omitempty"`
+
+	// ResourceType Keep only entries whose resource type is one of these.
+	ResourceType FilterResourceType `form:"resource_type,omitempty" json:"resource_type,omitempty"`
+
+	// ResourceTypeNot Leave out entries whose resource type is any of these.
+	ResourceTypeNot FilterResourceTypeNot `form:"resource_type.not,omitempty" json:"resource_type.not,omitempty"`
+}
+
+// Filter returns the values of the filter with the given name on the wire, to be read or changed; nil where there is
+// no such filter.
+func (p *ListOrganizationAuditLogsParams) Filter(name string) *[]string {
+	switch name {
+	case "id":
+		return &p.ID
+	case "id.not":
+		return &p.IDNot
+	case "action_result":
+		return &p.ActionResult
+	case "action_result.not":
+		return &p.ActionResultNot
+	case "action_type":
+		return &p.ActionType
+	case "action_type.not":
+		return &p.ActionTypeNot
+	case "actor_context":
+		return &p.ActorContext
+	case "actor_context.not":
+		return &p.ActorContextNot
+	case "actor_email":
+		return &p.ActorEmail
+	case "actor_email.not":
+		return &p.ActorEmailNot
+	case "actor_id":
+		return &p.ActorID
+	case "actor_id.not":
+		return &p.ActorIDNot
+	case "actor_ip_address":
+		return &p.ActorIPAddress
+	case "actor_ip_address.not":
+		return &p.ActorIPAddressNot
+	case "actor_token_id":
+		return &p.ActorTokenID
+	case "actor_token_id.not":
+		return &p.ActorTokenIDNot
+	case "actor_token_name":
+		return &p.ActorTokenName
+	case "actor_token_name.not":
+		return &p.ActorTokenNameNot
+	case "actor_type":
+		return &p.ActorType
+	case "actor_type.not":
+		return &p.ActorTypeNot
+	case "raw_cf_ray_id":
+		return &p.RawCFRayID
+	case "raw_cf_ray_id.not":
+		return &p.RawCFRayIDNot
+	case "raw_method":
+		return &p.RawMethod
+	case "raw_method.not":
+		return &p.RawMethodNot
+	case "raw_status_code":
+		return &p.RawStatusCode
+	case "raw_status_code.not":
+		return &p.RawStatusCodeNot
+	case "raw_uri":
+		return &p.RawURI
+	case "raw_uri.not":
+		return &p.RawURINot
+	case "resource_id":
+		return &p.ResourceID
+	case "resource_id.not":
+		return &p.ResourceIDNot
+	case "resource_product":
+		return &p.ResourceProduct
+	case "resource_product.not":
+		return &p.ResourceProductNot
+	case "resource_scope":
+		return &p.ResourceScope
+	case "resource_scope.not":
+		return &p.ResourceScopeNot
+	case "resource_type":
+		return &p.ResourceType
+	case "resource_type.not":
+		return &p.ResourceTypeNot
+	}
+	return nil
+}
+
+// Listing returns the parameters that every listing has.
+func (p *ListOrganizationAuditLogsParams) Listing() Listing {
+	return Listing{
+		Since:     &p.Since,
+		Before:    &p.Before,
+		Cursor:    &p.Cursor,
+		Direction: &p.Direction,
+		Limit:     &p.Limit,
+	}
+}
+
+// ListOrganizationAuditLogsOperation describes the operation listOrganizationAuditLogs.
+var ListOrganizationAuditLogsOperation = Operation{
+	ID:     "listOrganizationAuditLogs",
+	Method: "GET",
+	Path:   "/organizations/{organization_id}/logs/audit",
+	Parameters: []Parameter{
+		{
+			Name:        "organization_id",
+			In:          "path",
+			GoName:      "OrganizationID",
+			Description: "The organization whose audit log is read. No form of its ID is documented; the published examples have 32 letters and digits.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Pattern:     "^[0-9A-Za-z_-]+$",
+			Example:     "a67e14daa5f8dceeb91fe5449ba496ef",
+		},
+		{
+			Name:        "since",
+			In:          "query",
+			GoName:      "Since",
+			Description: "The older end of the window: only entries newer than this are listed. Whether an entry at exactly this time is part of the window is not documented.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Formats:     []string{"date", "date-time"},
+			Example:     "2024-10-30T00:00:00Z",
+		},
+		{
+			Name:        "before",
+			In:          "query",
+			GoName:      "Before",
+			Description: "The newer end of the window: only entries older than this are listed. Whether an entry at exactly this time is part of the window is not documented.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Formats:     []string{"date", "date-time"},
+			Example:     "2024-10-31",
+		},
+		{
+			Name:        "cursor",
+			In:          "query",
+			GoName:      "Cursor",
+			Description: "Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    false,
+		},
+		{
+			Name:        "direction",
+			In:          "query",
+			GoName:      "Direction",
+			Description: "The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    false,
+			Enum:        []string{"asc", "desc"},
+		},
+		{
+			Name:        "limit",
+			In:          "query",
+			GoName:      "Limit",
+			Description: "The largest number of entries that a page may hold. A page can be shorter without being the last.",
+			Type:        "integer",
+			Required:    false,
+			Repeated:    false,
+			Min:         1,
+			Max:         1000,
+		},
+		{
+			Name:        "id",
+			In:          "query",
+			GoName:      "ID",
+			Description: "Keep only entries whose audit log ID is one of these. The entry's own identifier. The service offers the same filter a second time as `audit_log_id`.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "id",
+		},
+		{
+			Name:        "id.not",
+			In:          "query",
+			GoName:      "IDNot",
+			Description: "Leave out entries whose audit log ID is any of these. The entry's own identifier. The service offers the same filter a second time as `audit_log_id`.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "id",
+		},
+		{
+			Name:        "action_result",
+			In:          "query",
+			GoName:      "ActionResult",
+			Description: "Keep only entries whose outcome is one of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Enum:        []string{"success", "failure"},
+			Field:       "action.result",
+		},
+		{
+			Name:        "action_result.not",
+			In:          "query",
+			GoName:      "ActionResultNot",
+			Description: "Leave out entries whose outcome is any of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Enum:        []string{"success", "failure"},
+			Field:       "action.result",
+		},
+		{
+			Name:        "action_type",
+			In:          "query",
+			GoName:      "ActionType",
+			Description: "Keep only entries whose kind of action is one of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Enum:        []string{"create", "delete", "view", "update"},
+			Field:       "action.type",
+		},
+		{
+			Name:        "action_type.not",
+			In:          "query",
+			GoName:      "ActionTypeNot",
+			Description: "Leave out entries whose kind of action is any of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Enum:        []string{"create", "delete", "view", "update"},
+			Field:       "action.type",
+		},
+		{
+			Name:        "actor_context",
+			In:          "query",
+			GoName:      "ActorContext",
+			Description: "Keep only entries whose way in which the actor signed in is one of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Enum:        []string{"api_key", "api_token", "dash", "oauth", "origin_ca_key"},
+			Field:       "actor.context",
+		},
+		{
+			Name:        "actor_context.not",
+			In:          "query",
+			GoName:      "ActorContextNot",
+			Description: "Leave out entries whose way in which the actor signed in is any of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Enum:        []string{"api_key", "api_token", "dash", "oauth", "origin_ca_key"},
+			Field:       "actor.context",
+		},
+		{
+			Name:        "actor_email",
+			In:          "query",
+			GoName:      "ActorEmail",
+			Description: "Keep only entries whose actor's email address is one of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "actor.email",
+		},
+		{
+			Name:        "actor_email.not",
+			In:          "query",
+			GoName:      "ActorEmailNot",
+			Description: "Leave out entries whose actor's email address is any of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "actor.email",
+		},
+		{
+			Name:        "actor_id",
+			In:          "query",
+			GoName:      "ActorID",
+			Description: "Keep only entries whose actor ID is one of these. For a person this is the user ID, for an account-owned actor the account ID.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "actor.id",
+		},
+		{
+			Name:        "actor_id.not",
+			In:          "query",
+			GoName:      "ActorIDNot",
+			Description: "Leave out entries whose actor ID is any of these. For a person this is the user ID, for an account-owned actor the account ID.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "actor.id",
+		},
+		{
+			Name:        "actor_ip_address",
+			In:          "query",
+			GoName:      "ActorIPAddress",
+			Description: "Keep only entries whose actor's IP address is one of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "actor.ip_address",
+		},
+		{
+			Name:        "actor_ip_address.not",
+			In:          "query",
+			GoName:      "ActorIPAddressNot",
+			Description: "Leave out entries whose actor's IP address is any of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "actor.ip_address",
+		},
+		{
+			Name:        "actor_token_id",
+			In:          "query",
+			GoName:      "ActorTokenID",
+			Description: "Keep only entries whose API token ID is one of these. Set only where the actor came through an API token or OAuth.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "actor.token_id",
+		},
+		{
+			Name:        "actor_token_id.not",
+			In:          "query",
+			GoName:      "ActorTokenIDNot",
+			Description: "Leave out entries whose API token ID is any of these. Set only where the actor came through an API token or OAuth.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "actor.token_id",
+		},
+		{
+			Name:        "actor_token_name",
+			In:          "query",
+			GoName:      "ActorTokenName",
+			Description: "Keep only entries whose API token name is one of these. Set only where the actor came through an API token or OAuth.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "actor.token_name",
+		},
+		{
+			Name:        "actor_token_name.not",
+			In:          "query",
+			GoName:      "ActorTokenNameNot",
+			Description: "Leave out entries whose API token name is any of these. Set only where the actor came through an API token or OAuth.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "actor.token_name",
+		},
+		{
+			Name:        "actor_type",
+			In:          "query",
+			GoName:      "ActorType",
+			Description: "Keep only entries whose kind of actor is one of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Enum:        []string{"cloudflare_admin", "system", "user"},
+			Field:       "actor.type",
+		},
+		{
+			Name:        "actor_type.not",
+			In:          "query",
+			GoName:      "ActorTypeNot",
+			Description: "Leave out entries whose kind of actor is any of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Enum:        []string{"cloudflare_admin", "system", "user"},
+			Field:       "actor.type",
+		},
+		{
+			Name:        "raw_cf_ray_id",
+			In:          "query",
+			GoName:      "RawCFRayID",
+			Description: "Keep only entries whose Cloudflare Ray ID is one of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "raw.cf_ray_id",
+		},
+		{
+			Name:        "raw_cf_ray_id.not",
+			In:          "query",
+			GoName:      "RawCFRayIDNot",
+			Description: "Leave out entries whose Cloudflare Ray ID is any of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "raw.cf_ray_id",
+		},
+		{
+			Name:        "raw_method",
+			In:          "query",
+			GoName:      "RawMethod",
+			Description: "Keep only entries whose HTTP method is one of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "raw.method",
+		},
+		{
+			Name:        "raw_method.not",
+			In:          "query",
+			GoName:      "RawMethodNot",
+			Description: "Leave out entries whose HTTP method is any of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "raw.method",
+		},
+		{
+			Name:        "raw_status_code",
+			In:          "query",
+			GoName:      "RawStatusCode",
+			Description: "Keep only entries whose HTTP status code is one of these.",
+			Type:        "integer",
+			Required:    false,
+			Repeated:    true,
+			Field:       "raw.status_code",
+		},
+		{
+			Name:        "raw_status_code.not",
+			In:          "query",
+			GoName:      "RawStatusCodeNot",
+			Description: "Leave out entries whose HTTP status code is any of these.",
+			Type:        "integer",
+			Required:    false,
+			Repeated:    true,
+			Field:       "raw.status_code",
+		},
+		{
+			Name:        "raw_uri",
+			In:          "query",
+			GoName:      "RawURI",
+			Description: "Keep only entries whose request URI is one of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "raw.uri",
+		},
+		{
+			Name:        "raw_uri.not",
+			In:          "query",
+			GoName:      "RawURINot",
+			Description: "Leave out entries whose request URI is any of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "raw.uri",
+		},
+		{
+			Name:        "resource_id",
+			In:          "query",
+			GoName:      "ResourceID",
+			Description: "Keep only entries whose resource ID is one of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "resource.id",
+		},
+		{
+			Name:        "resource_id.not",
+			In:          "query",
+			GoName:      "ResourceIDNot",
+			Description: "Leave out entries whose resource ID is any of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "resource.id",
+		},
+		{
+			Name:        "resource_product",
+			In:          "query",
+			GoName:      "ResourceProduct",
+			Description: "Keep only entries whose Cloudflare product is one of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "resource.product",
+		},
+		{
+			Name:        "resource_product.not",
+			In:          "query",
+			GoName:      "ResourceProductNot",
+			Description: "Leave out entries whose Cloudflare product is any of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "resource.product",
+		},
+		{
+			Name:        "resource_scope",
+			In:          "query",
+			GoName:      "ResourceScope",
+			Description: "Keep only entries whose resource scope is one of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Enum:        []string{"organizations"},
+			Field:       "resource.scope",
+		},
+		{
+			Name:        "resource_scope.not",
+			In:          "query",
+			GoName:      "ResourceScopeNot",
+			Description: "Leave out entries whose resource scope is any of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Enum:        []string{"organizations"},
+			Field:       "resource.scope",
+		},
+		{
+			Name:        "resource_type",
+			In:          "query",
+			GoName:      "ResourceType",
+			Description: "Keep only entries whose resource type is one of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "resource.type",
+		},
+		{
+			Name:        "resource_type.not",
+			In:          "query",
+			GoName:      "ResourceTypeNot",
+			Description: "Leave out entries whose resource type is any of these.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    true,
+			Field:       "resource.type",
+		},
+	},
+	Fields: []Field{
+		{Path: "account.id", Description: "Identifies the account.", Format: "", Type: "string", Column: 3},
+		{Path: "account.name", Description: "What the account is called.", Format: "", Type: "string", Column: 4},
+		{Path: "action.description", Description: "The action in a few words.", Format: "", Type: "string", Column: 5},
+		{Path: "action.result", Description: "How the action ended. Empty values occur.", Format: "", Type: "string", Column: 6, Known: []string{"success", "failure"}},
+		{Path: "action.time", Description: "When the action was recorded.", Format: "date-time", Type: "string", Column: 1},
+		{Path: "action.type", Description: "The kind of action in one word. Values beyond the listed ones occur, such as `login`.", Format: "", Type: "string", Column: 7, Known: []string{"create", "delete", "view", "update"}},
+		{Path: "actor.context", Description: "How the actor signed in. Values beyond the listed ones occur, such as `api`.", Format: "", Type: "string", Column: 9, Known: []string{"api_key", "api_token", "dash", "oauth", "origin_ca_key"}},
+		{Path: "actor.email", Description: "The actor's email address.", Format: "", Type: "string", Column: 10},
+		{Path: "actor.id", Description: "Identifies the actor. For a person this is the user ID.", Format: "", Type: "string", Column: 8},
+		{Path: "actor.ip_address", Description: "The address from which the request came.", Format: "", Type: "string", Column: 11},
+		{Path: "actor.token_id", Description: "The API token's ID, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 12},
+		{Path: "actor.token_name", Description: "The API token's name, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 13},
+		{Path: "actor.type", Description: "The kind of actor.", Format: "", Type: "string", Column: 14, Known: []string{"account", "cloudflare_admin", "system", "user"}},
+		{Path: "id", Description: "Identifies the entry.", Format: "", Type: "string", Column: 2},
+		{Path: "organization.id", Description: "Identifies the organization.", Format: "", Type: "string", Column: 28},
+		{Path: "raw.cf_ray_id", Description: "The Ray ID of the request.", Format: "", Type: "string", Column: 15},
+		{Path: "raw.method", Description: "The HTTP method.", Format: "", Type: "string", Column: 16},
+		{Path: "raw.status_code", Description: "The HTTP status that the API answered.", Format: "", Type: "integer", Column: 17},
+		{Path: "raw.uri", Description: "The URI that was asked for.", Format: "", Type: "string", Column: 18},
+		{Path: "raw.user_agent", Description: "What the client called itself.", Format: "", Type: "string", Column: 19},
+		{Path: "resource.id", Description: "Identifies the resource.", Format: "", Type: "string", Column: 20},
+		{Path: "resource.product", Description: "The Cloudflare product to which the resource belongs.", Format: "", Type: "string", Column: 21},
+		{Path: "resource.request", Description: "What was sent to change the resource. Any JSON value.", Format: "", Column: 22},
+		{Path: "resource.response", Description: "What the change answered. Any JSON value.", Format: "", Column: 23},
+		{Path: "resource.scope", Description: "The scope of the resource: an object in the reference, and mostly one of the listed strings in practice. Any JSON value. In the log of an organization it is `organizations`.", Format: "", Column: 24, Known: []string{"accounts", "user", "zones", "memberships", "organizations"}},
+		{Path: "resource.type", Description: "The kind of resource.", Format: "", Type: "string", Column: 25},
+		{Path: "zone.id", Description: "Identifies the zone.", Format: "", Type: "string", Column: 26},
+		{Path: "zone.name", Description: "The zone's domain name.", Format: "", Type: "string", Column: 27},
+	},
+}
+
+// GetOrganizationAuditLogHistoryParams defines parameters for GetOrganizationAuditLogHistory.
+type GetOrganizationAuditLogHistoryParams struct {
+	// ActionTime The `action.time` of the entry whose history is wanted. The service looks for the entry around it.
+	ActionTime ActionTime `form:"action_time" json:"action_time"`
+
+	// Since The older end of the window: only entries newer than this are listed. Whether an entry at exactly this time is part of the window is not documented.
+	Since Since `form:"since" json:"since"`
+
+	// Before The newer end of the window: only entries older than this are listed. Whether an entry at exactly this time is part of the window is not documented.
+	Before Before `form:"before" json:"before"`
+
+	// Cursor Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.
+	Direction *Direction `form:"direction,omitempty" json:"direction,omitempty"`
+
+	// Limit The largest number of entries that a page may hold. A page can be shorter without being the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// Filter returns the values of the filter with the given name on the wire, to be read or changed; nil where there is
+// no such filter.
+func (p *GetOrganizationAuditLogHistoryParams) Filter(name string) *[]string {
+	switch name {
+	}
+	return nil
+}
+
+// Listing returns the parameters that every listing has.
+func (p *GetOrganizationAuditLogHistoryParams) Listing() Listing {
+	return Listing{
+		Since:     &p.Since,
+		Before:    &p.Before,
+		Cursor:    &p.Cursor,
+		Direction: &p.Direction,
+		Limit:     &p.Limit,
+	}
+}
+
+// GetOrganizationAuditLogHistoryOperation describes the operation getOrganizationAuditLogHistory.
+var GetOrganizationAuditLogHistoryOperation = Operation{
+	ID:     "getOrganizationAuditLogHistory",
+	Method: "GET",
+	Path:   "/organizations/{organization_id}/logs/audit/{id}/history",
+	Parameters: []Parameter{
+		{
+			Name:        "organization_id",
+			In:          "path",
+			GoName:      "OrganizationID",
+			Description: "The organization whose audit log is read. No form of its ID is documented; the published examples have 32 letters and digits.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Pattern:     "^[0-9A-Za-z_-]+$",
+			Example:     "a67e14daa5f8dceeb91fe5449ba496ef",
+		},
+		{
+			Name:        "id",
+			In:          "path",
+			GoName:      "ID",
+			Description: "The `id` of the entry whose history is wanted. It is published as a UUID; the reference shows other IDs too.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Pattern:     "^[0-9A-Za-z_-]+$",
+			Example:     "f174be97-19b1-40d6-954d-70cd5fbd52db",
+		},
+		{
+			Name:        "action_time",
+			In:          "query",
+			GoName:      "ActionTime",
+			Description: "The `action.time` of the entry whose history is wanted. The service looks for the entry around it.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Formats:     []string{"date-time"},
+			Example:     "2024-10-30T15:00:00Z",
+		},
+		{
+			Name:        "since",
+			In:          "query",
+			GoName:      "Since",
+			Description: "The older end of the window: only entries newer than this are listed. Whether an entry at exactly this time is part of the window is not documented.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Formats:     []string{"date", "date-time"},
+			Example:     "2024-10-30T00:00:00Z",
+		},
+		{
+			Name:        "before",
+			In:          "query",
+			GoName:      "Before",
+			Description: "The newer end of the window: only entries older than this are listed. Whether an entry at exactly this time is part of the window is not documented.",
+			Type:        "string",
+			Required:    true,
+			Repeated:    false,
+			Formats:     []string{"date", "date-time"},
+			Example:     "2024-10-31",
+		},
+		{
+			Name:        "cursor",
+			In:          "query",
+			GoName:      "Cursor",
+			Description: "Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    false,
+		},
+		{
+			Name:        "direction",
+			In:          "query",
+			GoName:      "Direction",
+			Description: "The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.",
+			Type:        "string",
+			Required:    false,
+			Repeated:    false,
+			Enum:        []string{"asc", "desc"},
+		},
+		{
+			Name:        "limit",
+			In:          "query",
+			GoName:      "Limit",
+			Description: "The largest number of entries that a page may hold. A page can be shorter without being the last.",
+			Type:        "integer",
+			Required:    false,
+			Repeated:    false,
+			Min:         1,
+			Max:         1000,
+		},
+	},
+	Fields: []Field{
+		{Path: "account.id", Description: "Identifies the account.", Format: "", Type: "string", Column: 3},
+		{Path: "account.name", Description: "What the account is called.", Format: "", Type: "string", Column: 4},
+		{Path: "action.description", Description: "The action in a few words.", Format: "", Type: "string", Column: 5},
+		{Path: "action.result", Description: "How the action ended. Empty values occur.", Format: "", Type: "string", Column: 6, Known: []string{"success", "failure"}},
+		{Path: "action.time", Description: "When the action was recorded.", Format: "date-time", Type: "string", Column: 1},
+		{Path: "action.type", Description: "The kind of action in one word. Values beyond the listed ones occur, such as `login`.", Format: "", Type: "string", Column: 7, Known: []string{"create", "delete", "view", "update"}},
+		{Path: "actor.context", Description: "How the actor signed in. Values beyond the listed ones occur, such as `api`.", Format: "", Type: "string", Column: 9, Known: []string{"api_key", "api_token", "dash", "oauth", "origin_ca_key"}},
+		{Path: "actor.email", Description: "The actor's email address.", Format: "", Type: "string", Column: 10},
+		{Path: "actor.id", Description: "Identifies the actor. For a person this is the user ID.", Format: "", Type: "string", Column: 8},
+		{Path: "actor.ip_address", Description: "The address from which the request came.", Format: "", Type: "string", Column: 11},
+		{Path: "actor.token_id", Description: "The API token's ID, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 12},
+		{Path: "actor.token_name", Description: "The API token's name, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 13},
+		{Path: "actor.type", Description: "The kind of actor.", Format: "", Type: "string", Column: 14, Known: []string{"account", "cloudflare_admin", "system", "user"}},
+		{Path: "id", Description: "Identifies the entry.", Format: "", Type: "string", Column: 2},
+		{Path: "organization.id", Description: "Identifies the organization.", Format: "", Type: "string", Column: 28},
+		{Path: "raw.cf_ray_id", Description: "The Ray ID of the request.", Format: "", Type: "string", Column: 15},
+		{Path: "raw.method", Description: "The HTTP method.", Format: "", Type: "string", Column: 16},
+		{Path: "raw.status_code", Description: "The HTTP status that the API answered.", Format: "", Type: "integer", Column: 17},
+		{Path: "raw.uri", Description: "The URI that was asked for.", Format: "", Type: "string", Column: 18},
+		{Path: "raw.user_agent", Description: "What the client called itself.", Format: "", Type: "string", Column: 19},
+		{Path: "resource.id", Description: "Identifies the resource.", Format: "", Type: "string", Column: 20},
+		{Path: "resource.product", Description: "The Cloudflare product to which the resource belongs.", Format: "", Type: "string", Column: 21},
+		{Path: "resource.request", Description: "What was sent to change the resource. Any JSON value.", Format: "", Column: 22},
+		{Path: "resource.response", Description: "What the change answered. Any JSON value.", Format: "", Column: 23},
+		{Path: "resource.scope", Description: "The scope of the resource: an object in the reference, and mostly one of the listed strings in practice. Any JSON value. In the log of an organization it is `organizations`.", Format: "", Column: 24, Known: []string{"accounts", "user", "zones", "memberships", "organizations"}},
 		{Path: "resource.type", Description: "The kind of resource.", Format: "", Type: "string", Column: 25},
 		{Path: "zone.id", Description: "Identifies the zone.", Format: "", Type: "string", Column: 26},
 		{Path: "zone.name", Description: "The zone's domain name.", Format: "", Type: "string", Column: 27},
@@ -1603,6 +2977,34 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /accounts/{account_id}/logs/audit (the `ListAccountAuditLogs` operationId).
 	ListAccountAuditLogs(ctx context.Context, accountID AccountID, params *ListAccountAuditLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAccountAuditLogProductCategories List the product categories that the filter product_category knows
+	//
+	// Returns the product categories, each with the products that it stands for: values of `resource.product`. All of them come in one answer.
+	//
+	// Corresponds with GET /accounts/{account_id}/logs/audit/product_categories (the `ListAccountAuditLogProductCategories` operationId).
+	ListAccountAuditLogProductCategories(ctx context.Context, accountID AccountID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAccountAuditLogHistory List the entries that concern the same resource as a given one of an account
+	//
+	// Finds an entry by its ID and time, works out which resource it is about, and returns the entries of the window about the same resource, ordered by `action.time`, a page at a time. `result_info.history_status` says how well the resource is known.
+	//
+	// Corresponds with GET /accounts/{account_id}/logs/audit/{id}/history (the `GetAccountAuditLogHistory` operationId).
+	GetAccountAuditLogHistory(ctx context.Context, accountID AccountID, id EntryID, params *GetAccountAuditLogHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOrganizationAuditLogs List the audit log entries of an organization
+	//
+	// Returns the entries of one organization between two points in time, ordered by `action.time`: what was done to the organization itself, and not in its accounts. Pages are as in the listing of an account.
+	//
+	// Corresponds with GET /organizations/{organization_id}/logs/audit (the `ListOrganizationAuditLogs` operationId).
+	ListOrganizationAuditLogs(ctx context.Context, organizationID OrganizationID, params *ListOrganizationAuditLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetOrganizationAuditLogHistory List the entries that concern the same resource as a given one of an organization
+	//
+	// Finds an entry by its ID and time, works out which resource it is about, and returns the entries of the window about the same resource, ordered by `action.time`, a page at a time. `result_info.history_status` says how well the resource is known.
+	//
+	// Corresponds with GET /organizations/{organization_id}/logs/audit/{id}/history (the `GetOrganizationAuditLogHistory` operationId).
+	GetOrganizationAuditLogHistory(ctx context.Context, organizationID OrganizationID, id EntryID, params *GetOrganizationAuditLogHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListAccountAuditLogs List the audit log entries of an account
@@ -1612,6 +3014,74 @@ type ClientInterface interface {
 // Corresponds with GET /accounts/{account_id}/logs/audit (the `ListAccountAuditLogs` operationId).
 func (c *Client) ListAccountAuditLogs(ctx context.Context, accountID AccountID, params *ListAccountAuditLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAccountAuditLogsRequest(c.Server, accountID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAccountAuditLogProductCategories List the product categories that the filter product_category knows
+//
+// Returns the product categories, each with the products that it stands for: values of `resource.product`. All of them come in one answer.
+//
+// Corresponds with GET /accounts/{account_id}/logs/audit/product_categories (the `ListAccountAuditLogProductCategories` operationId).
+func (c *Client) ListAccountAuditLogProductCategories(ctx context.Context, accountID AccountID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAccountAuditLogProductCategoriesRequest(c.Server, accountID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAccountAuditLogHistory List the entries that concern the same resource as a given one of an account
+//
+// Finds an entry by its ID and time, works out which resource it is about, and returns the entries of the window about the same resource, ordered by `action.time`, a page at a time. `result_info.history_status` says how well the resource is known.
+//
+// Corresponds with GET /accounts/{account_id}/logs/audit/{id}/history (the `GetAccountAuditLogHistory` operationId).
+func (c *Client) GetAccountAuditLogHistory(ctx context.Context, accountID AccountID, id EntryID, params *GetAccountAuditLogHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAccountAuditLogHistoryRequest(c.Server, accountID, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOrganizationAuditLogs List the audit log entries of an organization
+//
+// Returns the entries of one organization between two points in time, ordered by `action.time`: what was done to the organization itself, and not in its accounts. Pages are as in the listing of an account.
+//
+// Corresponds with GET /organizations/{organization_id}/logs/audit (the `ListOrganizationAuditLogs` operationId).
+func (c *Client) ListOrganizationAuditLogs(ctx context.Context, organizationID OrganizationID, params *ListOrganizationAuditLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOrganizationAuditLogsRequest(c.Server, organizationID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetOrganizationAuditLogHistory List the entries that concern the same resource as a given one of an organization
+//
+// Finds an entry by its ID and time, works out which resource it is about, and returns the entries of the window about the same resource, ordered by `action.time`, a page at a time. `result_info.history_status` says how well the resource is known.
+//
+// Corresponds with GET /organizations/{organization_id}/logs/audit/{id}/history (the `GetOrganizationAuditLogHistory` operationId).
+func (c *Client) GetOrganizationAuditLogHistory(ctx context.Context, organizationID OrganizationID, id EntryID, params *GetOrganizationAuditLogHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetOrganizationAuditLogHistoryRequest(c.Server, organizationID, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1997,6 +3467,18 @@ func NewListAccountAuditLogsRequest(server string, accountID AccountID, params *
 
 		}
 
+		if params.ProductCategory != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "product_category", params.ProductCategory, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.RawCFRayID != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "raw_cf_ray_id", params.RawCFRayID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
@@ -2228,6 +3710,805 @@ func NewListAccountAuditLogsRequest(server string, accountID AccountID, params *
 		if params.ZoneNameNot != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "zone_name.not", params.ZoneNameNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAccountAuditLogProductCategoriesRequest constructs an http.Request for the ListAccountAuditLogProductCategories method
+func NewListAccountAuditLogProductCategoriesRequest(server string, accountID AccountID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "account_id", accountID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/accounts/%s/logs/audit/product_categories", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetAccountAuditLogHistoryRequest constructs an http.Request for the GetAccountAuditLogHistory method
+func NewGetAccountAuditLogHistoryRequest(server string, accountID AccountID, id EntryID, params *GetAccountAuditLogHistoryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "account_id", accountID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/accounts/%s/logs/audit/%s/history", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action_time", params.ActionTime, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Direction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "direction", *params.Direction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListOrganizationAuditLogsRequest constructs an http.Request for the ListOrganizationAuditLogs method
+func NewListOrganizationAuditLogsRequest(server string, organizationID OrganizationID, params *ListOrganizationAuditLogsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "organization_id", organizationID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/organizations/%s/logs/audit", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Direction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "direction", *params.Direction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "id", params.ID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IDNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "id.not", params.IDNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActionResult != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action_result", params.ActionResult, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActionResultNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action_result.not", params.ActionResultNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActionType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action_type", params.ActionType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActionTypeNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action_type.not", params.ActionTypeNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorContext != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_context", params.ActorContext, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorContextNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_context.not", params.ActorContextNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorEmail != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_email", params.ActorEmail, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorEmailNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_email.not", params.ActorEmailNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_id", params.ActorID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorIDNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_id.not", params.ActorIDNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorIPAddress != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_ip_address", params.ActorIPAddress, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorIPAddressNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_ip_address.not", params.ActorIPAddressNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorTokenID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_token_id", params.ActorTokenID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorTokenIDNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_token_id.not", params.ActorTokenIDNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorTokenName != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_token_name", params.ActorTokenName, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorTokenNameNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_token_name.not", params.ActorTokenNameNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_type", params.ActorType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorTypeNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_type.not", params.ActorTypeNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RawCFRayID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "raw_cf_ray_id", params.RawCFRayID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RawCFRayIDNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "raw_cf_ray_id.not", params.RawCFRayIDNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RawMethod != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "raw_method", params.RawMethod, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RawMethodNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "raw_method.not", params.RawMethodNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RawStatusCode != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "raw_status_code", params.RawStatusCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RawStatusCodeNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "raw_status_code.not", params.RawStatusCodeNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RawURI != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "raw_uri", params.RawURI, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RawURINot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "raw_uri.not", params.RawURINot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_id", params.ResourceID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceIDNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_id.not", params.ResourceIDNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceProduct != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_product", params.ResourceProduct, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceProductNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_product.not", params.ResourceProductNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceScope != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_scope", params.ResourceScope, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceScopeNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_scope.not", params.ResourceScopeNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_type", params.ResourceType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ResourceTypeNot != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "resource_type.not", params.ResourceTypeNot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetOrganizationAuditLogHistoryRequest constructs an http.Request for the GetOrganizationAuditLogHistory method
+func NewGetOrganizationAuditLogHistoryRequest(server string, organizationID OrganizationID, id EntryID, params *GetOrganizationAuditLogHistoryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "organization_id", organizationID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/organizations/%s/logs/audit/%s/history", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action_time", params.ActionTime, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Direction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "direction", *params.Direction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

@@ -135,7 +135,7 @@ func (b *backfill) page(from *part, answer *answer) *Page {
 	own := slices.DeleteFunc(answer.entries, func(e *Entry) bool { return !b.owns(from, e.Action.Time) })
 	b.changed.L.Unlock()
 	p := b.front
-	page := &Page{RayID: answer.rayID, Attempts: answer.attempts}
+	page := &Page{RayID: answer.rayID, Attempts: answer.attempts, History: answer.history}
 	before := p.mark.Time
 	p.deliver(page, own)
 	start := &pageStart{listing: p.listing, byTime: true}

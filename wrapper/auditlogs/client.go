@@ -7,6 +7,8 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+
+	"cfaudit.example/gen/auditlogsapi"
 )
 
 // A Client reads audit logs. It is made by [New]; the zero Client is of no use. Make one and keep it: it is safe for use by several goroutines, which share its request budget.
@@ -91,12 +93,16 @@ func From(position Position) ListOption {
 // query or the account ID is wrong, and else an [*IncompleteError]. An iteration that ends without an error has seen
 // every entry. An entry that itself is odd does not end it; see [Entry.Err].
 func (c *Client) Entries(ctx context.Context, accountID string, query Query, options ...ListOption) iter.Seq2[*Entry, error] {
-	l, err := newAccountListing(accountID, query)
-	return c.entries(ctx, l, err, options)
+	return c.entries(ctx, accountListing(accountID, query), options)
 }
 
 // Pages lists the same entries as [Client.Entries], by the page as the service answers them.
 func (c *Client) Pages(ctx context.Context, accountID string, query Query, options ...ListOption) iter.Seq2[*Page, error] {
-	l, err := newAccountListing(accountID, query)
-	return c.pages(ctx, l, err, options)
+	return c.pages(ctx, accountListing(accountID, query), options)
+}
+
+func accountListing(accountID string, query Query) *listing {
+	return newListing(auditlogsapi.ListAccountAuditLogsOperation, query, func(server string, q *Query) (*http.Request, error) {
+		return auditlogsapi.NewListAccountAuditLogsRequest(server, accountID, q)
+	}, accountID)
 }

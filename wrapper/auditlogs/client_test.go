@@ -178,6 +178,8 @@ func TestTokenIsShownNowhere(t *testing.T) {
 		{Status: 200, Body: `{"success":true,"result":[],"result_info":{"cursor":"Bearer ` + token + `"}}`},
 		{Status: 200, Body: `{"success":true,"result":[{"action":{"time":"` + token + `"},"raw":{"status_code":"` + token + `"}}]}`},
 		{Status: 200, Body: "x", Header: http.Header{"Content-Type": {"text/" + strings.ToLower(token)}}},
+		{Status: 200, Body: `{"success":true,"result":[],"result_info":{"history_status":"` + token + `"}}`},
+		{Status: 404, Body: `{"success":false,"errors":[],"result_info":{"history_status":"` + token + `"}}`},
 	}
 	for _, fault := range faults {
 		s := newFake(t, 3)
@@ -190,7 +192,7 @@ func TestTokenIsShownNowhere(t *testing.T) {
 				for _, entry := range page.Entries {
 					fmt.Fprintf(&shown, "%v %+v %v\n", entry.Err(), entry.Err(), entry.Position())
 				}
-				fmt.Fprintf(&shown, "%v %v\n", page.Next, page.RayID)
+				fmt.Fprintf(&shown, "%v %v %v\n", page.Next, page.RayID, page.History)
 			}
 			if err != nil {
 				fmt.Fprintf(&shown, "%v %+v %#v\n", err, err, err)

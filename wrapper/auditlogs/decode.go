@@ -22,33 +22,33 @@ var decodeOptions = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.A
 // errNoSuccess is an answer under status 200 that does not say success: true.
 var errNoSuccess = errors.New("success is not true")
 
-// decodePage takes an answer under status 200 apart: its entries and the next page's cursor, which is empty on the last
-// page.
-func decodePage(body []byte, limits Limits) (entries []*Entry, cursor string, err error) {
+// decodePage takes an answer under status 200 apart: its entries and, in what else it says, the next page's cursor, which
+// is empty on the last page.
+func decodePage(body []byte, limits Limits) (entries []*Entry, info auditlogsapi.ResultInfo, err error) {
 	page, entries, ordinary := scanPage(body, limits)
 	if !ordinary {
 		page, entries, err = decodeRows(body, limits)
 	}
 	switch {
 	case errors.Is(err, ErrLimitExceeded):
-		return nil, "", unwrapped(err)
+		return nil, info, unwrapped(err)
 	case err != nil:
 		// The decoder has a bound of its own for depth, and may have met that one.
 		if err := checkDepth(body, decoderDepth); err != nil {
-			return nil, "", err
+			return nil, info, err
 		}
-		return nil, "", fmt.Errorf("%w: %w", ErrMalformedResponse, err)
+		return nil, info, fmt.Errorf("%w: %w", ErrMalformedResponse, err)
 	case !page.Success:
-		return nil, "", errNoSuccess
+		return nil, info, errNoSuccess
 	}
-	cursor = page.ResultInfo.Cursor
-	if cursor == "" {
-		cursor = page.ResultInfo.Cursors.After
+	info = page.ResultInfo
+	if info.Cursor == "" {
+		info.Cursor = info.Cursors.After
 	}
-	if len(cursor) > limits.Cursor {
-		return nil, "", fmt.Errorf("%w: the cursor holds %d bytes, and Limits.Cursor allows %d", ErrLimitExceeded, len(cursor), limits.Cursor)
+	if len(info.Cursor) > limits.Cursor {
+		return nil, info, fmt.Errorf("%w: the cursor holds %d bytes, and Limits.Cursor allows %d", ErrLimitExceeded, len(info.Cursor), limits.Cursor)
 	}
-	return entries, cursor, nil
+	return entries, info, nil
 }
 
 // decodeRows decodes a page that is not ordinary. Its entries are bounded while they are read: each takes far more memory

@@ -1,4 +1,4 @@
-// Package auditlogs reads Cloudflare's audit logs, version 2: the record of who changed what in an account.
+// Package auditlogs reads Cloudflare's audit logs, version 2: the record of who changed what in an account or an organization.
 //
 // It returns every entry of a window, or an error that says where it stopped. A [Client] lists the entries of an account
 // as an iterator:
@@ -19,6 +19,9 @@
 //
 // An iteration that ends without an error has seen every entry of the window. One that cannot go on yields an
 // [*IncompleteError] last, whose Position tells [From] where to take up the listing again.
+//
+// The log of an organization, the history of one resource ([Client.History]) and the product categories of the filters are read
+// in the same way.
 //
 // Times are UTC. To test a program without an account, see the package auditlogstest beside this one.
 package auditlogs

@@ -68,6 +68,8 @@ type Page struct {
 	Next Position
 	// RayID is the Ray ID of the request, for Cloudflare's support; empty where none came.
 	RayID string
+	// History says how good the history is that the page is of; empty for a page of a log.
+	History HistoryStatus
 	// Attempts counts the requests that the page took.
 	Attempts int
 	// Repeated counts the entries that the service sent again, and that are left out here.

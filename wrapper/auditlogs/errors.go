@@ -20,9 +20,10 @@ var (
 	ErrInvalidQuery = errors.New("invalid query")
 	// ErrUnauthorized: the service does not accept the token (status 401).
 	ErrUnauthorized = errors.New("unauthorized")
-	// ErrForbidden: the token may not read this account's audit log, or there is no such account (status 403).
+	// ErrForbidden: the token may not read the audit log of this account or organization, or there is no such one (status
+	// 403).
 	ErrForbidden = errors.New("forbidden")
-	// ErrNotFound: the service knows no such path (status 404).
+	// ErrNotFound: the service knows no such path or, where [Error].History is set, no such entry (status 404).
 	ErrNotFound = errors.New("not found")
 	// ErrRateLimited: the request budget is used up (status 429).
 	ErrRateLimited = errors.New("rate limited")
@@ -49,6 +50,7 @@ type Error struct {
 	RetryAfter time.Duration // how long the service asks to wait; 0 where it did not ask
 	Attempts   int           // how many requests were made, this one included
 	Request    string        // the method and path of the request
+	History    HistoryStatus // what a refused history says of itself: [HistoryUnavailable] where there is no such entry; empty elsewhere
 }
 
 // Error says what was asked, what came back, and what to do about it.
@@ -92,10 +94,14 @@ func (e *Error) hint() string {
 		return "the service answered without success; try again later"
 	case e.StatusCode == http.StatusUnauthorized:
 		return "check that the token is whole and has not expired"
+	case e.StatusCode == http.StatusForbidden && strings.HasPrefix(e.Request, "GET /organizations/"):
+		return "check the organization ID, and that the token may read the audit log of that organization"
 	case e.StatusCode == http.StatusForbidden:
 		return `check the account ID, and that the token has the permission "Account Settings: Read" on that account ("Access: Audit Logs" is not enough)`
+	case e.StatusCode == http.StatusNotFound && e.History != "":
+		return "the service knows no such entry; check its ID, and that the action time is the entry's own"
 	case e.StatusCode == http.StatusNotFound:
-		return "check the account ID and the base URL"
+		return "check the account ID, or the organization ID, and the base URL"
 	case e.StatusCode == http.StatusTooManyRequests:
 		return "the budget of 1200 requests in 5 minutes is shared with the user's dashboard and other tools"
 	case e.StatusCode >= 500:

@@ -266,3 +266,83 @@ func ExampleParsePosition() {
 	// Output:
 	// invalid query: position "42" is not one that a listing gave out: it does not begin with "p1."
 }
+
+// Who changed the organization itself?
+func ExampleClient_OrganizationEntries() {
+	server := auditlogstest.NewServer()
+	defer server.Close()
+	server.Add(`{"id":"1","action":{"time":"2024-10-30T08:00:00Z","description":"Add organization member"},` +
+		`"actor":{"email":"alice@example.com"},"organization":{"id":"a67e14daa5f8dceeb91fe5449ba496ef"}}`)
+	client := exampleClient(server)
+
+	query := auditlogs.OrganizationQuery{Since: "2024-10-30", Before: "2024-10-31"}
+	for entry, err := range client.OrganizationEntries(context.Background(), "a67e14daa5f8dceeb91fe5449ba496ef", query) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(entry.Actor.Email, entry.Action.Description)
+	}
+	// Output: alice@example.com Add organization member
+}
+
+// What else happened to the record that an entry is about?
+func ExampleClient_History() {
+	server := auditlogstest.NewServer()
+	defer server.Close()
+	server.Add(
+		`{"id":"1","action":{"time":"2024-10-30T08:00:00Z","description":"Create DNS record"},"resource":{"id":"r1"}}`,
+		`{"id":"2","action":{"time":"2024-10-30T09:00:00Z","description":"Create DNS record"},"resource":{"id":"r2"}}`,
+		`{"id":"3","action":{"time":"2024-10-30T10:00:00Z","description":"Delete DNS record"},"resource":{"id":"r1"}}`,
+	)
+	client := exampleClient(server)
+
+	query := auditlogs.HistoryQuery{
+		ActionTime: "2024-10-30T10:00:00Z", // auditlogs.Time(entry.Action.Time), with the entry at hand
+		Since:      "2024-10-01",
+		Before:     "2024-10-31",
+	}
+	for entry, err := range client.History(context.Background(), auditlogstest.AccountID, "3", query) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(entry.ID, entry.Action.Description)
+	}
+	// Output:
+	// 1 Create DNS record
+	// 3 Delete DNS record
+}
+
+func ExampleClient_HistoryPages() {
+	server := auditlogstest.NewServer()
+	defer server.Close()
+	server.Add(`{"id":"1","action":{"time":"2024-10-30T08:00:00Z","description":"Log in"}}`)
+	client := exampleClient(server)
+
+	query := auditlogs.HistoryQuery{ActionTime: "2024-10-30T08:00:00Z", Since: "2024-10-01", Before: "2024-10-31"}
+	for page, err := range client.HistoryPages(context.Background(), auditlogstest.AccountID, "1", query) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if page.History == auditlogs.HistoryUnavailable {
+			fmt.Println("the entry does not say what it is about")
+		}
+	}
+	// Output: the entry does not say what it is about
+}
+
+func ExampleClient_ProductCategories() {
+	server := auditlogstest.NewServer()
+	defer server.Close()
+	client := exampleClient(server)
+
+	categories, err := client.ProductCategories(context.Background(), auditlogstest.AccountID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, category := range categories {
+		if category.Value == "zerotrust" {
+			fmt.Println(category.Label, len(category.Products))
+		}
+	}
+	// Output: Zero Trust 2
+}

@@ -28,6 +28,7 @@ import (
 type answer struct {
 	entries  []*Entry
 	cursor   string
+	history  HistoryStatus
 	rayID    string
 	attempts int
 }
@@ -205,7 +206,7 @@ func (c *fetcher) exchange(ctx context.Context, l *listing, cursor, token string
 	case err != nil:
 		return nil, timedOut(ctx, err)
 	}
-	entries, next, err := decodePage(body, c.limits)
+	entries, info, err := decodePage(body, c.limits)
 	switch {
 	case errors.Is(err, errNoSuccess):
 		return nil, newError(l, response, body)
@@ -216,11 +217,11 @@ func (c *fetcher) exchange(ctx context.Context, l *listing, cursor, token string
 		return nil, err
 	case err != nil:
 		return nil, err
-	case redact(next, token) != next:
+	case redact(info.Cursor, token) != info.Cursor:
 		// It would go into positions, which are printed and stored.
 		return nil, fmt.Errorf("%w: the cursor holds the token", ErrMalformedResponse)
 	}
-	return &answer{entries: entries, cursor: next, rayID: a.RayID}, nil
+	return &answer{entries: entries, cursor: info.Cursor, history: HistoryStatus(redact(info.HistoryStatus, token)), rayID: a.RayID}, nil
 }
 
 // timedOut replaces the words of an attempt that ran out of time by the reason.
@@ -387,6 +388,7 @@ func newError(l *listing, response *http.Response, body []byte) *Error {
 		RetryAfter: retryAfter(response.Header),
 		Request:    l.String(),
 		Attempts:   1,
+		History:    HistoryStatus(envelope.ResultInfo.HistoryStatus),
 	}
 	for _, detail := range envelope.Errors {
 		if detail != (Detail{}) {
@@ -416,6 +418,7 @@ func hideToken(err error, token string, l *listing) error {
 	var answered *Error
 	if errors.As(err, &answered) {
 		answered.RayID = redact(answered.RayID, token)
+		answered.History = HistoryStatus(redact(string(answered.History), token))
 		for i := range answered.Details {
 			answered.Details[i].Message = redact(answered.Details[i].Message, token)
 		}

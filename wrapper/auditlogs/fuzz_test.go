@@ -140,10 +140,10 @@ func (m maker) value(depth int) string {
 
 // agree holds a page's entries against what encoding/json makes of it.
 func agree(t *testing.T, body []byte) {
-	entries, cursor, err := decodePage(body, defaultLimits)
+	entries, info, err := decodePage(body, defaultLimits)
 	if err != nil {
-		if entries != nil || cursor != "" {
-			t.Errorf("%d entries and the cursor %q come with %v", len(entries), cursor, err)
+		if entries != nil || info.Cursor != "" {
+			t.Errorf("%d entries and the cursor %q come with %v", len(entries), info.Cursor, err)
 		}
 		var page auditlogsapi.EntryPage
 		if plain(body) && stdjson.Unmarshal(body, &page) == nil && page.Success && !errors.Is(err, ErrLimitExceeded) {

@@ -11,12 +11,13 @@ import (
 // String returns the listing's method and path.
 func (l *listing) String() string { return l.operation.Method + " " + l.path }
 
-// pages is the pager, for every listing of the API. Err is what was wrong with the query.
-func (c *Client) pages(ctx context.Context, l *listing, err error, options []ListOption) iter.Seq2[*Page, error] {
+// pages is the pager, for every listing of the API.
+func (c *Client) pages(ctx context.Context, l *listing, options []ListOption) iter.Seq2[*Page, error] {
 	o := listOptions{ahead: true}
 	for _, option := range options {
 		option(&o)
 	}
+	err := l.wrong
 	if err == nil {
 		err = l.checkPosition(o.from)
 	}
@@ -38,9 +39,9 @@ func (c *Client) pages(ctx context.Context, l *listing, err error, options []Lis
 }
 
 // entries lists the pages' entries one by one.
-func (c *Client) entries(ctx context.Context, l *listing, err error, options []ListOption) iter.Seq2[*Entry, error] {
+func (c *Client) entries(ctx context.Context, l *listing, options []ListOption) iter.Seq2[*Entry, error] {
 	return func(yield func(*Entry, error) bool) {
-		for page, err := range c.pages(ctx, l, err, options) {
+		for page, err := range c.pages(ctx, l, options) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -64,7 +65,7 @@ func (l *listing) checkPosition(p Position) error {
 	case p.IsZero():
 		return nil
 	case p.at.Query != l.identity:
-		return fmt.Errorf("%w: the position belongs to another account, direction or set of filters: want the query that it came from", ErrInvalidQuery)
+		return fmt.Errorf("%w: the position belongs to another log, direction or set of filters: want the query that it came from", ErrInvalidQuery)
 	case p.at.Since != l.since || p.at.Before != l.before:
 		return fmt.Errorf("%w: the position belongs to the window since %s before %s: want the same window", ErrInvalidQuery, p.at.Since, p.at.Before)
 	}
@@ -186,7 +187,7 @@ func (p *pager) page(answer *answer) *Page {
 		entry.page, entry.offset = start, i+1
 	}
 	count := len(answer.entries)
-	page := &Page{RayID: answer.rayID, Attempts: answer.attempts}
+	page := &Page{RayID: answer.rayID, Attempts: answer.attempts, History: answer.history}
 	p.deliver(page, p.search(answer))
 	// As long as the place is not found, nothing is delivered, and an error leaves the position where it was. Else the
 	// listing goes on with this page, and gets its cursor anew: that cursor may be what is wrong.

@@ -289,7 +289,7 @@ func TestPositionIsRefusedForOtherQueries(t *testing.T) {
 		query   auditlogs.Query
 		says    string
 	}{
-		"account":   {strings.Repeat("0", 32), paged(3), "another account"},
+		"account":   {strings.Repeat("0", 32), paged(3), "another log"},
 		"filter":    {account, other(func(q *auditlogs.Query) { q.ZoneName = []string{"example.com"} }), "filters"},
 		"direction": {account, other(func(q *auditlogs.Query) { q.Direction = new("desc") }), "direction"},
 		"window":    {account, other(func(q *auditlogs.Query) { q.Before = "2024-11-01" }), "since 2024-10-30 before 2024-10-31"},

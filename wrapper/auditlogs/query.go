@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"time"
 
@@ -24,6 +23,18 @@ import (
 // "asc", from the oldest entry to the newest; a nil Limit means 1000 entries a page. Optional values are written with
 // new: Limit: new(50), Direction: new("desc").
 type Query = auditlogsapi.ListAccountAuditLogsParams
+
+// An OrganizationQuery says which entries of an organization to list, as a [Query] does for an account. It has fewer
+// filters: an organization's entries have no account and no zone.
+type OrganizationQuery = auditlogsapi.ListOrganizationAuditLogsParams
+
+// A HistoryQuery says which part of a resource's history to list: a window of time, which is required, as in a [Query].
+// ActionTime is required too: the time of the entry whose history is wanted, as in
+//
+//	ActionTime: auditlogs.Time(entry.Action.Time)
+//
+// A history has no filters.
+type HistoryQuery = auditlogsapi.GetAccountAuditLogHistoryParams
 
 const (
 	defaultDirection = "asc"
@@ -53,17 +64,26 @@ type listing struct {
 	since     string
 	before    string
 	identity  string // differs between queries that list different entries
+	wrong     error  // what is wrong with the query; nil for one that can be asked
 	start     string // the cursor of the first page; empty at the start of the window
 	descends  bool
 	request   func(server string, since, before string, cursor *string) (*http.Request, error)
 }
 
-// newAccountListing checks a query for an account's entries. It copies the query, so that what the caller does to it
-// afterwards changes nothing.
-func newAccountListing(account string, q Query) (*listing, error) {
-	operation := auditlogsapi.ListAccountAuditLogsOperation
+// parameters are the generated parameters of an operation that lists entries.
+type parameters[Q any] interface {
+	*Q
+	Filter(name string) *[]string
+	Listing() auditlogsapi.Listing
+}
+
+// newListing checks a query for entries. It copies the query, so that what the caller does to it afterwards changes
+// nothing. Path holds the values that go into the path, in order.
+func newListing[Q any, P parameters[Q]](operation auditlogsapi.Operation, query Q,
+	request func(server string, query P) (*http.Request, error), path ...string,
+) *listing {
 	for _, p := range operation.Parameters {
-		if filter := q.Filter(p.Name); filter != nil {
+		if filter := P(&query).Filter(p.Name); filter != nil {
 			// A list that is empty but not nil would be sent as a filter for the empty text.
 			*filter = slices.Clone(*filter)
 			if len(*filter) == 0 {
@@ -71,57 +91,57 @@ func newAccountListing(account string, q Query) (*listing, error) {
 			}
 		}
 	}
+	given := P(&query).Listing()
 	direction, limit, start := defaultDirection, defaultLimit, ""
-	if q.Direction != nil {
-		direction = *q.Direction
+	if *given.Direction != nil {
+		direction = **given.Direction
 	}
-	if q.Limit != nil {
-		limit = *q.Limit
+	if *given.Limit != nil {
+		limit = **given.Limit
 	}
-	if q.Cursor != nil {
-		start = *q.Cursor
+	if *given.Cursor != nil {
+		start = **given.Cursor
 	}
-	q.Direction, q.Limit = &direction, &limit
-	return newListing(&listing{
+	*given.Direction, *given.Limit = &direction, &limit
+	l := &listing{
 		operation: operation,
-		since:     q.Since,
-		before:    q.Before,
+		since:     *given.Since,
+		before:    *given.Before,
 		start:     start,
 		descends:  direction != defaultDirection,
 		request: func(server string, since, before string, cursor *string) (*http.Request, error) {
-			q := q
-			q.Since, q.Before, q.Cursor = since, before, cursor
-			return auditlogsapi.NewListAccountAuditLogsRequest(server, account, &q)
+			part := query
+			changed := P(&part).Listing()
+			*changed.Since, *changed.Before, *changed.Cursor = since, before, cursor
+			return request(server, &part)
 		},
-	}, account)
+	}
+	if l.wrong = l.check(path...); l.wrong == nil {
+		l.wrong = checkWindow(l.since, l.before)
+	}
+	return l
 }
 
-// newListing checks the values with which a listing was made against the contract. Path holds those that go into the
-// path, in order.
-func newListing(l *listing, path ...string) (*listing, error) {
-	var query url.Values
-	for _, p := range l.operation.Parameters {
-		var values []string
-		if p.In == "path" {
-			values, path = path[:1], path[1:]
-		} else {
-			if query == nil {
-				// Only now: with an unchecked path this would be another request.
-				request, err := l.request(contractServer, l.since, l.before, nil)
-				if err != nil {
-					return nil, fmt.Errorf("%w: %w", ErrInvalidQuery, err)
-				}
-				l.path, query = request.URL.Path, request.URL.Query()
-			}
-			values = query[p.Name]
-		}
-		if err := checkParameter(p, values); err != nil {
-			return nil, err
+// check holds the values with which a listing was made against the contract.
+func (l *listing) check(path ...string) error {
+	ofPath, ofQuery := l.operation.Parameters[:len(path)], l.operation.Parameters[len(path):]
+	for i, p := range ofPath {
+		if err := checkParameter(p, path[i:i+1]); err != nil {
+			return err
 		}
 	}
-	if err := checkWindow(l.since, l.before); err != nil {
-		return nil, err
+	// Only now: with an unchecked path this would be another request.
+	request, err := l.request(contractServer, l.since, l.before, nil)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidQuery, err)
 	}
+	query := request.URL.Query()
+	for _, p := range ofQuery {
+		if err := checkParameter(p, query[p.Name]); err != nil {
+			return err
+		}
+	}
+	l.path = request.URL.Path
 	maps.DeleteFunc(query, func(name string, _ []string) bool {
 		switch name {
 		case "since", "before", "limit": // The first two are compared by themselves, the third changes no entry.
@@ -131,7 +151,7 @@ func newListing(l *listing, path ...string) (*listing, error) {
 	})
 	sum := sha256.Sum256([]byte(l.path + "?" + query.Encode()))
 	l.identity = hex.EncodeToString(sum[:6])
-	return l, nil
+	return nil
 }
 
 // checkParameter says what is wrong with the values of one parameter.

@@ -44,8 +44,9 @@ func (a *answer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// page fills in a page. It is put together by hand because entries must not change by a single byte.
-func (a *answer) page(entries []*entry, cursor string, cursorsAfter bool) {
+// page fills in a page. It is put together by hand because entries must not change by a single byte. A page of a log has no
+// status.
+func (a *answer) page(entries []*entry, cursor string, cursorsAfter bool, status string) {
 	size := 256
 	for _, e := range entries {
 		size += len(e.text) + 1
@@ -57,18 +58,26 @@ func (a *answer) page(entries []*entry, cursor string, cursorsAfter bool) {
 		}
 		b = append(b, e.text...)
 	}
-	b = append(b, `],"result_info":{"count":"`...)
-	b = strconv.AppendInt(b, int64(len(entries)), 10)
-	b = append(b, '"')
+	if status == "" {
+		b = fmt.Appendf(b, `],"result_info":{"count":"%d"`, len(entries))
+	} else {
+		b = fmt.Appendf(b, `],"result_info":{"count":%d,"history_status":"%s"`, len(entries), status)
+	}
 	// A cursor needs no quoting: its alphabet has nothing in it that JSON would escape.
 	switch {
 	case cursor == "":
-	case cursorsAfter:
+	case cursorsAfter && status == "":
 		b = fmt.Appendf(b, `,"cursors":{"after":"%s"}`, cursor)
 	default:
 		b = fmt.Appendf(b, `,"cursor":"%s"`, cursor)
 	}
 	a.body = append(b, `},"success":true}`...)
+}
+
+// noEntry is the service's answer where there is no entry to follow.
+func (a *answer) noEntry() {
+	a.fail(http.StatusNotFound, http.StatusNotFound, "audit log entry not found")
+	a.body = fmt.Appendf(a.body[:len(a.body)-1], `,"result_info":{"count":0,"history_status":"%s"}}`, statusUnavailable)
 }
 
 func (a *answer) fail(status, code int, message string) { a.write(status, code, []string{message}) }

@@ -59,15 +59,16 @@ const (
 	payloadSize = 1 + 4 + 8 + 4 + 8 + digestSize
 )
 
-// queryDigest stands for everything that a cursor is bound to: all parameters but the place and the size of the page.
-func queryDigest(account string, query url.Values) []byte {
+// queryDigest stands for everything that a cursor is bound to: the path, and all parameters but the place and the size of the
+// page.
+func queryDigest(path string, query url.Values) []byte {
 	bound := url.Values{}
 	for name, values := range query {
 		if name != "cursor" && name != "limit" {
 			bound[name] = slices.Sorted(slices.Values(values))
 		}
 	}
-	sum := sha256.Sum256([]byte(account + "?" + bound.Encode()))
+	sum := sha256.Sum256([]byte(path + "?" + bound.Encode()))
 	return sum[:digestSize]
 }
 

@@ -18,19 +18,24 @@ var filterFields, filterIndexes = newFilterFields()
 // timeField reads the field that orders the entries.
 var timeField = newFieldReader("action.time")
 
+// organizationField reads the field that tells the entries of organizations from those of accounts.
+var organizationField = newFieldReader("organization.id")
+
 func newFilterFields() (*fieldReader, map[string]int) {
 	var paths []string
 	indexes := map[string]int{}
-	for _, p := range operation.Parameters {
-		if _, known := indexes[p.Field]; p.Field != "" && !known {
-			indexes[p.Field] = len(paths)
-			paths = append(paths, p.Field)
+	for _, operation := range auditlogsapi.Operations {
+		for _, p := range operation.Parameters {
+			if _, known := indexes[p.Field]; p.Field != "" && !known {
+				indexes[p.Field] = len(paths)
+				paths = append(paths, p.Field)
+			}
 		}
 	}
 	return newFieldReader(paths...), indexes
 }
 
-// A filter is one filter parameter of a request.
+// A filter is one filter parameter of a request, or several that join.
 type filter struct {
 	index   int // of the field that it looks at
 	exclude bool
@@ -38,18 +43,31 @@ type filter struct {
 }
 
 // newFilters collects the filters of a request.
-func newFilters(params *auditlogsapi.ListAccountAuditLogsParams) []filter {
+func (s *Server) newFilters(operation *auditlogsapi.Operation, params parameters) ([]filter, error) {
 	var filters []filter
+	indexes := map[string]int{}
 	for _, p := range operation.Parameters {
-		if p.Field == "" {
+		given := params.Filter(p.Name)
+		if given == nil || len(*given) == 0 {
 			continue
 		}
-		if values := params.Filter(p.Name); values != nil && len(*values) > 0 {
-			exclude := strings.HasSuffix(p.Name, exclusion)
-			filters = append(filters, filter{filterIndexes[p.Field], exclude, *values})
+		name, values := p.Name, *given
+		if p.Joins != "" {
+			var err error
+			if values, err = s.productsOf(p, values); err != nil {
+				return nil, err
+			}
+			name = p.Joins
 		}
+		i, known := indexes[name]
+		if !known {
+			i = len(filters)
+			indexes[name] = i
+			filters = append(filters, filter{index: filterIndexes[p.Field], exclude: strings.HasSuffix(p.Name, exclusion)})
+		}
+		filters[i].values = append(filters[i].values, values...)
 	}
-	return filters
+	return filters, nil
 }
 
 // keeps says whether an entry passes. A field that is not there equals no value, and therefore is never excluded.

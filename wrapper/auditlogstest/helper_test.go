@@ -42,6 +42,7 @@ type reply struct {
 		Count   any
 		Cursor  *string
 		Cursors *struct{ After *string }
+		Status  string `json:"history_status"`
 	} `json:"result_info"`
 	Success *bool
 }
@@ -72,7 +73,18 @@ func newServer(t *testing.T, opts ...auditlogstest.Option) *auditlogstest.Server
 
 func newRequest(t *testing.T, s *auditlogstest.Server, rawQuery string) *http.Request {
 	t.Helper()
-	address := s.URL + "/accounts/" + auditlogstest.AccountID + "/logs/audit?" + rawQuery
+	return newRequestTo(t, s, ofAccount, rawQuery)
+}
+
+// The paths of the logs.
+const (
+	ofAccount      = "/accounts/" + auditlogstest.AccountID + "/logs/audit"
+	ofOrganization = "/organizations/" + auditlogstest.OrganizationID + "/logs/audit"
+)
+
+func newRequestTo(t *testing.T, s *auditlogstest.Server, path, rawQuery string) *http.Request {
+	t.Helper()
+	address := s.URL + path + "?" + rawQuery
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -106,6 +118,11 @@ func get(t *testing.T, s *auditlogstest.Server, q url.Values) *reply {
 	return do(t, s.Client(), newRequest(t, s, q.Encode()))
 }
 
+func getFrom(t *testing.T, s *auditlogstest.Server, path string, q url.Values) *reply {
+	t.Helper()
+	return do(t, s.Client(), newRequestTo(t, s, path, q.Encode()))
+}
+
 func mustTime(s string) time.Time {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
@@ -117,9 +134,14 @@ func mustTime(s string) time.Time {
 // pages follows the cursors to the end, and returns the IDs of each page.
 func pages(t *testing.T, s *auditlogstest.Server, q url.Values) []string {
 	t.Helper()
+	return pagesOf(t, s, ofAccount, q)
+}
+
+func pagesOf(t *testing.T, s *auditlogstest.Server, path string, q url.Values) []string {
+	t.Helper()
 	var out []string
 	for range 1000 {
-		r := get(t, s, q)
+		r := getFrom(t, s, path, q)
 		if r.status != http.StatusOK {
 			t.Fatalf("status %d: %s", r.status, r.text)
 		}

@@ -10,11 +10,17 @@ import (
 // AccountID is the account of a made-up history, where [History] names no other.
 const AccountID = "4bb334f7c94c4a29a045f03944f072e5"
 
+// OrganizationID is the organization of a made-up history.
+const OrganizationID = "a67e14daa5f8dceeb91fe5449ba496ef"
+
 // A History describes made-up entries. The same history has the same entries in every run, byte for byte.
 //
 // A dozen people, among them alice@example.com, some tokens, the system and Cloudflare's staff change what accounts
 // usually change, mostly in working hours, in bursts, and sometimes in bulk within one instant. Some entries deviate
 // from what the reference says, as real ones do: in any 200 in a row there is at least one of each kind.
+//
+// Many entries are about the same resource as an earlier one. Beside the account's entries there are some of an
+// organization, one for every hundred.
 type History struct {
 	// Seed makes histories differ. 0 is a seed like any other.
 	Seed uint64
@@ -66,9 +72,20 @@ const (
 
 func (h History) generate() []*entry {
 	rng := rand.New(rand.NewPCG(h.Seed, 0x61756469746c6f67))
-	w := &writer{rng: rng, account: h.AccountID, least: h.EntryBytes}
-	w.cast = newCast(rng)
-	w.zones = newZones(rng)
+	return h.entries(&writer{rng: rng, account: h.AccountID, least: h.EntryBytes, repertoire: accountRepertoire})
+}
+
+// generateForOrganization makes the entries of the organization.
+func (h History) generateForOrganization() []*entry {
+	h.Entries = (h.Entries + 99) / 100
+	rng := rand.New(rand.NewPCG(h.Seed, 0x6f7267616e697a61))
+	return h.entries(&writer{rng: rng, account: h.AccountID, least: h.EntryBytes, organization: OrganizationID, repertoire: organizationRepertoire})
+}
+
+func (h History) entries(w *writer) []*entry {
+	w.cast = newCast(w.rng)
+	w.zones = newZones(w.rng)
+	w.resources = map[string][]string{}
 	events := h.outline(w)
 	entries := make([]*entry, len(events))
 	for i := range events {
@@ -94,7 +111,7 @@ func (h History) outline(w *writer) []event {
 		zone := rng.IntN(len(w.zones))
 		if rng.IntN(25) == 0 {
 			// A bulk change: one deed, many times, in one instant.
-			deed := bulkDeeds[rng.IntN(len(bulkDeeds))]
+			deed := w.bulk[rng.IntN(len(w.bulk))]
 			e := event{time: start, actor: actor, deed: deed, zone: zone}
 			h.place(rng, &e)
 			for range min(2+rng.IntN(60), h.Entries-len(events)) {

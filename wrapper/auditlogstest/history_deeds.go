@@ -112,11 +112,37 @@ var deeds = []deed{
 			`"origin-rsa","certificate":"[REDACTED]"}`},
 }
 
-// bulkDeeds are those that tools do many times at once.
-var bulkDeeds = []int{0, 1, 2, 18}
+// organizationDeeds are what people do to an organization.
+var organizationDeeds = []deed{
+	{"members", "organization.member", "organizations", "create", "Add organization member", "POST",
+		"/organizations/$organization/members", "",
+		`{"member":{"user":{"email":"$word@example.com"},"status":"active"}}`,
+		`{"id":"$id","status":"active","create_time":"$time","user":{"email":"$word@example.com","two_factor_authentication_enabled":true}}`},
+	{"members", "organization.member", "organizations", "delete", "Remove organization member", "DELETE",
+		"/organizations/$organization/members/$id", "",
+		`{}`, `{"id":"$id"}`},
+	{"organizations", "organization.profile", "organizations", "update", "Update organization profile", "PUT",
+		"/organizations/$organization/profile", "",
+		`{"business_name":"$words","business_email":"$word@example.com"}`, `{}`},
+	{"organizations", "organization.account", "organizations", "create", "Add account to organization", "POST",
+		"/organizations/$organization/accounts", "",
+		`{"name":"$words"}`, `{"id":"$id","name":"$words","created_on":"$time"}`},
+	{"shares", "organization.share", "organizations", "update", "Update share", "PUT",
+		"/organizations/$organization/shares/$id", "",
+		`{"name":"$words"}`, `{"id":"$id","name":"$words","modified":"$time","status":"active"}`},
+}
 
-// systemDeeds are those that happen without a person.
-var systemDeeds = []int{13, 16, 22}
+// A repertoire is what happens in one log: deeds, by their numbers those that tools do many times at once, and those that
+// happen without a person.
+type repertoire struct {
+	deeds        []deed
+	bulk, system []int
+}
+
+var (
+	accountRepertoire      = repertoire{deeds, []int{0, 1, 2, 18}, []int{13, 16, 22}}
+	organizationRepertoire = repertoire{organizationDeeds, []int{0, 1}, []int{4}}
+)
 
 var words = []string{
 	"amber", "basil", "cedar", "delta", "ember", "fjord", "garnet", "harbor", "indigo", "juniper", "kelp", "linden",
@@ -125,13 +151,16 @@ var words = []string{
 
 // A writer makes the text of entries.
 type writer struct {
-	rng     *rand.Rand
-	account string
-	least   int // bytes of an entry
-	cast    []actor
-	zones   []zone
-	weights int
-	buffer  []byte
+	rng          *rand.Rand
+	account      string
+	organization string // whose entries they are; "" for the account's
+	repertoire
+	least     int // bytes of an entry
+	cast      []actor
+	zones     []zone
+	resources map[string][]string // the last resources of each type
+	weights   int
+	buffer    []byte
 }
 
 func (w *writer) pickActor() int {
@@ -151,15 +180,30 @@ func (w *writer) pickActor() int {
 
 func (w *writer) pickDeed(actor int) int {
 	if w.cast[actor].kind == "system" {
-		return systemDeeds[w.rng.IntN(len(systemDeeds))]
+		return w.system[w.rng.IntN(len(w.system))]
 	}
-	return w.rng.IntN(len(deeds))
+	return w.rng.IntN(len(w.deeds))
+}
+
+// resourceID returns the resource that a deed is about: a new one, or one of the last.
+func (w *writer) resourceID(d *deed, z *zone) string {
+	const remembered = 16
+	kind := d.resource
+	if d.concerns == ofZone {
+		kind += " of " + z.id
+	}
+	id, known := hexID(w.rng), w.resources[kind]
+	if recurs := id[0]%2 == 0 && d.action != "create"; recurs && len(known) > 0 {
+		return known[int(id[1])%len(known)]
+	}
+	w.resources[kind] = append(known[max(0, len(known)+1-remembered):], id)
+	return id
 }
 
 func (w *writer) entry(e *event, odd oddity) string {
-	d, who, z := &deeds[e.deed], &w.cast[e.actor], &w.zones[e.zone]
+	d, who, z := &w.deeds[e.deed], &w.cast[e.actor], &w.zones[e.zone]
 	f := &filling{
-		event: e, zone: z, ip: w.ip(), id: hexID(w.rng), word: w.word(), number: strconv.Itoa(1 + w.rng.IntN(3600)),
+		event: e, zone: z, ip: w.ip(), id: w.resourceID(d, z), word: w.word(), number: strconv.Itoa(1 + w.rng.IntN(3600)),
 	}
 	result, status := "success", "200"
 	failed := odd == oddFailure || w.rng.IntN(100) == 0
@@ -185,7 +229,11 @@ func (w *writer) entry(e *event, odd oddity) string {
 		b = appendHex(appendHex(b, w.rng.Uint64()), w.rng.Uint64())
 	}
 	b = append(b, '"')
-	if odd != oddNoAccount {
+	switch {
+	case w.organization != "":
+		b = append(b, `,"organization":{`...)
+		b = append(appendPair(b, "id", w.organization), '}')
+	case odd != oddNoAccount:
 		b = append(b, `,"account":{`...)
 		b = appendPair(b, "id", w.account)
 		b = append(appendPair(b, "name", "Example Account"), '}')
@@ -223,6 +271,7 @@ func (w *writer) entry(e *event, odd oddity) string {
 	b = append(appendPair(b, "user_agent", who.agent), '}')
 	b = w.resource(b, d, f, odd, failed)
 	switch {
+	case w.organization != "":
 	case odd == oddNullZone:
 		b = append(b, `,"zone":null`...)
 	case odd == oddNoZone || d.concerns != ofZone:
@@ -305,6 +354,8 @@ func (w *writer) fill(b []byte, template string, f *filling) []byte {
 		switch template[i+1 : end] {
 		case "account":
 			b = append(b, w.account...)
+		case "organization":
+			b = append(b, w.organization...)
 		case "zone":
 			b = append(b, f.zone.id...)
 		case "domain":

@@ -30,7 +30,7 @@ func nested(id, path, value string) string {
 func TestEveryFilter(t *testing.T) {
 	tested := 0
 	for _, p := range auditlogsapi.ListAccountAuditLogsOperation.Parameters {
-		if p.Field == "" || strings.HasSuffix(p.Name, ".not") {
+		if p.Field == "" || strings.HasSuffix(p.Name, ".not") || p.Joins != "" {
 			continue
 		}
 		tested++

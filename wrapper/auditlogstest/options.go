@@ -3,6 +3,9 @@ package auditlogstest
 import (
 	"fmt"
 	"time"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // An Option changes how a [Server] behaves.
@@ -18,7 +21,8 @@ type config struct {
 	t             T
 	history       *History
 	tokens        []string
-	accounts      []string
+	owners        map[string][]string // the IDs that exist, by the parameter in the path
+	categories    []auditlogsapi.ProductCategory
 	maxPageSize   int
 	shifting      bool
 	afterSince    bool
@@ -36,7 +40,7 @@ type config struct {
 const defaultRequestLog = 100_000
 
 func newConfig(opts []Option) config {
-	c := config{requestLog: defaultRequestLog}
+	c := config{requestLog: defaultRequestLog, owners: map[string][]string{}, categories: defaultCategories}
 	for _, o := range opts {
 		o(&c)
 	}
@@ -80,14 +84,33 @@ func WithTokens(tokens ...string) Option {
 	return func(c *config) { c.tokens = tokens }
 }
 
-// WithAccounts names the accounts that exist. Each of them sees the whole store; others are answered with status 403.
-// Without this option, every well-formed account ID sees the store.
+// WithAccounts names the accounts that exist. Each of them sees all entries of accounts; others are answered with status
+// 403. Without this option, every well-formed account ID sees them.
 func WithAccounts(ids ...string) Option {
 	require(len(ids) > 0, "WithAccounts: no accounts")
 	for _, id := range ids {
 		require(validAccount(id), "WithAccounts: %q is not an account ID", id)
 	}
-	return func(c *config) { c.accounts = ids }
+	return func(c *config) { c.owners[accountParameter.Name] = ids }
+}
+
+// WithOrganizations names the organizations that exist. Each of them sees all entries of organizations; others are answered
+// with status 403. Without this option, every well-formed organization ID sees them.
+func WithOrganizations(ids ...string) Option {
+	require(len(ids) > 0, "WithOrganizations: no organizations")
+	for _, id := range ids {
+		require(parameter.Check(organizationParameter, id) == nil, "WithOrganizations: %q is not an organization ID", id)
+	}
+	return func(c *config) { c.owners[organizationParameter.Name] = ids }
+}
+
+// WithProductCategories replaces the product categories, and the products that each stands for. Without this option there are
+// some made-up ones, among them zerotrust, which sort the products of a made-up history.
+func WithProductCategories(categories ...auditlogsapi.ProductCategory) Option {
+	for i, category := range categories {
+		require(category.Value != "", "WithProductCategories: category %d has no value", i)
+	}
+	return func(c *config) { c.categories = append([]auditlogsapi.ProductCategory{}, categories...) }
 }
 
 // WithMaxPageSize caps the size of a page on the server's side: no page holds more entries, whatever limit is asked

@@ -14,15 +14,29 @@ import (
 // defaultLimit is the size of a page when limit is not given.
 const defaultLimit = 100
 
-// operation is what the contract says about the listing. No parameter is named here that it already names.
-var operation = &auditlogsapi.ListAccountAuditLogsOperation
+// operations is what the contract says about each operation, by the pattern under which it is routed. No parameter is named
+// here that it already names.
+var operations = func() map[string]*auditlogsapi.Operation {
+	byPattern := map[string]*auditlogsapi.Operation{}
+	for _, operation := range auditlogsapi.Operations {
+		byPattern[operation.Method+" "+basePath+operation.Path] = operation
+	}
+	return byPattern
+}()
 
-// accountParameter says which account is meant: the only parameter in the path.
-var accountParameter = operation.Parameters[slices.IndexFunc(operation.Parameters, func(p auditlogsapi.Parameter) bool {
-	return p.In == "path"
-})]
+// The parameters that say whose log is meant: the first ones in the paths.
+var (
+	accountParameter      = auditlogsapi.ListAccountAuditLogsOperation.Parameters[0]
+	organizationParameter = auditlogsapi.ListOrganizationAuditLogsOperation.Parameters[0]
+)
 
 func validAccount(id string) bool { return parameter.Check(accountParameter, id) == nil }
+
+// parameters are the parameters of an operation that lists entries.
+type parameters interface {
+	Filter(name string) *[]string
+	Listing() auditlogsapi.Listing
+}
 
 // A problem is something that the contract does not allow.
 type problem struct {
@@ -32,7 +46,7 @@ type problem struct {
 
 // checkQuery holds a query against the contract. It is needed because the generated server takes enumerations, ranges,
 // formats, repetitions and unknown names as they come.
-func checkQuery(rawQuery string) []problem {
+func checkQuery(operation *auditlogsapi.Operation, rawQuery string) []problem {
 	var problems []problem
 	add := func(misuse bool, format string, args ...any) {
 		problems = append(problems, problem{fmt.Sprintf(format, args...), misuse})
@@ -81,19 +95,24 @@ func sortedNames(values url.Values) []string {
 }
 
 // newListing reads the parameters of a request that passed checkQuery.
-func (s *Server) newListing(params *auditlogsapi.ListAccountAuditLogsParams) (listing, error) {
-	since, err := parameter.ParseTime(params.Since)
+func (s *Server) newListing(operation *auditlogsapi.Operation, params parameters) (listing, error) {
+	given := params.Listing()
+	since, err := parameter.ParseTime(*given.Since)
 	if err != nil {
 		return listing{}, fmt.Errorf("since: %w", err)
 	}
-	before, err := parameter.ParseTime(params.Before)
+	before, err := parameter.ParseTime(*given.Before)
 	if err != nil {
 		return listing{}, fmt.Errorf("before: %w", err)
 	}
 	if !since.Before(before) {
 		return listing{}, errors.New("since must be earlier than before")
 	}
+	filters, err := s.newFilters(operation, params)
+	if err != nil {
+		return listing{}, err
+	}
 	// The default of direction is not documented. This fake lists from the newest, as the published API says.
-	desc := params.Direction == nil || *params.Direction == "desc"
-	return listing{window: s.config.window(since, before), desc: desc, filters: newFilters(params)}, nil
+	desc := *given.Direction == nil || **given.Direction == "desc"
+	return listing{window: s.config.window(since, before), desc: desc, filters: filters}, nil
 }

@@ -26,11 +26,12 @@ type Server struct {
 	// bubble, and where loopback is not available, only [Server.Client] reaches it.
 	URL string
 
-	config  config
-	store   store
-	cursors cursorMaker
-	router  http.Handler
-	network network
+	config          config
+	store           store // of the accounts
+	ofOrganizations store
+	cursors         cursorMaker
+	router          http.Handler
+	network         network
 
 	// ctx ends with Close, and every wait with it.
 	ctx  context.Context
@@ -57,8 +58,8 @@ type Request struct {
 	Status int         // the status it was answered with; 0 for none, or none yet
 }
 
-// NewServer starts a server. Without options its store is empty, every token and every well-formed account ID is
-// good, and no limit is enforced. An option with a wrong value panics.
+// NewServer starts a server. Without options its store is empty, every token and every well-formed ID of an account or an
+// organization is good, and no limit is enforced. An option with a wrong value panics.
 func NewServer(opts ...Option) *Server {
 	s := &Server{config: newConfig(opts)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -66,6 +67,7 @@ func NewServer(opts ...Option) *Server {
 	s.cursors = newCursorMaker(s.config.history)
 	if s.config.history != nil {
 		s.store.insert(s.config.history.generate())
+		s.ofOrganizations.insert(s.config.history.generateForOrganization())
 	}
 	s.router = s.newRouter()
 	s.URL = s.network.start(s)
@@ -90,25 +92,40 @@ func (s *Server) Client() *http.Client { return &http.Client{Transport: s.networ
 // Add puts entries into the store. A json.RawMessage, []byte or string is kept byte for byte, without space around it;
 // anything else goes through json.Marshal. Add panics when one of them is not a single JSON object, and keeps none.
 //
-// The store is ordered by action.time, and by arrival where times are equal. An entry without a readable action.time
-// counts as of the moment at which it was added.
+// An entry with an organization.id is listed for organizations, and any other one for accounts. The store is ordered by
+// action.time, and by arrival where times are equal. An entry without a readable action.time counts as of the moment at
+// which it was added.
 func (s *Server) Add(entries ...any) {
 	now := time.Now()
-	added := make([]*entry, len(entries))
+	var added, addedToOrganizations []*entry
 	for i, value := range entries {
 		text, err := entryText(value)
 		if err != nil {
 			panic(fmt.Sprintf("auditlogstest: Add: entry %d: %v", i, err))
 		}
-		added[i] = newEntry(text, now)
+		if e := newEntry(text, now); organizationField.read(text)[0].ok {
+			addedToOrganizations = append(addedToOrganizations, e)
+		} else {
+			added = append(added, e)
+		}
 	}
 	s.store.insert(added)
+	s.ofOrganizations.insert(addedToOrganizations)
 }
 
-// Stored returns the entries of a window, oldest first: what a complete listing without filters has to return.
+// Stored returns the accounts' entries of a window, oldest first: what a complete listing without filters has to return.
 // Whether entries at exactly since or before belong to the window is decided as for listings, by [WithInclusive].
 func (s *Server) Stored(since, before time.Time) []json.RawMessage {
-	entries, _ := s.store.page(listing{window: s.config.window(since, before)}, position{}, -1)
+	return s.stored(&s.store, since, before)
+}
+
+// StoredForOrganizations returns the organizations' entries of a window, as [Server.Stored] does for accounts.
+func (s *Server) StoredForOrganizations(since, before time.Time) []json.RawMessage {
+	return s.stored(&s.ofOrganizations, since, before)
+}
+
+func (s *Server) stored(log *store, since, before time.Time) []json.RawMessage {
+	entries, _ := log.page(listing{window: s.config.window(since, before)}, position{}, -1)
 	out := make([]json.RawMessage, len(entries))
 	for i, e := range entries {
 		out[i] = json.RawMessage(e.text)
@@ -261,44 +278,109 @@ type api Server
 var _ auditlogsserver.ServerInterface = (*api)(nil)
 
 // ListAccountAuditLogs answers with one page.
-func (a *api) ListAccountAuditLogs(w http.ResponseWriter, r *http.Request, accountID auditlogsapi.AccountID,
-	params auditlogsapi.ListAccountAuditLogsParams,
+func (a *api) ListAccountAuditLogs(w http.ResponseWriter, r *http.Request, _ auditlogsapi.AccountID, params auditlogsapi.ListAccountAuditLogsParams) {
+	(*Server)(a).list(w.(*answer), r, &a.store, &params)
+}
+
+// GetAccountAuditLogHistory answers with one page.
+func (a *api) GetAccountAuditLogHistory(w http.ResponseWriter, r *http.Request, _ auditlogsapi.AccountID, id auditlogsapi.EntryID,
+	params auditlogsapi.GetAccountAuditLogHistoryParams,
 ) {
-	s, out := (*Server)(a), w.(*answer)
-	if !s.admit(out, r) {
+	(*Server)(a).history(w.(*answer), r, &a.store, id, params.ActionTime, &params)
+}
+
+// ListOrganizationAuditLogs answers with one page.
+func (a *api) ListOrganizationAuditLogs(w http.ResponseWriter, r *http.Request, _ auditlogsapi.OrganizationID, params auditlogsapi.ListOrganizationAuditLogsParams) {
+	(*Server)(a).list(w.(*answer), r, &a.ofOrganizations, &params)
+}
+
+// GetOrganizationAuditLogHistory answers with one page.
+func (a *api) GetOrganizationAuditLogHistory(w http.ResponseWriter, r *http.Request, _ auditlogsapi.OrganizationID, id auditlogsapi.EntryID,
+	params auditlogsapi.GetOrganizationAuditLogHistoryParams,
+) {
+	(*Server)(a).history(w.(*answer), r, &a.ofOrganizations, id, params.ActionTime, &params)
+}
+
+// ListAccountAuditLogProductCategories answers with all categories.
+func (a *api) ListAccountAuditLogProductCategories(w http.ResponseWriter, r *http.Request, _ auditlogsapi.AccountID) {
+	if out := w.(*answer); (*Server)(a).admit(out, r) {
+		out.list(a.config.categories)
+	}
+}
+
+// list answers with one page of a log.
+func (s *Server) list(out *answer, r *http.Request, log *store, params parameters) {
+	if q, ok := s.admitListing(out, r, params); ok {
+		s.page(out, r, log, params, q, "")
+	}
+}
+
+// history answers with one page of the entries about the same resource as the one with an ID.
+func (s *Server) history(out *answer, r *http.Request, log *store, id string, actionTime string, params parameters) {
+	q, ok := s.admitListing(out, r, params)
+	if !ok {
 		return
 	}
-	q, err := s.newListing(&params)
+	at, err := parameter.ParseTime(actionTime)
 	if err != nil {
 		out.fail(http.StatusBadRequest, codeBadRequest, err.Error())
 		return
 	}
+	source := log.find(id, at)
+	if source == nil {
+		out.noEntry()
+		return
+	}
+	var status string
+	if q.filters, status = sameResource(source); status == statusUnavailable {
+		out.page(nil, "", false, status)
+		return
+	}
+	s.page(out, r, log, params, q, status)
+}
+
+// admitListing reads the parameters of a request for a page, or answers what is wrong with them.
+func (s *Server) admitListing(out *answer, r *http.Request, params parameters) (listing, bool) {
+	if !s.admit(out, r) {
+		return listing{}, false
+	}
+	q, err := s.newListing(operations[r.Pattern], params)
+	if err != nil {
+		out.fail(http.StatusBadRequest, codeBadRequest, err.Error())
+	}
+	return q, err == nil
+}
+
+// page answers with the page at the cursor.
+func (s *Server) page(out *answer, r *http.Request, log *store, params parameters, q listing, status string) {
+	given := params.Listing()
 	size := defaultLimit
-	if params.Limit != nil {
-		size = *params.Limit
+	if *given.Limit != nil {
+		size = **given.Limit
 	}
 	if s.config.maxPageSize > 0 {
 		size = min(size, s.config.maxPageSize)
 	}
-	digest := queryDigest(accountID, r.URL.Query())
+	digest := queryDigest(r.URL.Path, r.URL.Query())
 	var from position
-	if params.Cursor != nil {
-		if from, err = s.cursors.parse(*params.Cursor, digest, s.config.shifting); err != nil {
+	if *given.Cursor != nil {
+		var err error
+		if from, err = s.cursors.parse(**given.Cursor, digest, s.config.shifting); err != nil {
 			out.fail(http.StatusBadRequest, codeBadRequest, err.Error())
 			return
 		}
 	}
 	if n := s.config.emptyPages; n > 0 && !from.waited && (from.pages+1)%n == 0 {
 		from.waited = true
-		out.page(nil, s.cursors.format(from, digest, s.config.shifting), s.config.cursorsAfter)
+		out.page(nil, s.cursors.format(from, digest, s.config.shifting), s.config.cursorsAfter, status)
 		return
 	}
-	entries, more := s.store.page(q, from, size)
+	entries, more := log.page(q, from, size)
 	cursor := ""
 	if more {
 		cursor = s.cursors.format(from.after(entries), digest, s.config.shifting)
 	}
-	out.page(entries, cursor, s.config.cursorsAfter)
+	out.page(entries, cursor, s.config.cursorsAfter, status)
 }
 
 // bindingFailed is where the generated code turns to when it cannot read a parameter.
@@ -310,7 +392,8 @@ func (a *api) bindingFailed(w http.ResponseWriter, r *http.Request, err error) {
 
 // admit checks everything that the generated code leaves unchecked, and answers what does not pass.
 func (s *Server) admit(out *answer, r *http.Request) bool {
-	problems := checkQuery(r.URL.RawQuery)
+	operation := operations[r.Pattern]
+	problems := checkQuery(operation, r.URL.RawQuery)
 	for _, p := range problems {
 		if p.misuse {
 			s.report("auditlogstest: %s %s: %s", r.Method, r.URL.Path, p.message)
@@ -330,9 +413,11 @@ func (s *Server) admit(out *answer, r *http.Request) bool {
 		out.fail(http.StatusForbidden, codeForbidden, "Authentication error")
 		return false
 	}
-	if s.config.accounts != nil && !slices.Contains(s.config.accounts, r.PathValue(accountParameter.Name)) {
-		out.fail(http.StatusForbidden, codeForbidden, "Authentication error")
-		return false
+	for name, ids := range s.config.owners {
+		if id := r.PathValue(name); id != "" && !slices.Contains(ids, id) {
+			out.fail(http.StatusForbidden, codeForbidden, "Authentication error")
+			return false
+		}
 	}
 	if len(problems) > 0 {
 		out.failWith(http.StatusBadRequest, problems)

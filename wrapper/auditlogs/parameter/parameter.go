@@ -55,7 +55,11 @@ func Wanted(p auditlogsapi.Parameter) string {
 	case p.Pattern != "":
 		return fmt.Sprintf("a value such as %s (%s)", p.Example, strings.TrimSuffix(p.Description, "."))
 	case p.Formats != nil:
-		return strings.Join(p.Formats, " or ") + " such as 2024-10-31 or 2024-10-31T08:30:00Z"
+		var examples []string
+		for _, format := range p.Formats {
+			examples = append(examples, formatExamples[format])
+		}
+		return strings.Join(p.Formats, " or ") + " such as " + strings.Join(examples, " or ")
 	case p.Max != 0:
 		return fmt.Sprintf("a whole number from %d to %d", p.Min, p.Max)
 	case p.Type == "integer":
@@ -63,6 +67,8 @@ func Wanted(p auditlogsapi.Parameter) string {
 	}
 	return "some text, or the parameter left out"
 }
+
+var formatExamples = map[string]string{"date": "2024-10-31", "date-time": "2024-10-31T08:30:00Z"}
 
 // hasFormat knows the formats that the contract uses.
 func hasFormat(format, value string) bool {

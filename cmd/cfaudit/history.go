@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/parameter"
+)
+
+// historyDays is how far a history goes back when nothing else is said: about as far as the service keeps entries.
+const historyDays = 540
+
+const actionTimeFlag = "action-time"
+
+func newHistory(env *environment) *cobra.Command {
+	l := &listing{env: env}
+	l.since = bound{given: true, isAge: true, age: historyDays * 24 * time.Hour}
+	cmd := &cobra.Command{
+		Use:   "history ENTRY --action-time TIME [flags]",
+		Short: "Print the entries about the same resource as a given one",
+		Long: "Prints what happened to the resource that an entry is about: the entries of a window that are about the same one, from " +
+			"every page, oldest first. ENTRY is the entry's id, and TIME its action.time.",
+		Example: "  cfaudit history f174be97-19b1-40d6-954d-70cd5fbd52db --action-time 2024-10-30T15:00:00Z\n" +
+			"  cfaudit history f174be97-19b1-40d6-954d-70cd5fbd52db --action-time 2024-10-30T15:00:00Z --since 7d --format table",
+		Annotations: map[string]string{helpFooter: historyFooter},
+		Args:        l.takeEntry,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l.cmd = cmd
+			if l.actionTime == "" {
+				return usage(cmd, "--%s is missing: want %s", actionTimeFlag, actionTimeWanted())
+			}
+			return l.run(cmd.Context())
+		},
+		DisableFlagsInUseLine: true,
+	}
+	since := l.sinceFlag("the older end of the window")
+	since.standard = fmt.Sprintf("%dd", historyDays)
+	action := &flagValue{
+		name: actionTimeFlag, placeholder: "TIME", group: groupWindow,
+		help: "when the entry was recorded, so that the service finds it; required",
+		want: actionTimeWanted(),
+		set: func(value string) bool {
+			l.actionTime = value
+			return parameter.Check(describedOf(historyOperation, "action_time"), value) == nil
+		},
+	}
+	return withFlags(cmd, append([]*flagValue{action}, l.flags(since)...))
+}
+
+// historyOperation is the contract's table of what a history takes.
+var historyOperation = auditlogsapi.GetAccountAuditLogHistoryOperation
+
+func actionTimeWanted() string {
+	return "the entry's own action.time, a " + parameter.Wanted(describedOf(historyOperation, "action_time"))
+}
+
+const historyFooter = boundFooter + `
+
+How good it is
+Where the entry does not hold the resource's own address, the service goes by its kind, and a note says that entries about
+others can be among those printed. Where it says too little for that, there is no history, and the exit status is 1.
+` + outputFooter
+
+// takeEntry takes the only argument.
+func (l *listing) takeEntry(cmd *cobra.Command, args []string) error {
+	described := describedOf(historyOperation, "id")
+	switch {
+	case len(args) == 0:
+		return usage(cmd, "the entry is missing: want its id, such as %s", described.Example)
+	case len(args) > 1:
+		return usage(cmd, "unknown argument %s: %q takes one entry", excerpt(args[1]), cmd.CommandPath())
+	case parameter.Check(described, args[0]) != nil:
+		return usage(cmd, "the entry is %s: want %s", excerpt(args[0]), parameter.Wanted(described))
+	}
+	l.entry = args[0]
+	return nil
+}
+
+// noteHistory says once what is to be known about a history.
+func (l *listing) noteHistory(status auditlogs.HistoryStatus) {
+	if status == l.history {
+		return
+	}
+	l.history = status
+	switch status {
+	case auditlogs.HistoryExact, auditlogs.HistoryUnavailable:
+	case auditlogs.HistoryApproximate:
+		l.env.note("the history is approximate: entries about other resources of the same kind can be among these")
+	default:
+		l.env.note("the service calls the history %q", clean(string(status)))
+	}
+}
+
+// withoutHistory is a history that the service cannot give. The entries themselves can still be listed.
+func (l *listing) withoutHistory() *exit {
+	words := []string{"cfaudit", "list", "--since", shellQuote(l.query.Since), "--before", shellQuote(l.query.Before)}
+	words = append(words, givenFlags(l.cmd.Flags(), "since", "before", "max", "from", actionTimeFlag)...)
+	return &exit{
+		code: exitIncomplete,
+		text: "the entry does not say enough about its resource, so that the service has no history of it; to list all entries of the window:",
+		last: strings.Join(words, " "),
+	}
+}

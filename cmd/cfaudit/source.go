@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"iter"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/parameter"
+)
+
+// words are what the listing's command line begins with.
+func (l *listing) words() []string {
+	if l.entry != "" {
+		return []string{"history", l.entry}
+	}
+	return []string{"list"}
+}
+
+// pages asks for what is to be listed: a log or a history, of an account or an organization.
+func (l *listing) pages(ctx context.Context, client *auditlogs.Client, options []auditlogs.ListOption) iter.Seq2[*auditlogs.Page, error] {
+	switch {
+	case l.entry != "" && l.organization != "":
+		return client.OrganizationHistoryPages(ctx, l.organization, l.entry, l.historyQuery(), options...)
+	case l.entry != "":
+		return client.HistoryPages(ctx, l.accounts[0], l.entry, l.historyQuery(), options...)
+	case l.organization != "":
+		return client.OrganizationPages(ctx, l.organization, organizationQuery(l.query), options...)
+	}
+	return client.Pages(ctx, l.accounts[0], l.query, options...)
+}
+
+// checkFilters refuses filters, and values of filters, that the chosen log does not know.
+func (l *listing) checkFilters() error {
+	chosen, why := operation, "without --organization"
+	if l.organization != "" {
+		chosen, why = organizationOperation, "with --organization"
+	}
+	for _, p := range operation.Parameters {
+		filter := l.query.Filter(p.Name)
+		if filter == nil || len(*filter) == 0 {
+			continue
+		}
+		own, known := find(chosen, p.Name)
+		if !known {
+			return usage(l.cmd, "--%s and --organization exclude each other: the log of an organization has no such filter", flagName(p.Name))
+		}
+		for _, value := range *filter {
+			if parameter.Check(own, value) != nil {
+				return usage(l.cmd, "--%s %s: want %s %s", flagName(p.Name), excerpt(value), parameter.Wanted(own), why)
+			}
+		}
+	}
+	return nil
+}
+
+// organizationQuery is the part of a query that the log of an organization knows.
+func organizationQuery(query auditlogs.Query) (q auditlogs.OrganizationQuery) {
+	for _, p := range organizationOperation.Parameters {
+		if filter := q.Filter(p.Name); filter != nil {
+			*filter = *query.Filter(p.Name)
+		}
+	}
+	q.Since, q.Before, q.Direction, q.Limit = query.Since, query.Before, query.Direction, query.Limit
+	return q
+}
+
+// historyQuery is the part of a query that a history knows.
+func (l *listing) historyQuery() auditlogs.HistoryQuery {
+	return auditlogs.HistoryQuery{
+		ActionTime: l.actionTime, Since: l.query.Since, Before: l.query.Before, Direction: l.query.Direction, Limit: l.query.Limit,
+	}
+}
