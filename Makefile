@@ -96,13 +96,19 @@ faults: ## The table of faults: what struck where, and what came of it
 schedules: ## 10,000 random schedules of faults, pages, filters and histories
 	cd contract_test && go test -race -count=1 -run Schedules -timeout 30m . -rapid.checks=10000
 
+KILLS ?= 200
+
+.PHONY: crash
+crash: ## Kill the program KILLS times (200) in each of its long jobs, and print what that has cost
+	cd contract_test && CFAUDIT_KILLS=$(KILLS) go test -count=1 -v -run 'Kills$$' -timeout 60m ./crash
+
 .PHONY: live
 live: ## The contract against your own account; needs a token, and CFAUDIT_LIVE=1
 	cd contract_test && go test -count=1 -v -run Live .
 
 .PHONY: bench
 bench: ## What an entry costs, beside the official SDK and beside the decoder's own check that a page is JSON
-	cd contract_test/bench && go run .
+	cd contract_test/bench && go vet . && go run .
 	go test -run '^$$' -bench . -benchmem ./wrapper/...
 
 .PHONY: growth

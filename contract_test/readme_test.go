@@ -5,10 +5,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"cfaudit.example/wrapper/auditlogs/format"
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
@@ -46,5 +48,24 @@ func TestReadmeProgram(t *testing.T) {
 	}
 	if lines := strings.Count(string(out), "\n"); lines != 2500 || !strings.Contains(string(out), "alice@example.com") {
 		t.Errorf("printed %d lines, and the fake holds 2500 entries", lines)
+	}
+}
+
+// TestReadmeColumns holds the README's list of columns against those that there are.
+func TestReadmeColumns(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := regexp.MustCompile(`(?s)new ones come behind the last:(.*?)\.\n\n`).FindSubmatch(readme)
+	if list == nil {
+		t.Fatal("the README shows no columns")
+	}
+	var columns []string
+	for _, column := range regexp.MustCompile("`([a-z_.]+)`").FindAllSubmatch(list[1], -1) {
+		columns = append(columns, string(column[1]))
+	}
+	if !slices.Equal(columns, format.Columns()) {
+		t.Errorf("the README shows %v, and there are %v", columns, format.Columns())
 	}
 }

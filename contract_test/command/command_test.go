@@ -234,15 +234,18 @@ func lines(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// resume runs the last line of the file err in a shell, and adds what it prints to the end of a file.
+// resume runs the last line of the file err in a shell, and adds what it prints to the end of a file, where one is named.
 func resume(ts *testscript.TestScript, neg bool, args []string) {
-	want(ts, !neg && len(args) == 1, "resume file")
+	want(ts, !neg && len(args) < 2, "resume [file]")
 	all := strings.Split(strings.TrimSpace(ts.ReadFile("err")), "\n")
 	command := all[len(all)-1]
-	if !strings.HasPrefix(command, "cfaudit list --since ") {
+	if !regexp.MustCompile(`^cfaudit (list|export) --`).MatchString(command) {
 		ts.Fatalf("the last line is %q", command)
 	}
-	ts.Check(ts.Exec("sh", "-c", command+" >>"+args[0]))
+	if len(args) == 1 {
+		command += " >>" + args[0]
+	}
+	ts.Check(ts.Exec("sh", "-c", command))
 }
 
 // shows-filters checks that a file shows the flag of each filter, and its values.

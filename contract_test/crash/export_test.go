@@ -20,12 +20,12 @@ var (
 	exportBefore = time.Date(2024, 10, 11, 0, 0, 0, 0, time.UTC)
 )
 
-// TestExport kills exports. Each that becomes complete is looked at, and the next begins.
-func TestExport(t *testing.T) {
+// TestExportKills kills exports. Each that becomes complete is looked at, and the next begins.
+func TestExportKills(t *testing.T) {
 	w := newWorld(t, 50*time.Millisecond, func() time.Time {
 		// Anywhere in the window, also where the export has been.
 		return exportSince.Add(rand.N(exportBefore.Sub(exportSince))).Truncate(time.Minute)
-	}, auditlogstest.WithHistory(auditlogstest.History{Entries: 12000, Since: exportSince, Before: exportBefore}), auditlogstest.WithMaxPageSize(50), auditlogstest.WithLatency(40*time.Millisecond))
+	}, auditlogstest.WithHistory(auditlogstest.History{Entries: 8000, Since: exportSince, Before: exportBefore}), auditlogstest.WithLatency(15*time.Millisecond))
 	folder := t.TempDir()
 	var (
 		path                            string
@@ -42,7 +42,7 @@ func TestExport(t *testing.T) {
 	k := &killing{
 		kills: kills(t), within: 700 * time.Millisecond,
 		command: func() *exec.Cmd {
-			return command(w.server, "export", "--since", auditlogs.Time(exportSince), "--before", auditlogs.Time(exportBefore), "--out", path, "--rate", "0")
+			return command(w.server, "export", "--since", auditlogs.Time(exportSince), "--before", auditlogs.Time(exportBefore), "--out", path, "--rate", "0", "--page-size", "150")
 		},
 		killed: func() { killsOfExport++ },
 	}
@@ -122,4 +122,34 @@ func finish(cmd *exec.Cmd) (code int, stderr string) {
 	cmd.Stderr = &errs
 	_ = cmd.Run() // The state says it all.
 	return cmd.ProcessState.ExitCode(), errs.String()
+}
+
+// TestTwoExportsAtOnce starts a second export of the same file while the first runs.
+func TestTwoExportsAtOnce(t *testing.T) {
+	server := auditlogstest.NewServer(auditlogstest.WithTokens(token), auditlogstest.WithHistory(auditlogstest.History{
+		Entries: 500, Since: exportSince, Before: exportBefore,
+	}))
+	defer server.Close()
+	server.FailNext(auditlogstest.Fault{Delay: time.Hour})
+	path := filepath.Join(t.TempDir(), "audit.ndjson")
+	export := func() *exec.Cmd {
+		return command(server, "export", "--since", auditlogs.Time(exportSince), "--before", auditlogs.Time(exportBefore), "--out", path)
+	}
+	first := export()
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for len(server.Requests()) == 0 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if code, stderr := finish(export()); code != 1 || !strings.Contains(stderr, "in use by another process") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if err := first.Process.Signal(os.Kill); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait()
+	if code, stderr := finish(export()); code != 0 {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
 }

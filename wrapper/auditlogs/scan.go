@@ -47,10 +47,7 @@ type object interface {
 // scanPage takes a page apart. It reports false for one that is not ordinary.
 func scanPage(body []byte, limits Limits) (page auditlogsapi.EntryPage, entries []*Entry, ok bool) {
 	s := &scanner{data: body, depth: limits.Depth}
-	from, to, ok := s.envelope(func() (ok bool) {
-		entries, ok = s.entries(limits)
-		return ok
-	})
+	entries, from, to, ok := s.page(limits)
 	if !ok {
 		return page, nil, false
 	}
@@ -63,42 +60,58 @@ func scanPage(body []byte, limits Limits) (page auditlogsapi.EntryPage, entries 
 	return page, entries, true
 }
 
-// envelope reads the page's object, its result by the function. It returns where in the page the result lies.
-func (s *scanner) envelope(result func() bool) (from, to int, ok bool) {
-	ok = s.members(func(name []byte, escaped bool) bool {
+// page reads the page's object. It returns its entries, and where in the page these lie.
+func (s *scanner) page(limits Limits) (entries []*Entry, from, to int, ok bool) {
+	s.space()
+	if !s.next('{') {
+		return nil, 0, 0, false
+	}
+	for first := true; ; first = false {
+		name, escaped, step := s.member(first)
 		switch {
-		case escaped:
-			return false
+		case step == closed:
+			s.space()
+			return entries, from, to, s.at == len(s.data)
+		case step == broken || escaped:
+			return nil, 0, 0, false
 		case string(name) != "result":
-			return s.skip(1)
+			if !s.skip(1) {
+				return nil, 0, 0, false
+			}
+			continue
 		case to > 0:
-			return false
+			return nil, 0, 0, false
 		}
 		from = s.at
-		ok := result()
+		if entries, ok = s.entries(limits); !ok {
+			return nil, 0, 0, false
+		}
 		to = s.at
-		return ok
-	})
-	s.space()
-	return from, to, ok && s.at == len(s.data)
+	}
 }
 
 // entries reads an array of entries.
 func (s *scanner) entries(limits Limits) (entries []*Entry, ok bool) {
-	ok = s.peek() == '[' && s.elements(func() bool {
+	if !s.next('[') {
+		return nil, false
+	}
+	for first := true; ; first = false {
+		if step := s.element(first); step != inside {
+			return entries, step == closed
+		}
 		start := s.at
 		entry := new(Entry)
 		if !s.entry(entry) {
 			s.at = start
 			if !s.skip(1) {
-				return false
+				return nil, false
 			}
 			entry = decodeEntry(bytes.Clone(s.data[start:s.at]))
 		}
-		entries = append(entries, entry)
-		return len(entries) <= limits.Entries && len(entry.Raw) <= limits.Entry
-	})
-	return entries, ok
+		if entries = append(entries, entry); len(entries) > limits.Entries || len(entry.Raw) > limits.Entry {
+			return nil, false
+		}
+	}
 }
 
 // entry reads an entry.
@@ -123,74 +136,77 @@ func (s *scanner) entry(e *Entry) bool {
 
 // object reads an object, at a depth, into its fields.
 func (s *scanner) object(o object, depth int) bool {
-	if depth > s.depth {
+	if depth > s.depth || !s.next('{') {
 		return false
 	}
 	var seen uint64
-	return s.members(func(name []byte, escaped bool) bool {
-		if escaped {
-			return false
+	for first := true; ; first = false {
+		name, escaped, step := s.member(first)
+		if step != inside || escaped {
+			return step == closed
 		}
 		number, field := o.Member(name)
 		if number < 0 {
-			return s.skip(depth + 1)
+			if !s.skip(depth + 1) {
+				return false
+			}
+			continue
 		}
-		if seen&(1<<number) != 0 {
+		if seen&(1<<number) != 0 || !s.field(field, depth) {
 			return false
 		}
 		seen |= 1 << number
-		return s.field(field, depth)
-	})
+	}
 }
 
-// members reads an object, the value of each member by the function.
-func (s *scanner) members(value func(name []byte, escaped bool) bool) bool {
+// A step is where a scanner stands in an object or an array.
+type step int
+
+const (
+	broken step = iota // at what does not belong there
+	closed             // behind its end
+	inside             // at a value
+)
+
+// member reads up to the value of an object's next member, or the object's end.
+func (s *scanner) member(first bool) (name []byte, escaped bool, _ step) {
+	switch s.separator(first, '}') {
+	case closed:
+		return nil, false, closed
+	case broken:
+		return nil, false, broken
+	}
+	start := s.at + 1
+	escaped, ok := s.string()
+	if !ok {
+		return nil, false, broken
+	}
+	name = s.data[start : s.at-1]
 	s.space()
-	if !s.next('{') {
-		return false
+	if !s.next(':') {
+		return nil, false, broken
 	}
 	s.space()
-	for first := true; !s.next('}'); first = false {
-		if !first && !s.separator() {
-			return false
-		}
-		start := s.at + 1
-		escaped, ok := s.string()
-		if !ok {
-			return false
-		}
-		name := s.data[start : s.at-1]
-		s.space()
-		if !s.next(':') {
-			return false
-		}
-		s.space()
-		if !value(name, escaped) {
-			return false
-		}
-		s.space()
-	}
-	return true
+	return name, escaped, inside
 }
 
-// elements reads an array, each element by the function.
-func (s *scanner) elements(value func() bool) bool {
-	s.at++
-	s.space()
-	for first := true; !s.next(']'); first = false {
-		if !first && !s.separator() || !value() {
-			return false
-		}
-		s.space()
-	}
-	return true
-}
+// element reads up to an array's next element, or the array's end.
+func (s *scanner) element(first bool) step { return s.separator(first, ']') }
 
-// separator reads a comma and the space behind it.
-func (s *scanner) separator() bool {
-	ok := s.next(',')
+// separator reads what stands before the next member or element, or the end.
+func (s *scanner) separator(first bool, end byte) step {
 	s.space()
-	return ok
+	switch {
+	case s.next(end):
+		return closed
+	case first:
+		return inside
+	case s.next(','):
+		s.space()
+		// What is missing behind a comma is found missing by whoever reads it.
+		return inside
+	}
+	return broken
 }
 
 // field reads a value into a field. Null leaves it zero.
@@ -261,10 +277,8 @@ func (s *scanner) skip(depth int) bool {
 	case '"':
 		_, ok := s.string()
 		return ok
-	case '{':
-		return depth <= s.depth && s.members(func([]byte, bool) bool { return s.skip(depth + 1) })
-	case '[':
-		return depth <= s.depth && s.elements(func() bool { return s.skip(depth + 1) })
+	case '{', '[':
+		return depth <= s.depth && s.skipNested(depth)
 	case 't':
 		return s.word("true")
 	case 'f':
@@ -273,6 +287,24 @@ func (s *scanner) skip(depth int) bool {
 		return s.word("null")
 	}
 	return s.number()
+}
+
+func (s *scanner) skipNested(depth int) bool {
+	isObject := s.next('{') || !s.next('[')
+	for first := true; ; first = false {
+		var step step
+		if isObject {
+			_, _, step = s.member(first)
+		} else {
+			step = s.element(first)
+		}
+		if step != inside {
+			return step == closed
+		}
+		if !s.skip(depth + 1) {
+			return false
+		}
+	}
 }
 
 // number reads a number.
