@@ -34,11 +34,11 @@ func TestReadmeUnit(t *testing.T) {
 	server := auditlogstest.NewServer(auditlogstest.WithTokens(token), auditlogstest.WithHistory(auditlogstest.History{
 		Entries: 1500, Since: time.Now().Add(-20 * 24 * time.Hour), Before: time.Now().Add(-time.Hour)}))
 	defer server.Close()
-	state, logs := t.TempDir(), t.TempDir()
+	state, logs, folder := t.TempDir(), t.TempDir(), t.TempDir()
 	cmd := exec.Command("/bin/sh", "-c", strings.Replace(string(line[1]), "/usr/local/bin/cfaudit", filepath.Join(programs, "cfaudit"), 1))
 	cmd.Env = []string{
 		"CLOUDFLARE_API_TOKEN=" + token, "CLOUDFLARE_ACCOUNT_ID=" + auditlogstest.AccountID, "CLOUDFLARE_BASE_URL=" + server.URL,
-		"STATE_DIRECTORY=" + state, "LOGS_DIRECTORY=" + logs,
+		"STATE_DIRECTORY=" + state, "LOGS_DIRECTORY=" + logs, "RUNTIME_DIRECTORY=" + folder,
 	}
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
@@ -60,8 +60,8 @@ func TestReadmeUnit(t *testing.T) {
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 || !bytes.Contains(readme, []byte("\nSuccessExitStatus=130\n")) {
 		t.Errorf("%v\n%s", err, errs.String())
 	}
-	for _, name := range []string{"audit.state", "status.json"} {
-		if _, err := os.Stat(filepath.Join(state, name)); err != nil {
+	for _, name := range []string{filepath.Join(state, "audit.state"), filepath.Join(folder, "status.json")} {
+		if _, err := os.Stat(name); err != nil {
 			t.Error(err)
 		}
 	}

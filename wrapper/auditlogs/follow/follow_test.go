@@ -370,7 +370,7 @@ func TestCrashes(t *testing.T) {
 					s := newFake(t)
 					start := time.Now()
 					for i := range entries {
-						s.Add(made(i, start.Add(time.Duration(i-i%3-30)*time.Minute)))
+						s.Add(made(i, start.Add(time.Duration(i-i%3-34)*time.Minute)))
 					}
 					store, out := &memoryStore{}, &sink{}
 					test.fail(out, store, n)
