@@ -20,6 +20,7 @@ const (
 type checkpoint struct {
 	Asked    Asked              `json:"asked"`
 	Window   Window             `json:"window"` // the fixed bounds
+	Header   []byte             `json:"header"` // of the format
 	Position auditlogs.Position `json:"position"`
 	Size     int64              `json:"size"`   // bytes of the file that count
 	Sum      []byte             `json:"sum"`    // the state of the SHA-256 of the text so far
@@ -32,10 +33,10 @@ func readCheckpoint(disk disk, path string, into *checkpoint) error {
 	name := path + checkpointEnd
 	data, err := disk.read(name)
 	if err != nil {
-		return fmt.Errorf("export: %w", err)
+		return err
 	}
 	if err := durable.Unseal(checkpointKind, checkpointVersion, data, into); err != nil {
-		return fmt.Errorf("export: %s: %w: nothing tells how much of %s is good: remove both to export it anew, or bring the checkpoint back", name, err, path)
+		return fmt.Errorf("%s: %w: nothing tells how much of %s is good: remove both to export it anew, or bring the checkpoint back", name, err, path)
 	}
 	return nil
 }
@@ -82,7 +83,7 @@ func newAsked(job Job, names naming) Asked {
 // differs returns an error that names what is not as in the file at path; nil where all is.
 func (a Asked) differs(path string, from Asked) error {
 	differ := func(what, is, was string) error {
-		return fmt.Errorf("export: %w: %s is of an export with %s %q, and this one has %q: want the same again, or another file", ErrOther, path, what, was, is)
+		return fmt.Errorf("%w: %s is of an export with %s %q, and this one has %q: want the same again, or another file", ErrOther, path, what, was, is)
 	}
 	switch {
 	case a.Account != from.Account:

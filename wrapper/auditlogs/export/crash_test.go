@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -34,7 +35,10 @@ type memoryDisk struct {
 	trace []string
 }
 
-type memoryFile struct{ content, synced []byte }
+type memoryFile struct {
+	content, synced []byte
+	renamed         bool // it came by replace
+}
 
 var (
 	errKilled = errors.New("killed")
@@ -70,7 +74,7 @@ func (d *memoryDisk) replace(path string, data []byte) error {
 	if err := d.step("replace " + path); err != nil {
 		return err
 	}
-	d.names[path] = &memoryFile{bytes.Clone(data), bytes.Clone(data)}
+	d.names[path] = &memoryFile{bytes.Clone(data), bytes.Clone(data), true}
 	return d.syncDir(".")
 }
 
@@ -107,10 +111,7 @@ func (d *memoryDisk) syncDir(string) error {
 	if err := d.step("sync folder"); err != nil {
 		return err
 	}
-	clear(d.durable)
-	for name, file := range d.names {
-		d.durable[name] = file
-	}
+	d.durable = maps.Clone(d.names)
 	return nil
 }
 
@@ -154,7 +155,7 @@ func (h *memoryHandle) Close() error { return nil }
 const (
 	killed     = "the program is killed"
 	powerCut   = "the power fails, and what was not synced is lost"
-	powerKept  = "the power fails, and what was renamed has reached the disk"
+	powerKept  = "the power fails, and of what was not synced only the renaming has reached the disk"
 	powerZeros = "the power fails, and what was not synced is zeros"
 	full       = "the operation fails"
 )
@@ -162,13 +163,14 @@ const (
 // restart is what happens to the disk until the next run.
 func (d *memoryDisk) restart(way string) {
 	switch way {
-	case powerCut, powerZeros:
-		d.names = map[string]*memoryFile{}
-		for name, file := range d.durable {
-			d.names[name] = file
+	case powerCut, powerZeros, powerKept:
+		before := d.names
+		d.names = maps.Clone(d.durable)
+		for name, file := range before {
+			if file.renamed && way == powerKept {
+				d.names[name] = file
+			}
 		}
-		fallthrough
-	case powerKept:
 		for _, file := range d.names {
 			lost := len(file.content) - len(file.synced)
 			file.content = bytes.Clone(file.synced)
@@ -176,10 +178,7 @@ func (d *memoryDisk) restart(way string) {
 				file.content = append(file.content, make([]byte, lost)...)
 			}
 		}
-		d.durable = map[string]*memoryFile{}
-		for name, file := range d.names {
-			d.durable[name] = file
-		}
+		d.durable = maps.Clone(d.names)
 	}
 	d.done, d.stop, d.trace = 0, 0, nil
 }

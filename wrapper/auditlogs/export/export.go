@@ -7,6 +7,7 @@
 package export
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,11 +68,11 @@ type Result struct {
 }
 
 var (
-	// ErrOther: the file belongs to another job, or to nothing that this package wrote, and is left alone.
+	// ErrOther says that the file belongs to another job, or to nothing that this package wrote. It is left alone.
 	ErrOther = errors.New("the file belongs to something else")
-	// ErrDamaged: what lies there, the file, its checkpoint or its manifest, is not what an earlier run left.
+	// ErrDamaged says that what lies there, the file, its checkpoint or its manifest, is not what an earlier run left.
 	ErrDamaged = durable.ErrDamaged
-	// ErrLocked: another run writes this file at this time.
+	// ErrLocked says that another run writes this file at this time.
 	ErrLocked = durable.ErrLocked
 )
 
@@ -83,11 +84,15 @@ const (
 
 // Run exports what job says, or the rest of it, and returns when the file is complete and on the disk.
 //
-// An error before anything was done is [ErrOther], [ErrDamaged], [ErrLocked], or [auditlogs.ErrInvalidQuery] where the job itself is wrong.
-// After any other error, which can be an [*auditlogs.IncompleteError], the end of ctx or that of the disk's space, the same
-// job goes on where this run stopped.
+// An error before anything was done is [ErrOther], [ErrDamaged], [ErrLocked], or [auditlogs.ErrInvalidQuery] where the job
+// itself is wrong. After any other error, which can be an [*auditlogs.IncompleteError], the end of ctx or that of the disk's
+// space, the same job goes on where this run stopped.
 func Run(ctx context.Context, client *auditlogs.Client, job Job) (*Result, error) {
-	return run(ctx, client, job, osDisk{}, tuning{listing: []auditlogs.ListOption{auditlogs.Backfill()}})
+	result, err := run(ctx, client, job, osDisk{}, tuning{listing: []auditlogs.ListOption{auditlogs.Backfill()}})
+	if err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	return result, nil
 }
 
 func run(ctx context.Context, client *auditlogs.Client, job Job, disk disk, tuning tuning) (result *Result, err error) {
@@ -97,7 +102,7 @@ func run(ctx context.Context, client *auditlogs.Client, job Job, disk disk, tuni
 	}
 	release, err := disk.lock(job.Path)
 	if err != nil {
-		return nil, fmt.Errorf("export: %w", err)
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
 	finished, err := x.open()
@@ -152,17 +157,17 @@ type exporter struct {
 func (x *exporter) prepare() error {
 	var err error
 	if x.names, err = readName(x.job.Path, x.job.Format); err != nil {
-		return fmt.Errorf("export: %w: %w", auditlogs.ErrInvalidQuery, err)
+		return fmt.Errorf("%w: %w", auditlogs.ErrInvalidQuery, err)
 	}
 	if x.format, err = format.New(x.names.format); err != nil {
-		return fmt.Errorf("export: %w: %w", auditlogs.ErrInvalidQuery, err)
+		return fmt.Errorf("%w: %w", auditlogs.ErrInvalidQuery, err)
 	}
 	x.query = x.job.Query
 	switch {
 	case x.query.Direction != nil && *x.query.Direction != "asc":
-		return fmt.Errorf("export: %w: the direction is %q: want \"asc\", the order of the file", auditlogs.ErrInvalidQuery, *x.query.Direction)
+		return fmt.Errorf("%w: the direction is %q: want \"asc\", the order of the file", auditlogs.ErrInvalidQuery, *x.query.Direction)
 	case x.query.Cursor != nil:
-		return fmt.Errorf("export: %w: the query has a cursor: want it without, since the checkpoint says where to go on", auditlogs.ErrInvalidQuery)
+		return fmt.Errorf("%w: the query has a cursor: want it without, since the checkpoint says where to go on", auditlogs.ErrInvalidQuery)
 	}
 	x.asked = newAsked(x.job, x.names)
 	for name, values := range x.asked.Filters {
@@ -174,7 +179,7 @@ func (x *exporter) prepare() error {
 	stop()
 	for _, err := range x.client.Pages(over, x.job.Account, x.query, auditlogs.Prefetch(false)) {
 		if errors.Is(err, auditlogs.ErrInvalidQuery) {
-			return fmt.Errorf("export: %w", err)
+			return err
 		}
 	}
 	return nil
@@ -199,6 +204,10 @@ func (x *exporter) open() (*Manifest, error) {
 	} else if err := x.asked.differs(path+checkpointEnd, x.state.Asked); err != nil {
 		return nil, err
 	}
+	if !bytes.Equal(x.state.Header, x.format.Header(nil)) {
+		return nil, fmt.Errorf("%w: %s is of an export with other columns, by another version of this program: want that one, or another file",
+			ErrOther, path+checkpointEnd)
+	}
 	if err := x.openFile(); err != nil {
 		return nil, err
 	}
@@ -207,7 +216,7 @@ func (x *exporter) open() (*Manifest, error) {
 	x.recent = newRecent(x.state.Recent, x.state.lastTime())
 	if x.out, err = newOutput(x.file, x.names.compression, &x.state); err != nil {
 		_ = x.file.Close()
-		return nil, fmt.Errorf("export: %s: %w", path+checkpointEnd, err)
+		return nil, fmt.Errorf("%s: %w", path+checkpointEnd, err)
 	}
 	x.since = time.Now()
 	if x.from = x.state.Position.Time(); x.from.IsZero() {
@@ -228,16 +237,16 @@ func (x *exporter) finished(manifest *Manifest, err error) (*Manifest, error) {
 	}
 	switch size, err := x.disk.size(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("export: %s: %w: it is gone, and its manifest says that it was finished: bring it back, or remove %s to export it anew",
+		return nil, fmt.Errorf("%s: %w: it is gone, and its manifest says that it was finished: bring it back, or remove %s to export it anew",
 			path, ErrDamaged, path+manifestEnd)
 	case err != nil:
-		return nil, fmt.Errorf("export: %w", err)
+		return nil, err
 	case size != manifest.Bytes:
-		return nil, fmt.Errorf("export: %s: %w: it has %d bytes, and had %d when it was finished", path, ErrDamaged, size, manifest.Bytes)
+		return nil, fmt.Errorf("%s: %w: it has %d bytes, and had %d when it was finished", path, ErrDamaged, size, manifest.Bytes)
 	}
 	// A run can have ended between the manifest and this.
 	if err := x.disk.remove(path + checkpointEnd); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("export: %w", err)
+		return nil, err
 	}
 	return manifest, nil
 }
@@ -248,13 +257,14 @@ func (x *exporter) begin() error {
 	path := x.job.Path
 	switch _, err := x.disk.size(path); {
 	case err == nil:
-		return fmt.Errorf("export: %s: %w: it exists, without a checkpoint or a manifest of an export: want another name, or the file moved away",
+		return fmt.Errorf("%s: %w: it exists, without a checkpoint or a manifest of an export: want another name, or the file moved away",
 			path, ErrOther)
 	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("export: %w", err)
+		return err
 	}
 	x.state = checkpoint{
 		Asked:  x.asked,
+		Header: x.format.Header(nil),
 		Window: Window{Since: x.query.Since, Before: x.query.Before},
 		Counts: Counts{Started: time.Now().UTC()},
 	}
@@ -268,22 +278,22 @@ func (x *exporter) openFile() error {
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case err != nil && !missing:
-		return fmt.Errorf("export: %w", err)
+		return err
 	case missing && x.state.Size > 0:
-		return fmt.Errorf("export: %s: %w: it is gone, and %s says that %d bytes of it are written: bring it back, or remove that to export it anew",
+		return fmt.Errorf("%s: %w: it is gone, and %s says that %d bytes of it are written: bring it back, or remove that to export it anew",
 			path, ErrDamaged, path+checkpointEnd, x.state.Size)
 	case size < x.state.Size:
-		return fmt.Errorf("export: %s: %w: it has %d bytes, and %s says that %d are written: bring it back, or remove both to export it anew",
+		return fmt.Errorf("%s: %w: it has %d bytes, and %s says that %d are written: bring it back, or remove both to export it anew",
 			path, ErrDamaged, size, path+checkpointEnd, x.state.Size)
 	}
 	x.kept = x.state.Size
 	if x.file, err = x.disk.open(path, x.kept); err != nil {
-		return fmt.Errorf("export: %w", err)
+		return err
 	}
 	// Its name must be on the disk before a checkpoint speaks of its content.
 	if err := x.disk.syncDir(filepath.Dir(path)); err != nil {
 		_ = x.file.Close()
-		return fmt.Errorf("export: %w", err)
+		return err
 	}
 	return nil
 }
@@ -324,13 +334,19 @@ func (x *exporter) list(ctx context.Context) error {
 	return nil
 }
 
+// head writes what stands before the first entry, where nothing does yet.
+func (x *exporter) head() error {
+	if !x.out.empty() {
+		return nil
+	}
+	return x.out.write(x.format.Header(x.out.line()))
+}
+
 // take writes a page, and counts it.
 func (x *exporter) take(page *auditlogs.Page) error {
 	c := &x.state.Counts
-	if x.out.empty() {
-		if err := x.out.write(x.format.Header(x.out.line())); err != nil {
-			return x.unwritten(err)
-		}
+	if err := x.head(); err != nil {
+		return err
 	}
 	for _, entry := range page.Entries {
 		if !x.recent.add(entry) {
@@ -338,7 +354,7 @@ func (x *exporter) take(page *auditlogs.Page) error {
 			continue
 		}
 		if err := x.out.write(x.format.Entry(x.out.line(), entry)); err != nil {
-			return x.unwritten(err)
+			return err
 		}
 		c.entry(entry)
 	}
@@ -350,10 +366,6 @@ func (x *exporter) take(page *auditlogs.Page) error {
 	c.Repeated += int64(page.Repeated)
 	c.OutOfOrder += int64(page.OutOfOrder)
 	return nil
-}
-
-func (x *exporter) unwritten(err error) error {
-	return fmt.Errorf("export: %w", err)
 }
 
 func (x *exporter) report() {
@@ -369,7 +381,7 @@ func (x *exporter) report() {
 func (x *exporter) commit() error {
 	started := time.Now()
 	if err := x.out.commit(&x.state); err != nil {
-		return x.unwritten(err)
+		return err
 	}
 	x.kept = x.state.Size
 	x.state.Recent = x.recent.list()
@@ -393,7 +405,7 @@ func (x *exporter) keep() error {
 func (x *exporter) write(c *checkpoint) error {
 	if err := writeCheckpoint(x.disk, x.job.Path, c); err != nil {
 		x.stop()
-		return fmt.Errorf("export: %w", err)
+		return err
 	}
 	return nil
 }
@@ -407,23 +419,21 @@ func (x *exporter) stop() {
 
 // finish puts the manifest in the place of the checkpoint.
 func (x *exporter) finish() (*Manifest, error) {
-	if x.out.empty() {
-		if err := x.out.write(x.format.Header(x.out.line())); err != nil {
-			return nil, x.unwritten(err)
-		}
+	if err := x.head(); err != nil {
+		return nil, err
 	}
 	if err := x.out.end(&x.state); err != nil {
-		return nil, x.unwritten(err)
+		return nil, err
 	}
 	x.kept = x.state.Size
 	x.state.Finished = time.Now().UTC()
 	manifest := x.newManifest()
 	if err := writeManifest(x.disk, x.job.Path, manifest); err != nil {
 		x.stop()
-		return nil, fmt.Errorf("export: %w", err)
+		return nil, err
 	}
 	if err := x.disk.remove(x.job.Path + checkpointEnd); err != nil {
-		return nil, fmt.Errorf("export: %w", err)
+		return nil, err
 	}
 	return manifest, nil
 }
@@ -431,14 +441,11 @@ func (x *exporter) finish() (*Manifest, error) {
 // close leaves no more of the file than the checkpoint speaks of. On a full disk that makes room; where it fails, the next run
 // does it.
 func (x *exporter) close() error {
-	if x.out.failed {
-		_ = x.file.Truncate(x.kept)
-		_ = x.file.Close()
-		return nil
+	if !x.out.failed {
+		return x.file.Close()
 	}
-	if err := x.file.Close(); err != nil {
-		return x.unwritten(err)
-	}
+	_ = x.file.Truncate(x.kept)
+	_ = x.file.Close()
 	return nil
 }
 

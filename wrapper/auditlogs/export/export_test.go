@@ -370,7 +370,7 @@ func TestFailuresLoseNothing(t *testing.T) {
 // TestExpiredCursor has the service refuse a cursor in the middle, as it does with one that it no longer knows.
 func TestExpiredCursor(t *testing.T) {
 	f := newFixture(t, "audit.ndjson")
-	f.server.FailNext(auditlogstest.Fault{}, auditlogstest.Fault{Status: 400}, auditlogstest.Fault{}, auditlogstest.Fault{Status: 400})
+	f.server.FailNext(auditlogstest.Fault{}, auditlogstest.Fault{Status: 400})
 	result := f.run(t)
 	if f.read(t, "") != f.want() || result.Repeated != 0 {
 		t.Errorf("%+v", result)
@@ -453,5 +453,47 @@ func TestCheckNeedsAManifest(t *testing.T) {
 	os.Remove(f.job.Path)
 	if _, err := export.Check(t.Context(), f.job.Path); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
+	}
+}
+
+// TestMarkIsGone has the very entry vanish by which the place is found again. All of its moment comes again then, and must not be
+// written again.
+func TestMarkIsGone(t *testing.T) {
+	entry := func(i int) string {
+		return fmt.Sprintf(`{"id":"%d","action":{"time":%q}}`, i, auditlogs.Time(since.Add(time.Duration(i/7)*time.Hour)))
+	}
+	serve := func(without int) *fixture {
+		f := newFixture(t, "audit.ndjson", auditlogstest.WithMaxPageSize(10))
+		f.server.Close()
+		f.server = auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithMaxPageSize(10))
+		t.Cleanup(f.server.Close)
+		for i := range 70 {
+			if i != without {
+				f.server.Add(entry(i))
+			}
+		}
+		var err error
+		f.client, err = auditlogs.New("token", auditlogs.WithBaseURL(f.server.URL), auditlogs.WithHTTPClient(f.server.Client()), auditlogs.WithRate(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	first := serve(-1)
+	first.interrupt(t, 1)
+	lines := strings.SplitAfter(first.read(t, ""), "\n")
+	mark := len(lines) - 2
+	if mark%7 == 0 || mark%7 == 6 {
+		t.Fatalf("entry %d marks no place within a moment", mark)
+	}
+	second := serve(mark)
+	second.job = first.job
+	result := second.run(t)
+	want := ""
+	for i := range 70 {
+		want += entry(i) + "\n"
+	}
+	if got := second.read(t, ""); got != want || result.Repeated == 0 {
+		t.Errorf("%d lines, want 70; %d were left out", strings.Count(got, "\n"), result.Repeated)
 	}
 }

@@ -64,14 +64,14 @@ func readManifest(disk disk, path string) (*Manifest, error) {
 	name := path + manifestEnd
 	data, err := disk.read(name)
 	if err != nil {
-		return nil, fmt.Errorf("export: %w", err)
+		return nil, err
 	}
 	m := &Manifest{}
 	switch err := json.Unmarshal(data, m); {
 	case err != nil:
-		return nil, fmt.Errorf("export: %s: %w: it is no manifest (%w): bring it back, or remove it and %s to export anew", name, ErrDamaged, err, path)
+		return nil, fmt.Errorf("%s: %w: it is no manifest (%w): bring it back, or remove it and %s to export anew", name, ErrDamaged, err, path)
 	case m.Version != manifestVersion:
-		return nil, fmt.Errorf("export: %s: it has version %d of its form, and this program reads version %d", name, m.Version, manifestVersion)
+		return nil, fmt.Errorf("%s: it has version %d of its form, and this program reads version %d", name, m.Version, manifestVersion)
 	}
 	return m, nil
 }
@@ -80,10 +80,18 @@ func readManifest(disk disk, path string) (*Manifest, error) {
 // was exported, and says in what it differs; [fs.ErrNotExist] where the file or its manifest is not there; or the cause of
 // the end of ctx. It needs no network, and little memory however large the file is.
 func Check(ctx context.Context, path string) (*Manifest, error) {
+	m, err := check(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	return m, nil
+}
+
+func check(ctx context.Context, path string) (*Manifest, error) {
 	m, err := readManifest(osDisk{}, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, checkpoint := os.Stat(path + checkpointEnd); checkpoint == nil {
-			return nil, fmt.Errorf("export: %s: the export is not complete yet: run it again first: %w", path, err)
+			return nil, fmt.Errorf("%s: the export is not complete yet: run it again first: %w", path, err)
 		}
 	}
 	if err != nil {
@@ -91,7 +99,7 @@ func Check(ctx context.Context, path string) (*Manifest, error) {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("export: %w", err)
+		return nil, err
 	}
 	defer func() { _ = file.Close() }()
 	stored, text := newMeasure(), newMeasure()
@@ -100,7 +108,7 @@ func Check(ctx context.Context, path string) (*Manifest, error) {
 		_, err = io.Copy(text, unpacked)
 	}
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("export: %s: %w", path, context.Cause(ctx))
+		return nil, fmt.Errorf("%s: %w", path, context.Cause(ctx))
 	}
 	// What could not be unpacked is counted too.
 	var pathError *fs.PathError
@@ -109,10 +117,10 @@ func Check(ctx context.Context, path string) (*Manifest, error) {
 		err = errors.Join(err, reading)
 	}
 	if errors.As(err, &pathError) {
-		return nil, fmt.Errorf("export: %w", err)
+		return nil, err
 	}
 	if wrong := m.holds(stored, text, err); wrong != nil {
-		return nil, fmt.Errorf("export: %s: %w: %s", path, ErrDamaged, strings.Join(wrong, "; "))
+		return nil, fmt.Errorf("%s: %w: %s", path, ErrDamaged, strings.Join(wrong, "; "))
 	}
 	return m, nil
 }
