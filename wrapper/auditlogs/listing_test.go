@@ -381,7 +381,7 @@ func TestSearchForAPlaceIsBounded(t *testing.T) {
 			s := newFake(t, 10)
 			c := newClient(t, s, auditlogs.WithLimits(auditlogs.Limits{EmptyPages: 5, Remembered: 50}))
 			var place auditlogs.Position
-			for entry, err := range c.Entries(t.Context(), account, paged(5)) {
+			for entry, err := range c.Entries(t.Context(), account, paged(5), auditlogs.Prefetch(false)) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -393,7 +393,7 @@ func TestSearchForAPlaceIsBounded(t *testing.T) {
 				s.FailNext(auditlogstest.Fault{Status: 200, Body: fmt.Sprintf(`{"success":true,"result":[%s],"result_info":{"cursor":"%d"}}`, row, i)})
 			}
 			entries := 0
-			for page, err := range c.Pages(t.Context(), account, paged(5), auditlogs.From(place)) {
+			for page, err := range c.Pages(t.Context(), account, paged(5), auditlogs.From(place), auditlogs.Prefetch(false)) {
 				if err != nil {
 					if !errors.Is(err, auditlogs.ErrLimitExceeded) {
 						t.Error(err)

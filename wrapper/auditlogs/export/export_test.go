@@ -362,7 +362,7 @@ func TestFailuresLoseNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if result := f.run(t); f.read(t, "") != f.want() || result.Runs < 3 {
+	if result := f.run(t); f.read(t, "") != f.want() || result.Runs < 2 {
 		t.Errorf("%+v", result)
 	}
 }
