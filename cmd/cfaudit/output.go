@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"io/fs"
+	"os"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/format"
@@ -97,4 +100,75 @@ func takeBack(w io.Writer, bytes int) bool {
 	}
 	end, err := file.Seek(int64(-bytes), io.SeekCurrent)
 	return err == nil && file.Truncate(end) == nil
+}
+
+// regular returns the file that w writes to, if it is one: not a pipe, a terminal or a device.
+func regular(w io.Writer) *os.File {
+	file, ok := w.(*os.File)
+	if !ok {
+		return nil
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	return file
+}
+
+// toDisk puts what was written on the disk, where it is a file.
+func toDisk(w io.Writer) error {
+	if file := regular(w); file != nil {
+		return file.Sync()
+	}
+	return nil
+}
+
+// mend takes off a file what a program that was killed left of an entry's line at its end, so that the next line does not
+// continue it.
+func mend(w io.Writer) error {
+	file := regular(w)
+	if file == nil {
+		return nil
+	}
+	info, err := file.Stat()
+	if err != nil || info.Size() == 0 {
+		return err
+	}
+	reader := io.ReaderAt(file)
+	if _, err := file.ReadAt(make([]byte, 1), info.Size()-1); err != nil {
+		// It is open for writing only. Where the system has no way to read it all the same, it stays as it is.
+		again, err := os.Open(fmt.Sprintf("/dev/fd/%d", file.Fd()))
+		if err != nil {
+			return nil //nolint:nilerr // see above
+		}
+		defer func() { _ = again.Close() }()
+		if other, err := again.Stat(); err != nil || !os.SameFile(info, other) {
+			return nil //nolint:nilerr // see above
+		}
+		reader = again
+	}
+	end := info.Size()
+	for chunk := make([]byte, 64<<10); end > 0; {
+		n := min(int64(len(chunk)), end)
+		if _, err := reader.ReadAt(chunk[:n], end-n); err != nil {
+			return nil //nolint:nilerr // see above
+		}
+		if i := bytes.LastIndexByte(chunk[:n], '\n'); i >= 0 {
+			end += int64(i) + 1 - n
+			break
+		}
+		end -= n
+	}
+	if end == info.Size() {
+		return nil
+	}
+	first := make([]byte, 1)
+	if _, err := reader.ReadAt(first, end); err != nil || first[0] != '{' {
+		return nil //nolint:nilerr // It is no entry, but somebody else's.
+	}
+	if err := file.Truncate(end); err != nil {
+		return err
+	}
+	// Where the file is not only appended to.
+	_, err = file.Seek(0, io.SeekEnd)
+	return err
 }

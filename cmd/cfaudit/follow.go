@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/follow"
+	"cfaudit.example/wrapper/auditlogs/format"
+)
+
+// A following is one run of "cfaudit follow".
+type following struct {
+	env *environment
+	cmd *cobra.Command
+
+	selection
+	state         string
+	once          bool
+	interval      time.Duration
+	settle        time.Duration
+	lookBack      time.Duration
+	lookBackEvery time.Duration
+	status        string
+	healthEvery   time.Duration
+
+	out *output
+}
+
+func newFollow(env *environment) *cobra.Command {
+	f := &following{
+		env:      env,
+		interval: follow.DefaultInterval, settle: follow.DefaultSettle,
+		lookBack: follow.DefaultLookBack, lookBackEvery: follow.DefaultLookBackEvery,
+		healthEvery: 5 * time.Minute,
+	}
+	f.several = true
+	cmd := &cobra.Command{
+		Use:   "follow --state FILE [--since WHEN] [flags]",
+		Short: "Print new entries as they appear",
+		Long: "Prints every entry soon after it appeared, as a line of JSON, and keeps in a file up to where it came. Whatever stops it, " +
+			"the same command again goes on where it stopped: no entry is left out, and the last few may come twice, with the same id.",
+		Example: "  cfaudit follow --state audit.state >> audit.ndjson\n" +
+			"  cfaudit follow --state audit.state --since 30d --not-action-type view | vector --config siem.yaml\n" +
+			"  cfaudit follow --state 'audit-{account}.state' --account ID --account ID --status status.json\n" +
+			"  cfaudit follow --state audit.state --once    # for a job that a clock starts\n" +
+			"  cfaudit follow --state demo.state --demo    # made-up entries, no account needed",
+		Annotations: map[string]string{helpFooter: followFooter},
+		Args:        noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.cmd = cmd
+			return f.run(cmd.Context())
+		},
+		DisableFlagsInUseLine: true,
+	}
+	for _, flag := range f.flags() {
+		flag.addTo(cmd)
+	}
+	return cmd
+}
+
+const followFooter = whenFooter + `
+
+FILE
+The state is replaced as a whole, and only after the entries that it stands for have been written. FILE.lock beside it
+keeps a second follower away. {account} stands for the account's ID. A state that is damaged, or was made with another
+account or other filters, is refused.
+
+Late entries
+The service shows some entries minutes after their time. They are printed when they appear, behind newer ones, as long as
+they are not later than --look-back. Later ones can be missed; "nearly missed" counts those that came close.
+
+Output
+Each line is an entry's own bytes. A line counts once its line break has come: where the program was killed, the reader of
+a pipe may see a part of one at the end. A file that standard output is appended to is put right by the next run.
+
+Environment
+CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
+CLOUDFLARE_BASE_URL stand in for their flags.
+
+Exit status
+0: caught up with --once, or nobody reads on. 1: failed, for the reason on standard error; what may pass by itself is
+tried again and again instead. 2: wrong usage, nothing was requested. 130: interrupted or terminated, after the entries at
+hand were written and the state was saved.`
+
+const (
+	groupPace   = "Pace"
+	groupHealth = "Health"
+	stateFlag   = "state"
+)
+
+func (f *following) flags() []*flagValue {
+	since := f.sinceFlag("where to begin when there is no state yet")
+	since.standard = "the span of the look-back before now"
+	flags := []*flagValue{
+		{
+			name: stateFlag, placeholder: "FILE", group: groupWindow, files: true,
+			help: "the file that keeps up to where entries were printed; required. With several accounts, " + accountMark + " in it gives each a file of its own",
+			want: "the name of a file, such as audit.state",
+			set:  into(&f.state),
+		},
+		since,
+		{
+			name: "once", group: groupPace, want: "true or false",
+			help: "end when everything up to now less the settle time has been printed",
+			set:  truth(&f.once),
+		},
+		span("interval", groupPace, &f.interval, time.Second, "how often to ask for new entries"),
+		span("settle", groupPace, &f.settle, 0, "how old entries are to be before they are asked for, since the service shows some late"),
+		span("look-back", groupPace, &f.lookBack, 0, "how late an entry may appear and is still printed"),
+		span("look-back-every", groupPace, &f.lookBackEvery, time.Second, "how often to look back for late entries"),
+		{
+			name: "status", placeholder: "FILE", group: groupHealth, files: true,
+			help: "keep a file of JSON that says how each account is doing, for probes; it is renewed every 10 seconds",
+			want: "the name of a file, such as status.json",
+			set:  into(&f.status),
+		},
+		span("health", groupHealth, &f.healthEvery, 0, "how often to print to standard error how each account is doing; 0s for never"),
+		f.pageSizeFlag(),
+	}
+	flags = append(flags, f.connection.flags()...)
+	return append(flags, filterFlags(&f.query)...)
+}
+
+// span is a flag for a length of time.
+func span(name, group string, target *time.Duration, least time.Duration, help string) *flagValue {
+	return &flagValue{
+		name: name, placeholder: "DURATION", group: group, help: help,
+		standard: short(*target),
+		want:     fmt.Sprintf("a length of time from %s, such as 90s, 10m or 1d", short(least)),
+		set: func(value string) bool {
+			length, ok := parseAge(value)
+			if !ok {
+				var err error
+				length, err = time.ParseDuration(value)
+				ok = err == nil
+			}
+			*target = length
+			return ok && length >= least
+		},
+	}
+}
+
+// short writes a length of time without what is 0.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// errClosedPipe ends everything quietly: nobody reads on.
+var errClosedPipe = errors.New("nobody reads on")
+
+func (f *following) run(ctx context.Context) error {
+	if f.state == "" {
+		return usage(f.cmd, "--state is missing: want the name of a file, such as audit.state")
+	}
+	f.query.Limit = f.pageSize
+	if f.since.given {
+		since := f.since.resolve(f.env.now())
+		f.query.Since = auditlogs.Time(since)
+	}
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
+	health := newHealthReport(f.env, f.status)
+	client, closing, err := f.open(f.cmd, f.env, health)
+	if err != nil {
+		return err
+	}
+	defer closing()
+	if len(f.accounts) > 1 && !strings.Contains(f.state, accountMark) {
+		return usage(f.cmd, "--state names one file for %d accounts: want %s in it, such as %s",
+			len(f.accounts), accountMark, shellQuote("audit-"+accountMark+".state"))
+	}
+	followers, closeStates, err := f.followers(client, health)
+	defer closeStates()
+	if err != nil {
+		return err
+	}
+	if err := mend(f.env.stdout); err != nil {
+		return &exit{code: exitIncomplete, text: writeFailed(err)}
+	}
+	f.out = &output{w: f.env.stdout, format: format.NDJSON{}, continues: true}
+
+	run, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	reported := health.start(run, followers, f.healthEvery)
+	err = f.follow(run, end, followers)
+	end(nil)
+	<-reported
+	return f.ended(ctx, run, err, followers)
+}
+
+// followers makes a follower for each account, with its state. What it returns second closes the states.
+func (f *following) followers(client *auditlogs.Client, health *healthReport) (followers []*follow.Follower, closing func(), problem error) {
+	var files []*follow.File
+	closing = func() {
+		for _, file := range files {
+			_ = file.Close()
+		}
+	}
+	for _, account := range f.accounts {
+		file, err := follow.OpenFile(strings.ReplaceAll(f.state, accountMark, account))
+		if err != nil {
+			return nil, closing, &exit{code: exitIncomplete, text: plain(err.Error())}
+		}
+		files = append(files, file)
+		follower, err := follow.New(client, account, f.query, file,
+			follow.WithInterval(f.interval), follow.WithSettle(f.settle), follow.WithLookBack(f.lookBack, f.lookBackEvery),
+			follow.WithObserver(func(h follow.Health) { health.observe(h, len(f.accounts) > 1) }))
+		if err != nil {
+			return nil, closing, usage(f.cmd, "%s", plain(err.Error()))
+		}
+		followers = append(followers, follower)
+	}
+	return followers, closing, nil
+}
+
+func (f *following) follow(ctx context.Context, end context.CancelCauseFunc, followers []*follow.Follower) error {
+	deliver := func(_ context.Context, batch follow.Batch) error {
+		err := f.print(batch)
+		if err != nil {
+			// For the other accounts too there is nowhere to print to.
+			end(err)
+		}
+		return err
+	}
+	if f.once {
+		return follow.CatchUp(ctx, deliver, followers...)
+	}
+	return follow.Run(ctx, deliver, followers...)
+}
+
+// print writes the entries of a batch, whole and, where they go to a file, onto the disk.
+func (f *following) print(batch follow.Batch) error {
+	err := func() error {
+		for _, entry := range batch.Entries {
+			if err := f.out.add(entry); err != nil {
+				return err
+			}
+		}
+		if err := f.out.flush(); err != nil {
+			return err
+		}
+		return toDisk(f.env.stdout)
+	}()
+	switch {
+	case err == nil:
+		return nil
+	case closedPipe(err):
+		return errClosedPipe
+	}
+	text := writeFailed(err)
+	if f.out.cut {
+		text += "; its last line is not whole, and is to be removed"
+	}
+	return errors.New(text)
+}
+
+// ended turns what ended the followers into an exit code.
+func (f *following) ended(interrupted, run context.Context, err error, followers []*follow.Follower) error {
+	cause := context.Cause(run)
+	switch {
+	case errors.Is(cause, errClosedPipe), err == nil:
+		return nil
+	case interrupted.Err() != nil:
+		return f.resumable(&exit{code: exitInterrupted, text: "interrupted"})
+	case !errors.Is(cause, context.Canceled):
+		return f.resumable(&exit{code: exitIncomplete, text: cause.Error()})
+	}
+	e := &exit{code: exitIncomplete, text: plain(err.Error())}
+	if len(followers) > 1 {
+		// Each was told when it happened.
+		failed := 0
+		for _, follower := range followers {
+			if h := follower.Health(); h.LastFailure.After(h.LastSuccess) {
+				failed++
+			}
+		}
+		e.text = fmt.Sprintf("%d of %d accounts failed", failed, len(followers))
+	}
+	if errors.Is(err, follow.ErrState) {
+		return e
+	}
+	return f.resumable(e)
+}
+
+// resumable completes a message with the command that goes on.
+func (f *following) resumable(e *exit) *exit {
+	e.text += "; to go on:"
+	e.last = strings.Join(append([]string{"cfaudit", "follow"}, givenFlags(f.cmd.Flags())...), " ")
+	return e
+}
+
+// plain is an error's text without the name of the package that it came from, which means nothing here.
+func plain(text string) string {
+	_, rest, ok := strings.Cut(text, "follow: ")
+	if !ok {
+		rest = text
+	}
+	return clean(rest)
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs/follow"
+	"cfaudit.example/wrapper/auditlogstest"
+)
+
+func TestHealthLine(t *testing.T) {
+	whole := follow.Health{
+		Account: "a", Time: testNow, Watermark: testNow.Add(-130 * time.Second), Lag: 130 * time.Second, Entries: 1,
+		LastSuccess: testNow.Add(-12 * time.Second), LookBack: 30 * time.Minute,
+	}
+	change := func(f func(h *follow.Health)) follow.Health {
+		h := whole
+		f(&h)
+		return h
+	}
+	const begin = "2024-10-30T15:04:05Z account a: "
+	for _, test := range []struct {
+		name string
+		h    follow.Health
+		want string
+	}{
+		{"before the first answer", follow.Health{Account: "a", Time: testNow}, begin + "nothing read yet"},
+		{"well", whole, begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 1 entry; last success 12s ago"},
+		{"late ones", change(func(h *follow.Health) { h.Entries, h.Late, h.Lateness = 9, 3, 29*time.Minute }),
+			begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 9 entries, 3 late by up to 29m0s; last success 12s ago"},
+		{"too late ones", change(func(h *follow.Health) { h.Late, h.Lateness, h.NearlyMissed = 3, 29*time.Minute, 2 }),
+			begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 1 entry, 3 late by up to 29m0s, 2 nearly missed (look back further than 30m); last success 12s ago"},
+		{"too many", change(func(h *follow.Health) { h.Forgotten = 7 }),
+			begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 1 entry, 7 ids forgotten; last success 12s ago"},
+		{"in trouble", change(func(h *follow.Health) {
+			h.LastError, h.LastFailure = "follow: status 500\nand more", testNow.Add(-time.Minute)
+		}),
+			begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 1 entry; last success 12s ago; last error 1m0s ago: status 500 and more"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := healthLine(test.h); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want time.Duration // negative where it is refused
+	}{
+		{"90s", 90 * time.Second}, {"10m", 10 * time.Minute}, {"1d", 24 * time.Hour}, {"1d12h", 36 * time.Hour}, {"1m30s", 90 * time.Second},
+		{"1.5h", 90 * time.Minute}, {"1500ms", 1500 * time.Millisecond}, {"1s", time.Second},
+		{"0s", -1}, {"999ms", -1}, {"-1m", -1}, {"5", -1}, {"", -1}, {"soon", -1},
+	} {
+		var got time.Duration
+		err := span("x", "", &got, time.Second, "").Set(test.text)
+		if (err != nil) != (test.want < 0) || err == nil && got != test.want {
+			t.Errorf("%q: %s, %v", test.text, got, err)
+		}
+	}
+	for d, want := range map[time.Duration]string{
+		0: "0s", time.Minute: "1m", 90 * time.Second: "1m30s", time.Hour: "1h", 30 * time.Minute: "30m", 90 * time.Minute: "1h30m", 10 * time.Second: "10s",
+		24*time.Hour + 10*time.Second: "24h0m10s",
+	} {
+		if got := short(d); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// The last line of a file is put right only where it is what is left of an entry.
+func TestMend(t *testing.T) {
+	long := `{"id":"` + strings.Repeat("x", 200_000)
+	for _, test := range []struct{ name, before, after string }{
+		{"empty", "", ""},
+		{"whole lines", "{}\n{}\n", "{}\n{}\n"},
+		{"half a line", "{}\n{}\n{\"id\":", "{}\n{}\n"},
+		{"nothing but half a line", "{\"id\":", ""},
+		{"a long half", "{}\n" + long, "{}\n"},
+		{"somebody else's", "{}\nhalf", "{}\nhalf"},
+		{"nothing but somebody else's", "half", "half"},
+	} {
+		for _, mode := range []struct {
+			name  string
+			flags int
+		}{{"read and write", os.O_RDWR}, {"append", os.O_RDWR | os.O_APPEND}} {
+			t.Run(test.name+", "+mode.name, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "out")
+				if err := os.WriteFile(path, []byte(test.before), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				file, err := os.OpenFile(path, mode.flags, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer file.Close()
+				if err := mend(file); err != nil {
+					t.Fatal(err)
+				}
+				if got, _ := os.ReadFile(path); string(got) != test.after {
+					t.Errorf("%d bytes are left, want %d", len(got), len(test.after))
+				}
+			})
+		}
+	}
+	if err := mend(&strings.Builder{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// The status is replaced as a whole, readable for others, and that it cannot be is told once and changes nothing.
+func TestStatus(t *testing.T) {
+	server := auditlogstest.NewServer()
+	defer server.Close()
+	server.Add(`{"id":"1","action":{"time":"` + testNow.Add(-5*time.Minute).Format(time.RFC3339) + `"}}`)
+	folder := t.TempDir()
+	state, file := filepath.Join(folder, "state"), filepath.Join(folder, "status.json")
+	r := try{env: against(server)}
+	since := testNow.Add(-time.Hour).Format(time.RFC3339)
+	code, out, errs := r.run(t, "follow", "--state", state, "--status", file, "--once", "--since", since)
+	if code != 0 || strings.Count(out, "\n") != 1 || strings.Count(errs, "\n") != 1 {
+		t.Fatalf("exit %d\n%s\n%s", code, out, errs)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s struct {
+		Requests int
+		Accounts []struct {
+			Account     string
+			Entries     int
+			Lag         float64   `json:"lag_seconds"`
+			LastSuccess time.Time `json:"last_success"`
+			Ended       bool
+		}
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		t.Fatal(err)
+	}
+	if a := s.Accounts; s.Requests != 1 || len(a) != 1 || a[0].Account != auditlogstest.AccountID || a[0].Entries != 1 || a[0].Lag < 120 || a[0].LastSuccess.IsZero() || !a[0].Ended {
+		t.Errorf("%s", data)
+	}
+	if names, _ := filepath.Glob(filepath.Join(folder, "*.tmp")); names != nil {
+		t.Errorf("left behind: %q", names)
+	}
+	code, _, errs = r.run(t, "follow", "--state", state, "--status", filepath.Join(folder, "missing", "status.json"), "--once")
+	if code != 0 || strings.Count(errs, "note: the status is not written: ") != 1 {
+		t.Errorf("exit %d\n%s", code, errs)
+	}
+}
+
+// What may pass is told and tried again.
+func TestFollowTellsOfTrouble(t *testing.T) {
+	server := auditlogstest.NewServer()
+	defer server.Close()
+	server.FailNext(auditlogstest.Fault{Status: 500})
+	code, _, errs := try{env: against(server)}.run(t, "follow", "--state", filepath.Join(t.TempDir(), "state"), "--retries", "0", "--once")
+	if code != 0 || strings.Count(errs, "note: account ") != 1 || !strings.Contains(errs, "status 500 internal server error") || !strings.Contains(errs, "; it is tried again\n") {
+		t.Errorf("exit %d\n%s", code, errs)
+	}
+}

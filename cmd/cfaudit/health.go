@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/follow"
+)
+
+// A healthReport tells people and probes how followers are doing: lines on standard error, and a file.
+type healthReport struct {
+	env  *environment
+	file string // empty for none
+
+	mu       sync.Mutex
+	requests int64
+	told     map[string]time.Time // when the last failure of an account was that has been told
+	broken   string               // why the file could not be written; empty where it could
+}
+
+func newHealthReport(env *environment, file string) *healthReport {
+	return &healthReport{env: env, file: file, told: map[string]time.Time{}}
+}
+
+// Attempted counts requests, those for all accounts together.
+func (r *healthReport) Attempted(auditlogs.Attempt) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requests++
+}
+
+// Waiting is part of auditlogs.Observer.
+func (r *healthReport) Waiting(time.Duration) {}
+
+// observe tells of each failure once, when it happens. With others, it also tells that an account has stopped, since the
+// program does not end with that.
+func (r *healthReport) observe(h follow.Health, others bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h.LastFailure.IsZero() || h.LastFailure.Equal(r.told[h.Account]) {
+		return
+	}
+	r.told[h.Account] = h.LastFailure
+	switch {
+	case !h.Ended:
+		r.env.note("account %s: %s; it is tried again", h.Account, plain(h.LastError))
+	case others:
+		r.env.note("account %s has stopped: %s", h.Account, plain(h.LastError))
+	}
+}
+
+// statusEvery is how often the file is renewed.
+const statusEvery = 10 * time.Second
+
+// start reports until the context ends, and closes what it returns after the last report.
+func (r *healthReport) start(ctx context.Context, followers []*follow.Follower, lines time.Duration) (done <-chan struct{}) {
+	closing := make(chan struct{})
+	status := time.NewTicker(statusEvery)
+	line := &time.Ticker{}
+	if lines > 0 {
+		line = time.NewTicker(lines)
+	}
+	r.write(followers)
+	go func() {
+		defer close(closing)
+		defer status.Stop()
+		for {
+			select {
+			case <-status.C:
+				r.write(followers)
+			case <-line.C:
+				r.print(followers)
+			case <-ctx.Done():
+				if lines > 0 {
+					line.Stop()
+					r.print(followers)
+				}
+				r.write(followers)
+				return
+			}
+		}
+	}()
+	return closing
+}
+
+// print prints a line for each account.
+func (r *healthReport) print(followers []*follow.Follower) {
+	for _, follower := range followers {
+		// What went wrong before anything was read has been told.
+		if h := follower.Health(); !h.Ended || !h.LastSuccess.IsZero() {
+			r.env.say(healthLine(h))
+		}
+	}
+}
+
+func healthLine(h follow.Health) string {
+	text := fmt.Sprintf("%s account %s: ", h.Time.Format(time.RFC3339), h.Account)
+	if h.Watermark.IsZero() {
+		text += "nothing read yet"
+	} else {
+		text += fmt.Sprintf("read up to %s, %s behind; %s", h.Watermark.Format(time.RFC3339), h.Lag.Round(time.Second), count(int(h.Entries), "entry", "entries"))
+	}
+	if h.Late > 0 {
+		text += fmt.Sprintf(", %d late by up to %s", h.Late, h.Lateness.Round(time.Second))
+	}
+	if h.NearlyMissed > 0 {
+		text += fmt.Sprintf(", %d nearly missed (look back further than %s)", h.NearlyMissed, short(h.LookBack))
+	}
+	if h.Forgotten > 0 {
+		text += fmt.Sprintf(", %d ids forgotten", h.Forgotten)
+	}
+	if !h.LastSuccess.IsZero() {
+		text += fmt.Sprintf("; last success %s ago", h.Time.Sub(h.LastSuccess).Round(time.Second))
+	}
+	if h.LastError != "" {
+		text += fmt.Sprintf("; last error %s ago: %s", h.Time.Sub(h.LastFailure).Round(time.Second), plain(h.LastError))
+	}
+	return text
+}
+
+// A status is what the file holds.
+type status struct {
+	Time     time.Time       `json:"time"`
+	Requests int64           `json:"requests"` // for all accounts, each attempt counted
+	Accounts []follow.Health `json:"accounts"`
+}
+
+// write renews the file. That this fails is told, once, and nothing to stop for.
+func (r *healthReport) write(followers []*follow.Follower) {
+	if r.file == "" {
+		return
+	}
+	r.mu.Lock()
+	s := status{Time: r.env.now().UTC(), Requests: r.requests}
+	r.mu.Unlock()
+	for _, follower := range followers {
+		s.Accounts = append(s.Accounts, follower.Health())
+	}
+	data, err := json.MarshalIndent(s, "", "\t")
+	if err == nil {
+		err = replace(r.file, append(data, '\n'))
+	}
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != r.broken {
+		r.env.note("the status is not written: %s", text)
+	}
+	r.broken = text
+}
+
+// replace replaces a file, so that nobody reads a part of it. Others may read it.
+func replace(path string, data []byte) (err error) {
+	temp := path + ".tmp"
+	// What lies there may be somebody else's link to another file.
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if closing := file.Close(); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		_ = os.Remove(temp)
+	}
+	return err
+}

@@ -1,0 +1,86 @@
+package crash
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogstest"
+)
+
+// TestFollowKills kills a follower whose lines are appended to a file, while entries arrive up to five minutes late. In the end
+// every entry is there, byte for byte, and once when repeats are dropped by id.
+func TestFollowKills(t *testing.T) {
+	start := time.Now().UTC().Add(-time.Hour).Truncate(time.Second)
+	late := func() time.Time { return time.Now().Add(-rand.N(5 * time.Minute)).Truncate(100 * time.Millisecond) }
+	w := newWorld(t, 5*time.Millisecond, late,
+		auditlogstest.WithHistory(auditlogstest.History{Entries: 1000, Since: start, Before: start.Add(time.Hour)}))
+	folder := t.TempDir()
+	path, state := filepath.Join(folder, "audit.ndjson"), filepath.Join(folder, "audit.state")
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	follow := func(arguments ...string) *exec.Cmd {
+		cmd := command(w.server, append([]string{"follow", "--state", state, "--since", auditlogs.Time(start), "--page-size", "25", "--rate", "0", "--health", "0s",
+			"--settle", "0s", "--interval", "1s", "--look-back", "10m", "--look-back-every", "1s"}, arguments...)...)
+		cmd.Stdout = out
+		return cmd
+	}
+	k := &killing{
+		kills: kills(t), within: 250 * time.Millisecond,
+		command: func() *exec.Cmd { return follow() },
+		ended: func(t *testing.T, code int, stderr string) {
+			t.Helper()
+			t.Fatalf("a follower ended by itself with %d: %s", code, stderr)
+		},
+	}
+	k.run(t)
+	w.rest()
+	// Twice: what a killed run had begun, and what has appeared behind it.
+	for range 2 {
+		time.Sleep(1100 * time.Millisecond)
+		if code, stderr := finish(follow("--once")); code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+	}
+
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed, repeats := map[string]bool{}, 0
+	ids := map[string]bool{}
+	for line := range strings.Lines(string(data)) {
+		var entry struct{ ID string }
+		if err := json.Unmarshal([]byte(line), &entry); err != nil || !strings.HasSuffix(line, "\n") {
+			t.Fatalf("a line that nobody wrote: %v in %q", err, line)
+		}
+		if ids[entry.ID] {
+			repeats++
+		}
+		ids[entry.ID] = true
+		printed[strings.TrimSuffix(line, "\n")] = true
+	}
+	all := w.server.Stored(time.Unix(0, 0), time.Unix(1<<40, 0))
+	lost := 0
+	for _, entry := range all {
+		if !printed[string(entry)] {
+			lost++
+		}
+	}
+	t.Logf("%d kills in %d runs: %d entries, %d of them arrived meanwhile; %d lost, %d repeated, none changed", k.done, k.runs, len(all), w.added, lost, repeats)
+	if lost > 0 || len(printed) != len(all) || len(ids) != len(all) {
+		t.Errorf("%d different lines and %d ids of %d entries", len(printed), len(ids), len(all))
+	}
+	if info, err := os.Stat(state); err != nil || info.Size() >= 1_000_000 {
+		t.Errorf("the state: %v, %v", info, err)
+	}
+}

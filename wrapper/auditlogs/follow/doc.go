@@ -1,0 +1,36 @@
+// Package follow keeps a program up to date with an account's audit log: it delivers every entry soon after it appeared, at
+// least once, and goes on where it stopped, whatever stopped it.
+//
+//	store, err := follow.OpenFile("audit-log.state")
+//	...
+//	defer store.Close()
+//	follower, err := follow.New(client, accountID, auditlogs.Query{}, store)
+//	...
+//	err = follower.Run(ctx, func(ctx context.Context, batch follow.Batch) error {
+//		return send(batch.Entries) // nil acknowledges: only now the state moves on
+//	})
+//
+// # How it reads
+//
+// Every minute ([WithInterval]) a follower lists the time since its watermark, up to two minutes ago ([WithSettle]): the
+// service shows some entries only about 90 seconds after the fact. It begins a minute before the watermark ([WithOverlap]),
+// since nobody documents whether the ends of a window belong to it, and drops what it delivered before, by id.
+//
+// Every ten minutes it looks back further, so that an entry that appears late is delivered all the same: whatever appears
+// within 30 minutes of its time ([WithLookBack]) is delivered. That holds also where the follower, the network or the
+// service stood still in between, since a look-back begins so long before the one before it. Where the service shows
+// nothing at all for a while, up to a day, and then everything, nothing is missed either: no sweep begins behind the newest
+// entry that was seen, unless that one is older than a day.
+//
+// What is missed is an entry that appears later than that, into a time that was read. Nothing can count what it does not
+// see; [Health.NearlyMissed] counts the entries that came in the oldest quarter of a look-back, and more than none says
+// that it wants to be longer.
+//
+// # What it keeps
+//
+// A [Store] keeps one small document: up to where everything was delivered, the place in the window being read, and
+// the hashed ids of the entries that will be met again. It is below 1 MB, always: where there are more ids than 60,000
+// ([WithMemory]) the oldest are forgotten, which can repeat entries and never loses one; [Health.Forgotten] counts them.
+//
+// After standing still, a follower catches up from its watermark, however long that is; the service keeps 18 months.
+package follow

@@ -1,0 +1,342 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"cfaudit.example/wrapper/auditlogs"
+)
+
+// A Follower delivers the entries of one account that match one query, as they appear. [New] makes one.
+type Follower struct {
+	config
+	client  *auditlogs.Client
+	account string
+	query   auditlogs.Query
+	start   time.Time // of the first run; zero where the query does not say
+	id      string    // tells the query apart
+	store   Store
+
+	running sync.Mutex
+	state   *state // nil until it is loaded
+
+	reporting sync.Mutex
+	health    Health
+}
+
+// A Batch is what a follower delivers at once: entries of one page, oldest first, at least one.
+type Batch struct {
+	Account string
+	Entries []*auditlogs.Entry
+	// Late counts the entries that appeared after their time had been read. They lie before entries that were delivered
+	// earlier.
+	Late int
+}
+
+// A Deliver takes a batch. When it returns nil, the batch has been taken for good, and is not delivered again unless the
+// state that says so is lost. When it returns an error the follower ends with it, and a later run delivers the
+// batch again. It should not return before both is certain.
+//
+// The context ends when the run is to end. A batch that is finished all the same, and acknowledged, counts.
+type Deliver func(ctx context.Context, batch Batch) error
+
+// New returns a follower of the account's entries that match the query, whose state is in store. It makes no request, and
+// does not touch the store.
+//
+// The query's Since is where a follower without a state begins; where that is empty, at the span of the look-back before
+// the first run. A state that is there takes its place. Before, Cursor and a direction other than "asc" are refused. Several
+// followers should share a client, and so its request budget.
+func New(client *auditlogs.Client, account string, query auditlogs.Query, store Store, options ...Option) (*Follower, error) {
+	f := &Follower{
+		config: config{
+			interval: DefaultInterval,
+			settle:   DefaultSettle,
+			depth:    depth{overlap: DefaultOverlap, lookBack: DefaultLookBack},
+			every:    DefaultLookBackEvery,
+			memory:   DefaultMemory,
+			observe:  func(Health) {},
+			now:      time.Now,
+		},
+		client: client, account: account, store: store,
+	}
+	for i, option := range options {
+		if option == nil {
+			return nil, fmt.Errorf("follow: option %d is nil: want one, or leave it out", i+1)
+		}
+		if err := option(&f.config); err != nil {
+			return nil, fmt.Errorf("follow: %w", err)
+		}
+	}
+	switch {
+	case client == nil || store == nil:
+		return nil, errors.New("follow: client or store is nil: want both")
+	case query.Before != "":
+		return nil, fmt.Errorf("follow: %w: before is given, and a follower has no end: want it empty", auditlogs.ErrInvalidQuery)
+	case query.Cursor != nil:
+		return nil, fmt.Errorf("follow: %w: a cursor is given, and a follower keeps its own: want nil", auditlogs.ErrInvalidQuery)
+	case query.Direction != nil && *query.Direction != "asc":
+		return nil, fmt.Errorf("follow: %w: the direction is %q, and a follower goes from the oldest to the newest: want nil", auditlogs.ErrInvalidQuery, *query.Direction)
+	}
+	if query.Since != "" {
+		start, err := auditlogs.ParseTime(query.Since)
+		if err != nil {
+			return nil, fmt.Errorf("follow: %w: since: %w", auditlogs.ErrInvalidQuery, err)
+		}
+		f.start = start.UTC()
+	}
+	f.query = query
+	if err := f.check(); err != nil {
+		return nil, fmt.Errorf("follow: %w", err)
+	}
+	var err error
+	if f.id, err = identify(account, query); err != nil {
+		return nil, fmt.Errorf("follow: %w: %w", auditlogs.ErrInvalidQuery, err)
+	}
+	f.health = Health{Account: account, LookBack: f.depth.lookBack}
+	return f, nil
+}
+
+// check asks the library what is wrong with the query. It makes no request: whatever gets beyond the check meets a context
+// that is over.
+func (f *Follower) check() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	query := f.window(&sweep{Since: time.Unix(0, 0), Before: time.Unix(1, 0)})
+	for _, err := range f.client.Pages(ctx, f.account, query, auditlogs.Prefetch(false)) {
+		var incomplete *auditlogs.IncompleteError
+		if !errors.As(err, &incomplete) {
+			return err
+		}
+	}
+	return nil
+}
+
+// window is the query of a sweep.
+func (f *Follower) window(w *sweep) auditlogs.Query {
+	query := f.query
+	query.Since, query.Before = auditlogs.Time(w.Since), auditlogs.Time(w.Before)
+	return query
+}
+
+// Run delivers entries until the context ends, or until something is wrong that time does not heal: deliver or the store
+// failed, the state is [ErrState], or the service refuses the query (status 400, 401, 403 or 404). It always returns an error,
+// which is the context's when that ended. What may pass by itself is tried again for as long as it takes, with growing pauses
+// of up to five minutes, and shows in [Health].
+//
+// Each batch is saved as soon as deliver has acknowledged it, also when the context ends meanwhile.
+func (f *Follower) Run(ctx context.Context, deliver Deliver) error { return f.run(ctx, deliver, false) }
+
+// CatchUp delivers what there is up to now less the settle time, and returns nil: a single sweep of [Follower.Run], for programs
+// that are started again and again. Trouble that does not pass within three attempts ends it.
+func (f *Follower) CatchUp(ctx context.Context, deliver Deliver) error {
+	return f.run(ctx, deliver, true)
+}
+
+// attempts bounds how often CatchUp tries.
+const attempts = 3
+
+func (f *Follower) run(ctx context.Context, deliver Deliver, once bool) (err error) {
+	if !f.running.TryLock() {
+		return errors.New("follow: the follower is running already")
+	}
+	defer f.running.Unlock()
+	f.report(func(h *Health) { h.Ended = false })
+	defer func() {
+		f.report(func(h *Health) {
+			h.Ended = true
+			if err != nil && ctx.Err() == nil {
+				h.failed(f.now(), err)
+			}
+		})
+	}()
+	if err := f.load(ctx); err != nil {
+		return err
+	}
+	pause := &backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 5 * time.Minute}
+	pause.Reset()
+	started := f.now()
+	for failures := 0; ; {
+		if f.state.Sweep == nil && !f.plan() {
+			if once {
+				return nil
+			}
+			if err := sleep(ctx, f.interval); err != nil {
+				return err
+			}
+			continue
+		}
+		began := f.state.Sweep.Begun
+		moved, err := f.sweep(ctx, deliver)
+		if moved {
+			pause.Reset()
+		}
+		var lasting *lastingError
+		switch {
+		case err == nil && once && !began.Before(started):
+			return nil
+		case err == nil && once:
+			// It was left over, and says nothing about what has come since.
+		case err == nil:
+			// No time is left where the sweep was left over, or took long. The clock may have been moved meanwhile.
+			if err := sleep(ctx, min(f.interval, f.interval-f.now().Sub(began))); err != nil {
+				return err
+			}
+		case errors.As(err, &lasting):
+			return lasting.error
+		case ctx.Err() != nil:
+			return ended(ctx)
+		default:
+			if failures++; once && failures >= attempts {
+				return fmt.Errorf("follow: %w", err)
+			}
+			f.report(func(h *Health) { h.failed(f.now(), err) })
+			if err := sleep(ctx, max(pause.NextBackOff(), asked(err))); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// longestWait bounds how long a service is obeyed that asks to wait.
+const longestWait = time.Hour
+
+// asked is how long the service asks to wait.
+func asked(err error) time.Duration {
+	var answered *auditlogs.Error
+	if errors.As(err, &answered) {
+		return min(answered.RetryAfter, longestWait)
+	}
+	return 0
+}
+
+// A lastingError is one that no time heals.
+type lastingError struct{ error }
+
+func (e *lastingError) Unwrap() error { return e.error }
+
+// load reads the state, once, or begins one.
+func (f *Follower) load(ctx context.Context) error {
+	if f.state == nil {
+		data, err := f.store.Load(ctx)
+		if err != nil {
+			return fmt.Errorf("follow: %s cannot be read: %w", f.stateName(), err)
+		}
+		s := f.begin()
+		if len(data) > 0 {
+			s, err = decodeState(data)
+			if err == nil {
+				err = s.belongs(f.account, f.id)
+			}
+			if err != nil {
+				return fmt.Errorf("follow: %s: %w", f.stateName(), err)
+			}
+		}
+		f.state = s
+	}
+	f.report(f.progressed)
+	return nil
+}
+
+// begin returns the state of a follower that has delivered nothing yet.
+func (f *Follower) begin() *state {
+	start := f.start
+	if start.IsZero() {
+		start = f.now().Add(-f.settle - f.depth.lookBack).UTC().Truncate(time.Second)
+	}
+	return &state{Account: f.account, Query: f.id, Start: start, Watermark: start, LookedBack: start, Newest: start, Seen: newMemory()}
+}
+
+func (f *Follower) stateName() string {
+	if s, ok := f.store.(fmt.Stringer); ok {
+		return "state " + s.String()
+	}
+	return "state"
+}
+
+// save stores the state, also when the run is to end: what was acknowledged is not to be delivered again.
+func (f *Follower) save(ctx context.Context) error {
+	data, err := f.state.encode(f.depth)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		err = f.store.Save(ctx, data)
+	}
+	if err != nil {
+		return &lastingError{fmt.Errorf("follow: %s cannot be saved, and what was delivered since the last time comes again: %w", f.stateName(), err)}
+	}
+	return nil
+}
+
+// progressed brings the health's times up to date with the state.
+func (f *Follower) progressed(h *Health) {
+	h.Watermark = f.state.Watermark
+	if w := f.state.Sweep; w != nil {
+		h.Watermark = latest(h.Watermark, earliest(w.Position.Time(), w.Before))
+	}
+	if h.Newest = f.state.Newest; !h.Newest.After(f.state.Start) {
+		h.Newest = time.Time{}
+	}
+}
+
+func (h *Health) failed(now time.Time, err error) {
+	h.Failures++
+	h.LastError, h.LastFailure = err.Error(), now.UTC()
+}
+
+// ended returns why a context has ended.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return fmt.Errorf("follow: %w", cause)
+	}
+	return fmt.Errorf("follow: %w: %w", err, cause)
+}
+
+// sleep waits, unless the context ends before.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ended(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
+
+// Run runs several followers, mostly one for each of several accounts, until all have ended. One that ends leaves the others
+// alone: [Health.Ended] and [Health.LastError] say so. It returns the errors of all, each with its account. Batches are handed to
+// deliver one at a time.
+func Run(ctx context.Context, deliver Deliver, followers ...*Follower) error {
+	return together(ctx, deliver, followers, (*Follower).Run)
+}
+
+// CatchUp lets several followers catch up at the same time; see [Follower.CatchUp].
+func CatchUp(ctx context.Context, deliver Deliver, followers ...*Follower) error {
+	return together(ctx, deliver, followers, (*Follower).CatchUp)
+}
+
+func together(ctx context.Context, deliver Deliver, followers []*Follower, run func(*Follower, context.Context, Deliver) error) error {
+	var running sync.WaitGroup
+	var turn sync.Mutex
+	inTurn := func(ctx context.Context, batch Batch) error {
+		turn.Lock()
+		defer turn.Unlock()
+		return deliver(ctx, batch)
+	}
+	failures := make([]error, len(followers))
+	for i, f := range followers {
+		running.Go(func() {
+			if err := run(f, ctx, inTurn); err != nil {
+				failures[i] = fmt.Errorf("account %s: %w", f.account, err)
+			}
+		})
+	}
+	running.Wait()
+	return errors.Join(failures...)
+}

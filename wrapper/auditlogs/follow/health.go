@@ -1,0 +1,87 @@
+package follow
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// A Health says how a follower is doing. Its counts are those since [New]. Times are UTC, and zero for what has not happened.
+type Health struct {
+	Account string `json:"account"`
+	// Time is when the rest was true.
+	Time time.Time `json:"time"`
+	// Watermark is the time up to which every entry has been read, and delivered; what appears later into the time before
+	// is left to the overlap and the look-back.
+	Watermark time.Time `json:"watermark,omitzero"`
+	// Lag is how far the watermark is behind Time. It does not fall below the settle time.
+	Lag time.Duration `json:"-"`
+	// Newest is the time of the newest entry that was seen. Where it stays behind the watermark, nothing has happened in the
+	// account, or the service does not show it.
+	Newest time.Time `json:"newest,omitzero"`
+
+	// Entries counts what was acknowledged.
+	Entries int64 `json:"entries"`
+	// Late counts those among them that appeared after their time had been read.
+	Late int64 `json:"late"`
+	// NearlyMissed counts those among the late ones that lay in the oldest quarter of the look-back. More than none says
+	// that others may have come too late for it.
+	NearlyMissed int64 `json:"nearly_missed"`
+	// Lateness is how late the latest of them was, at most.
+	Lateness time.Duration `json:"-"`
+	// LookBack is what a look-back covers: an entry that appears later after its time than this can be missed.
+	LookBack time.Duration `json:"-"`
+	// Repeats counts the entries that were read again and not delivered again.
+	Repeats int64 `json:"repeats"`
+	// Forgotten counts the ids that there was no room to remember: so many entries can be delivered again.
+	Forgotten int64 `json:"forgotten"`
+
+	// Pages and Requests count what the service was asked for. Requests that end without an answer are counted once for
+	// a page; auditlogs.WithObserver sees each.
+	Pages    int64 `json:"pages"`
+	Requests int64 `json:"requests"`
+	// Restarts counts how often a window was begun anew, shortly before what had been acknowledged last, because the service
+	// would not go on at its cursor.
+	Restarts int64 `json:"restarts"`
+	// Failures counts what LastError was in turn.
+	Failures int64 `json:"failures"`
+
+	// LastSuccess is when something was last read, acknowledged and saved.
+	LastSuccess time.Time `json:"last_success,omitzero"`
+	// LastError is what went wrong last, at LastFailure. What was before LastSuccess is over.
+	LastError   string    `json:"last_error,omitempty"`
+	LastFailure time.Time `json:"last_failure,omitzero"`
+	// Ended says that the follower has stopped.
+	Ended bool `json:"ended"`
+}
+
+// MarshalJSON writes the fields under names such as last_success, and the lengths of time in seconds: lag_seconds,
+// lateness_seconds, look_back_seconds.
+func (h Health) MarshalJSON() ([]byte, error) {
+	type fields Health
+	return json.Marshal(struct {
+		fields
+		Lag      float64 `json:"lag_seconds"`
+		Lateness float64 `json:"lateness_seconds"`
+		LookBack float64 `json:"look_back_seconds"`
+	}{fields(h), h.Lag.Seconds(), h.Lateness.Seconds(), h.LookBack.Seconds()})
+}
+
+// Health returns how the follower is doing. It can be called at any time, from any goroutine.
+func (f *Follower) Health() Health {
+	f.reporting.Lock()
+	defer f.reporting.Unlock()
+	h := f.health
+	h.Time = f.now().UTC()
+	if !h.Watermark.IsZero() {
+		h.Lag = max(0, h.Time.Sub(h.Watermark))
+	}
+	return h
+}
+
+// report changes the health and tells the observer.
+func (f *Follower) report(change func(h *Health)) {
+	f.reporting.Lock()
+	change(&f.health)
+	f.reporting.Unlock()
+	f.observe(f.Health())
+}

@@ -1,0 +1,108 @@
+package follow
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// What a follower does when no option says otherwise.
+const (
+	// DefaultInterval is the time from the begin of one sweep to that of the next.
+	DefaultInterval = time.Minute
+	// DefaultSettle is how old entries are when they are first asked for.
+	DefaultSettle = 2 * time.Minute
+	// DefaultOverlap is how far a sweep reaches back behind the watermark.
+	DefaultOverlap = time.Minute
+	// DefaultLookBack and DefaultLookBackEvery are how late an entry may appear, and how often such entries are looked for.
+	DefaultLookBack      = 30 * time.Minute
+	DefaultLookBackEvery = 10 * time.Minute
+	// DefaultMemory is how many ids are remembered, and the most that can be: with them the state stays below 1 MB.
+	DefaultMemory = 60_000
+)
+
+// An Option changes how a [Follower] works. [New] returns the error of an option that is wrong.
+type Option func(*config) error
+
+type config struct {
+	interval time.Duration
+	settle   time.Duration
+	depth    depth
+	every    time.Duration
+	memory   int
+	observe  func(Health)
+	now      func() time.Time
+}
+
+// WithInterval says how often new entries are asked for. The default is a minute, the least a second. Each time costs
+// at least one of the requests that the service allows the user, 1200 in five minutes.
+func WithInterval(interval time.Duration) Option {
+	return func(c *config) error {
+		if interval < time.Second {
+			return fmt.Errorf("interval is %s: want a second or more, such as 1m", interval)
+		}
+		c.interval = interval
+		return nil
+	}
+}
+
+// WithSettle says how old entries are to be when they are first asked for. The default is two minutes, since the service
+// shows some entries about 90 seconds after the fact. 0 asks for all there is; what appears later still comes, and counts as
+// late.
+func WithSettle(settle time.Duration) Option {
+	return func(c *config) error {
+		if settle < 0 {
+			return fmt.Errorf("settle time is %s: want 0 or more, such as 2m", settle)
+		}
+		c.settle = settle
+		return nil
+	}
+}
+
+// WithOverlap says by how much each sweep begins before the end of the last one. The default is a minute, the least a second.
+func WithOverlap(overlap time.Duration) Option {
+	return func(c *config) error {
+		if overlap < time.Second {
+			return fmt.Errorf("overlap is %s: want a second or more, such as 1m", overlap)
+		}
+		c.depth.overlap = overlap
+		return nil
+	}
+}
+
+// WithLookBack says how late after its time an entry may appear and is still delivered, and how often such entries are
+// looked for. The default is 30 minutes, every 10. All ids of the two spans together should have room in the memory; see
+// [WithMemory]. A look-back of a day every hour suits an account with some ten thousand entries a day.
+func WithLookBack(span, every time.Duration) Option {
+	return func(c *config) error {
+		if span < 0 || every < time.Second {
+			return fmt.Errorf("look-back is %s every %s: want 0 or more, every second or more, such as 30m every 10m", span, every)
+		}
+		c.depth.lookBack, c.every = span, every
+		return nil
+	}
+}
+
+// WithMemory says how many ids are remembered, for stores that take only small values: an id takes about 12 bytes, and the
+// rest of the state a few hundred bytes, besides a cursor. The default is 60,000, which is also the most.
+func WithMemory(ids int) Option {
+	return func(c *config) error {
+		if ids < 1 || ids > DefaultMemory {
+			return fmt.Errorf("memory is %d ids: want from 1 to %d", ids, DefaultMemory)
+		}
+		c.memory = ids
+		return nil
+	}
+}
+
+// WithObserver calls observe whenever something has changed: after each page, each sweep and each failure. It is called from
+// the goroutine that runs the follower, and should return quickly.
+func WithObserver(observe func(Health)) Option {
+	return func(c *config) error {
+		if observe == nil {
+			return errors.New("observer is nil: want a function, or leave the option out")
+		}
+		c.observe = observe
+		return nil
+	}
+}

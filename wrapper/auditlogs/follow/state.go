@@ -1,0 +1,187 @@
+package follow
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/internal/durable"
+)
+
+// ErrState says that the state cannot be used: it is damaged, or it belongs to another account, to other filters or to another
+// version of this package. A follower never begins anew on its own, since that could leave out entries.
+var ErrState = errors.New("state not usable")
+
+const stateAdvice = "restore it; or put it away, to begin anew at a start that you choose"
+
+const (
+	stateKind    = "cfaudit follow state"
+	stateVersion = 1 // changes when an older program would misread the state
+)
+
+// A state is all that a follower remembers from one run to the next. It changes only when a page has been acknowledged.
+type state struct {
+	Account string `json:"account"`
+	Query   string `json:"query"` // tells filters apart
+
+	Start      time.Time `json:"start"`              // nothing older is asked for
+	Watermark  time.Time `json:"watermark"`          // sweeps have read everything before, once
+	LookedBack time.Time `json:"looked_back"`        // when the last look-back began
+	Newest     time.Time `json:"newest"`             // of the times of all entries; Start where there was none
+	Forgotten  time.Time `json:"forgotten,omitzero"` // of entries before, the memory may lack some
+	Sweep      *sweep    `json:"sweep,omitempty"`    // what is being read; nil between sweeps
+	Seen       memory    `json:"seen"`
+}
+
+// A sweep reads one window from its older end to its newer one.
+type sweep struct {
+	Since    time.Time          `json:"since"`
+	Before   time.Time          `json:"before"`
+	Begun    time.Time          `json:"begun"`
+	Deep     bool               `json:"deep,omitempty"`    // it is a look-back
+	Position auditlogs.Position `json:"position,omitzero"` // everything before was acknowledged
+}
+
+// largestPosition bounds what a cursor adds to a state. Nearly none comes close.
+const largestPosition = 64 << 10
+
+func (s state) encode(d depth) ([]byte, error) {
+	if s.Sweep != nil && len(s.Sweep.Position.String()) > largestPosition {
+		// The run under way goes on at its cursor, and a later one by time.
+		w := *s.Sweep
+		w.anew(d.overlap)
+		s.Sweep = &w
+	}
+	return durable.Seal(stateKind, stateVersion, s)
+}
+
+// decodeState reads a state back, and refuses whatever encode did not write.
+func decodeState(data []byte) (*state, error) {
+	var s state
+	if err := durable.Unseal(stateKind, stateVersion, data, &s); err != nil {
+		return nil, fmt.Errorf("%w: %w; %s", ErrState, err, stateAdvice)
+	}
+	if s.Seen.seen == nil || s.Start.IsZero() || s.Watermark.IsZero() || s.Newest.IsZero() || s.LookedBack.IsZero() ||
+		s.Sweep != nil && (s.Sweep.Begun.IsZero() || !s.Sweep.Since.Before(s.Sweep.Before)) {
+		return nil, fmt.Errorf("%w: it is incomplete; %s", ErrState, stateAdvice)
+	}
+	return &s, nil
+}
+
+// belongs refuses a state of another account or of other filters.
+func (s *state) belongs(account, query string) error {
+	switch {
+	case s.Account != account:
+		return fmt.Errorf("%w: it belongs to account %s, and this is %s: want one state for each account", ErrState, s.Account, account)
+	case s.Query != query:
+		return fmt.Errorf("%w: it was made with other filters, which other entries pass: want the same filters, or another state", ErrState)
+	}
+	return nil
+}
+
+// identify returns a text that differs between queries that list different entries, whatever their window.
+func identify(account string, query auditlogs.Query) (string, error) {
+	query.Since, query.Before = auditlogs.Date(2000, 1, 1), auditlogs.Date(2000, 1, 2)
+	query.Limit, query.Direction = nil, nil
+	for _, p := range auditlogsapi.ListAccountAuditLogsOperation.Parameters {
+		if filter := query.Filter(p.Name); filter != nil {
+			if *filter = slices.Sorted(slices.Values(*filter)); len(*filter) == 0 {
+				*filter = nil
+			}
+		}
+	}
+	request, err := auditlogsapi.NewListAccountAuditLogsRequest("https://contract.invalid/", account, &query)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(request.URL.Path + "?" + request.URL.RawQuery))
+	return hex.EncodeToString(sum[:12]), nil
+}
+
+// The following decides where sweeps begin. All of it errs on the side of reading twice.
+
+// A depth is by how much sweeps reach back.
+type depth struct {
+	overlap  time.Duration
+	lookBack time.Duration
+}
+
+// standstill is for how long the service may show nothing at all, or this machine's clock be ahead, without loss.
+const standstill = 24 * time.Hour
+
+// since returns where the next sweep begins at a moment.
+//
+// Watermark and clock say what was asked for. The newest entry says what the service had to show: where that lies behind,
+// the service, or the clock of this machine, may be what stood still or went wrong, and nothing between the two is lost by
+// beginning there. It costs little, since what lies between is mostly empty. Once the clock has been moved back, only the
+// newest entry is left to tell.
+func (s *state) since(now time.Time, d depth, deep bool) time.Time {
+	shown := s.Newest
+	if !now.Before(s.Watermark) {
+		shown = latest(shown, s.Watermark.Add(-standstill))
+	}
+	since := earliest(s.Watermark, shown).Add(-d.overlap)
+	if deep {
+		since = earliest(since, earliest(s.LookedBack, shown).Add(-d.lookBack))
+	}
+	return latest(since, s.Start)
+}
+
+// completed returns the state as it will be once the sweep is over.
+func (s state) completed() state {
+	if s.Sweep != nil {
+		s.Watermark = s.Sweep.Before
+		if s.Sweep.Deep {
+			s.LookedBack = s.Sweep.Begun
+		}
+		s.Sweep = nil
+	}
+	return s
+}
+
+// horizon returns the time before which no entry will be met again.
+func (s *state) horizon(d depth) time.Time {
+	after := s.completed()
+	horizon := after.since(after.Watermark, d, true)
+	if s.Sweep != nil {
+		horizon = earliest(horizon, s.Sweep.restart(d.overlap))
+	}
+	return horizon
+}
+
+// restart returns where the sweep would begin anew without its cursor.
+func (w *sweep) restart(overlap time.Duration) time.Time {
+	reached := w.Position.Time()
+	if reached.IsZero() {
+		return w.Since
+	}
+	return latest(w.Since, earliest(reached, w.Before).Add(-overlap))
+}
+
+// anew lets the sweep begin without its cursor, shortly before what was acknowledged last.
+func (w *sweep) anew(overlap time.Duration) {
+	w.Since, w.Position = w.restart(overlap), auditlogs.Position{}
+}
+
+func earliest(first time.Time, others ...time.Time) time.Time {
+	for _, t := range others {
+		if t.Before(first) {
+			first = t
+		}
+	}
+	return first
+}
+
+func latest(first time.Time, others ...time.Time) time.Time {
+	for _, t := range others {
+		if t.After(first) {
+			first = t
+		}
+	}
+	return first
+}

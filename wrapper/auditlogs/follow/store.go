@@ -1,0 +1,82 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+
+	"cfaudit.example/wrapper/auditlogs/internal/durable"
+)
+
+// A Store keeps the state of one follower. Its methods are not called at the same time. No two followers may share what is
+// behind it: [OpenFile] sees to that with a lock, other stores have to do so themselves.
+type Store interface {
+	// Load returns what was saved last, and nothing where nothing was saved yet.
+	Load(ctx context.Context) ([]byte, error)
+	// Save replaces what was saved before, as a whole or not at all. The state is below 1 MB.
+	Save(ctx context.Context, state []byte) error
+}
+
+// ErrLocked is what [OpenFile] returns while another follower uses the file.
+var ErrLocked = durable.ErrLocked
+
+// A File is a [Store] in a file.
+type File struct {
+	path    string
+	release func() error
+	once    sync.Once
+}
+
+// largestState bounds what is read from a file, which may be anything.
+const largestState = 4 << 20
+
+// OpenFile returns a store in the file at path, which need not exist yet, and locks it against other followers until Close,
+// or until the process ends in whatever way; an error that is [ErrLocked] says that another one has it. Files of the same
+// name with ".lock" and, for moments, ".tmp" behind it stand beside it. Only its owner can read it.
+func OpenFile(path string) (*File, error) {
+	release, err := durable.Lock(path)
+	if err != nil {
+		return nil, fmt.Errorf("follow: state file: %w", err)
+	}
+	return &File{path: path, release: release}, nil
+}
+
+// Load reads the file. One that exists and is empty is an error, since none is ever saved.
+func (f *File) Load(context.Context) ([]byte, error) {
+	file, err := os.Open(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, largestState+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(data) == 0:
+		return nil, fmt.Errorf("%w: it is empty; %s", ErrState, stateAdvice)
+	case len(data) > largestState:
+		return nil, fmt.Errorf("%w: it is larger than any state; %s", ErrState, stateAdvice)
+	}
+	return data, nil
+}
+
+// Save replaces the file. When it returns nil the state is on the disk, and before that the file holds the one before.
+func (f *File) Save(_ context.Context, state []byte) error {
+	return durable.WriteFile(f.path, state, 0o600)
+}
+
+// Close gives the file free for another follower.
+func (f *File) Close() (err error) {
+	f.once.Do(func() { err = f.release() })
+	return err
+}
+
+// String returns the file's path, which messages name.
+func (f *File) String() string { return f.path }

@@ -1,0 +1,189 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs"
+)
+
+// plan begins the next sweep. It reports false where there is nothing to ask for yet: before the start, or while the clock is
+// behind what was read.
+func (f *Follower) plan() bool {
+	s, now := f.state, f.now().Round(0).UTC() // by the clock on the wall, which is that of the entries
+	before := now.Add(-f.settle).Truncate(time.Second)
+	deep := now.Sub(s.LookedBack) >= f.every || now.Before(s.LookedBack)
+	since := s.since(now, f.depth, deep)
+	if !since.Before(before) {
+		if s.Watermark.After(now) && s.Watermark.After(s.Start) {
+			err := fmt.Errorf("the clock is %s behind what was read: waiting for it", s.Watermark.Sub(now).Round(time.Second))
+			f.report(func(h *Health) { h.failed(now, err) })
+		}
+		return false
+	}
+	s.Sweep = &sweep{Since: since, Before: before, Begun: now, Deep: deep}
+	return true
+}
+
+// sweep delivers what is new in the window, page by page, and moves the state on behind each. It reports whether the state
+// has moved. An error that is not a lastingError, and not the context's, may pass.
+func (f *Follower) sweep(ctx context.Context, deliver Deliver) (moved bool, err error) {
+	w := f.state.Sweep
+	look := reader{follower: f}
+	for page, err := range f.client.Pages(ctx, f.account, f.window(w), auditlogs.From(w.Position)) {
+		if err != nil {
+			if ctx.Err() != nil {
+				return moved, ended(ctx)
+			}
+			return moved, f.troubled(err, moved)
+		}
+		news := look.read(page)
+		if len(news.batch.Entries) > 0 {
+			if err := deliver(ctx, news.batch); err != nil {
+				return moved, &lastingError{fmt.Errorf("follow: %d entries of account %s were not taken, and come again: %w", len(news.batch.Entries), f.account, err)}
+			}
+		}
+		// A listing that is taken up again first gives what is left of the page it had come to, mostly nothing.
+		forgotten := 0
+		if len(news.batch.Entries) > 0 || page.Next.IsZero() || page.Next != w.Position {
+			forgotten = f.acknowledge(page, news)
+			if err := f.save(ctx); err != nil {
+				return moved, err
+			}
+			moved = true
+		}
+		f.report(func(h *Health) {
+			f.progressed(h)
+			h.Pages++
+			h.Requests += int64(page.Attempts)
+			h.Entries += int64(len(news.batch.Entries))
+			h.Late += int64(news.batch.Late)
+			h.NearlyMissed += int64(news.nearlyMissed)
+			h.Lateness = max(h.Lateness, news.lateness)
+			h.Repeats += int64(news.repeats + page.Repeated)
+			h.Forgotten += int64(forgotten)
+			h.LastSuccess = f.now().UTC()
+		})
+	}
+	return moved, nil
+}
+
+// A reader takes the pages of one sweep apart.
+type reader struct {
+	follower *Follower
+
+	alike  map[uint64]int // rows without an id that are the same to the byte are entries of their own
+	moment time.Time      // at which they are counted: such rows have the same time
+}
+
+// News is what a page brought.
+type news struct {
+	batch        Batch
+	sightings    map[uint64]int64 // what to remember once the batch is acknowledged
+	newest       time.Time
+	lateness     time.Duration
+	nearlyMissed int
+	repeats      int
+}
+
+func (r *reader) read(page *auditlogs.Page) news {
+	f, s, w := r.follower, r.follower.state, r.follower.state.Sweep
+	n := news{batch: Batch{Account: f.account}, sightings: map[uint64]int64{}}
+	edge := s.LookedBack.Add(-f.depth.lookBack * 3 / 4)
+	for _, e := range page.Entries {
+		at := e.Action.Time
+		hash := r.hash(e)
+		_, known := s.Seen.seen[hash]
+		switch {
+		case at.IsZero():
+			// It can come again in any window, and so is remembered anew each time.
+			n.sightings[hash] = minute(w.Before)
+		case !known:
+			n.sightings[hash] = minute(latest(w.Since, earliest(at, w.Before)))
+		}
+		if known {
+			n.repeats++
+			continue
+		}
+		n.batch.Entries = append(n.batch.Entries, e)
+		n.newest = latest(n.newest, earliest(at, w.Before))
+		// What lies where ids were forgotten may have been delivered.
+		if !at.IsZero() && at.Before(s.Watermark) && !at.Before(s.Forgotten) {
+			n.batch.Late++
+			n.lateness = max(n.lateness, w.Begun.Sub(at))
+			if at.Before(edge) {
+				n.nearlyMissed++
+			}
+		}
+	}
+	return n
+}
+
+// hash tells an entry from the others.
+func (r *reader) hash(e *auditlogs.Entry) uint64 {
+	seen := &r.follower.state.Seen
+	hash := seen.hash(e, 0)
+	if e.ID != "" {
+		return hash
+	}
+	if r.alike == nil || !e.Action.Time.Equal(r.moment) {
+		r.alike, r.moment = map[uint64]int{}, e.Action.Time
+	}
+	before := r.alike[hash]
+	r.alike[hash]++
+	if before > 0 {
+		return seen.hash(e, before)
+	}
+	return hash
+}
+
+// acknowledge moves the state on behind a page. It returns how many ids had to be forgotten.
+func (f *Follower) acknowledge(page *auditlogs.Page, n news) (forgotten int) {
+	s := f.state
+	for hash, at := range n.sightings {
+		s.Seen.seen[hash] = at
+	}
+	s.Newest = latest(s.Newest, n.newest)
+	if page.Next.IsZero() {
+		*s = s.completed()
+	} else {
+		s.Sweep.Position = page.Next
+	}
+	s.Seen.forget(s.horizon(f.depth))
+	forgotten, through := s.Seen.shrink(f.memory)
+	s.Forgotten = latest(s.Forgotten, through)
+	return forgotten
+}
+
+// troubled decides what to do about a sweep that could not go on: what may pass is returned as it is, once the sweep is ready
+// to be tried again, and what will not as a lastingError.
+func (f *Follower) troubled(err error, moved bool) error {
+	w := f.state.Sweep
+	var incomplete *auditlogs.IncompleteError
+	refused := !errors.As(err, &incomplete) // before any request
+	if !refused {
+		err = incomplete.Err
+	}
+	requests := int64(1)
+	var answered *auditlogs.Error
+	if errors.As(err, &answered) {
+		requests = int64(answered.Attempts)
+		status := answered.StatusCode
+		refused = status >= 300 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout
+	}
+	f.report(func(h *Health) { h.Requests += requests })
+	token := errors.Is(err, auditlogs.ErrUnauthorized) || errors.Is(err, auditlogs.ErrForbidden)
+	switch {
+	case !w.Position.IsZero() && !token && (refused || !moved || errors.Is(err, auditlogs.ErrCursorLoop)):
+		// It may be the cursor that the service will have no more: nobody knows how long one lives, and what it says then.
+		// Other trouble gets a second attempt with the cursor.
+		w.anew(f.depth.overlap)
+		f.report(func(h *Health) { h.Restarts++ })
+	case refused || errors.Is(err, auditlogs.ErrLimitExceeded):
+		return &lastingError{fmt.Errorf("follow: %w", err)}
+	}
+	return err
+}
