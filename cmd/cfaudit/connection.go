@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,6 +127,18 @@ func (c *connection) organizationFlag() *flagValue {
 			return parameter.Check(described, value) == nil
 		},
 	}
+}
+
+// accountMark stands for the account in the name of a file.
+const accountMark = "{account}"
+
+// fileEach refuses a name that is one file for several accounts. Ending is that of a better one.
+func (c *connection) fileEach(cmd *cobra.Command, flag, name, ending string) error {
+	if len(c.accounts) > 1 && !strings.Contains(name, accountMark) {
+		return usage(cmd, "--%s names one file for %d accounts: want %s in it, such as %s",
+			flag, len(c.accounts), accountMark, shellQuote("audit-"+accountMark+ending))
+	}
+	return nil
 }
 
 const baseURLWanted = "a URL with https, such as " + auditlogs.DefaultBaseURL + " (plain http only to this machine itself)"

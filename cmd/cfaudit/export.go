@@ -51,10 +51,7 @@ func newExport(env *environment) *cobra.Command {
 		},
 		DisableFlagsInUseLine: true,
 	}
-	for _, flag := range x.flags() {
-		flag.addTo(cmd)
-	}
-	return cmd
+	return withFlags(cmd, x.flags())
 }
 
 const exportFooter = whenFooter + `
@@ -85,9 +82,6 @@ const (
 	outFlag   = "out"
 	checkFlag = "check"
 )
-
-// accountMark stands for the account in the name of a file.
-const accountMark = "{account}"
 
 func (x *exporting) flags() []*flagValue {
 	flags := []*flagValue{
@@ -131,19 +125,13 @@ func (x *exporting) run(ctx context.Context) error {
 	if !x.verbose {
 		x.progress.width = x.env.terminal(x.env.stderr)
 	}
-	ctx, stop := untilInterrupted(ctx)
-	defer stop()
-	client, closing, err := x.open(x.cmd, x.env, &x.progress)
-	if err != nil {
-		return err
-	}
-	defer closing()
-	if len(x.accounts) > 1 && !strings.Contains(x.out, accountMark) {
-		return usage(x.cmd, "--out names one file for %d accounts: want %s in it, such as %s",
-			len(x.accounts), accountMark, shellQuote("audit-"+accountMark+".ndjson.gz"))
-	}
-	x.env.boundMemory()
-	return x.exportAll(ctx, client)
+	return x.use(ctx, x.cmd, x.env, &x.progress, func(ctx context.Context, client *auditlogs.Client) error {
+		if err := x.fileEach(x.cmd, outFlag, x.out, ".ndjson.gz"); err != nil {
+			return err
+		}
+		x.env.boundMemory()
+		return x.exportAll(ctx, client)
+	})
 }
 
 // exportAll exports one account after the other: the request budget is one for all.

@@ -50,18 +50,12 @@ func newFollow(env *environment) *cobra.Command {
 			"  cfaudit follow --state 'audit-{account}.state' --account ID --account ID --status status.json\n" +
 			"  cfaudit follow --state audit.state --once    # for a job that a clock starts\n" +
 			"  cfaudit follow --state demo.state --demo    # made-up entries, no account needed",
-		Annotations: map[string]string{helpFooter: followFooter},
-		Args:        noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			f.cmd = cmd
-			return f.run(cmd.Context())
-		},
+		Annotations:           map[string]string{helpFooter: followFooter},
+		Args:                  noArguments,
+		RunE:                  runs(&f.cmd, f.run),
 		DisableFlagsInUseLine: true,
 	}
-	for _, flag := range f.flags() {
-		flag.addTo(cmd)
-	}
-	return cmd
+	return withFlags(cmd, f.flags())
 }
 
 const followFooter = whenFooter + `
@@ -105,11 +99,7 @@ func (f *following) flags() []*flagValue {
 			set:  into(&f.state),
 		},
 		since,
-		{
-			name: "once", group: groupPace, want: "true or false",
-			help: "end when everything up to now less the settle time has been printed",
-			set:  truth(&f.once),
-		},
+		toggle("once", groupPace, "end when everything up to now less the settle time has been printed", &f.once),
 		span("interval", groupPace, &f.interval, time.Second, "how often to ask for new entries"),
 		span("settle", groupPace, &f.settle, 0, "how old entries are to be before they are asked for, since the service shows some late"),
 		span("look-back", groupPace, &f.lookBack, 0, "how late an entry may appear and is still printed"),
@@ -170,17 +160,15 @@ func (f *following) run(ctx context.Context) error {
 		since := f.since.resolve(f.env.now())
 		f.query.Since = auditlogs.Time(since)
 	}
-	ctx, stop := untilInterrupted(ctx)
-	defer stop()
 	health := newHealthReport(f.env, f.status)
-	client, closing, err := f.open(f.cmd, f.env, health)
-	if err != nil {
+	return f.use(ctx, f.cmd, f.env, health, func(ctx context.Context, client *auditlogs.Client) error {
+		return f.followAll(ctx, client, health)
+	})
+}
+
+func (f *following) followAll(ctx context.Context, client *auditlogs.Client, health *healthReport) error {
+	if err := f.fileEach(f.cmd, stateFlag, f.state, ".state"); err != nil {
 		return err
-	}
-	defer closing()
-	if len(f.accounts) > 1 && !strings.Contains(f.state, accountMark) {
-		return usage(f.cmd, "--state names one file for %d accounts: want %s in it, such as %s",
-			len(f.accounts), accountMark, shellQuote("audit-"+accountMark+".state"))
 	}
 	followers, closeStates, err := f.followers(client, health)
 	defer closeStates()
