@@ -114,7 +114,7 @@ func TestDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t, auditlogstest.WithRateLimit(budget, window), auditlogstest.WithLatency(50*time.Millisecond))
 		start := time.Now()
-		all := world{hours: 24, perHour: 60, lateness: 10 * time.Minute, seed: 1}.arrivals(start)
+		all := world{hours: 24, perHour: 40, lateness: 10 * time.Minute, seed: 1}.arrivals(start)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go happen(ctx, s, all)
