@@ -71,6 +71,7 @@ unit: ## The root module's tests, with the race detector
 .PHONY: contract
 contract: ## Documents, requests, responses and mutations against the contract
 	cd contract_test && go test -race -count=1 $$(go list ./... | grep -v /command)
+	cd contract_test/compatible && go test -race -count=1 ./...
 
 .PHONY: command
 command: ## The command's scripts, against the real binary

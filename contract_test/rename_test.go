@@ -23,6 +23,7 @@ func TestRename(t *testing.T) {
 	run(t, root, "go", "vet", "./...")
 	run(t, root+"/contract_test", "go", "vet", "./...")
 	run(t, root+"/contract_test/consumer", "go", "vet", "./...")
+	run(t, root, "make", "compatible")
 	if out := run(t, root, "go", "run", "./cmd/cfaudit", "version"); len(out) == 0 {
 		t.Error("the renamed command prints nothing")
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -197,25 +197,15 @@ func promised(field *types.Var) bool { return field.Exported() || field.Embedded
 
 // source writes the declarations of one package.
 func (w *writer) source(objects map[string]types.Object) (string, error) {
-	sorted := make([]types.Object, 0, len(objects))
-	for _, object := range objects {
-		sorted = append(sorted, object)
-		w.within = object.Pkg()
-	}
-	slices.SortFunc(sorted, func(a, b types.Object) int { return cmp.Compare(a.Name(), b.Name()) })
 	w.imports = map[string]string{}
 	var body strings.Builder
-	for _, object := range sorted {
-		w.declaration(&body, object)
+	for _, name := range slices.Sorted(maps.Keys(objects)) {
+		w.within = objects[name].Pkg()
+		w.declaration(&body, objects[name])
 	}
 	var head strings.Builder
 	fmt.Fprintf(&head, "package %s\n\n", w.within.Name())
-	paths := make([]string, 0, len(w.imports))
-	for path := range w.imports {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	for _, path := range paths {
+	for _, path := range slices.Sorted(maps.Keys(w.imports)) {
 		fmt.Fprintf(&head, "import %s %q\n", w.imports[path], path)
 	}
 	text, err := format.Source([]byte(head.String() + "\n" + body.String()))
@@ -229,19 +219,12 @@ func (w *writer) qualifier(p *types.Package) string {
 	}
 	if w.imports[p.Path()] == "" {
 		name := p.Name()
-		for slices.Contains(values(w.imports), name) {
+		for slices.Contains(slices.Collect(maps.Values(w.imports)), name) {
 			name += "_"
 		}
 		w.imports[p.Path()] = name
 	}
 	return w.imports[p.Path()]
-}
-
-func values(m map[string]string) (out []string) {
-	for _, value := range m {
-		out = append(out, value)
-	}
-	return out
 }
 
 func (w *writer) text(t types.Type) string { return types.TypeString(t, w.qualifier) }
@@ -366,10 +349,9 @@ func (c *checker) Import(path string) (*types.Package, error) {
 
 func (s surface) write(name string) error {
 	archive := txtar.Archive{Comment: []byte("The exported API of the library as it was last released. Written by make release-contract.\n\n")}
-	for path, text := range s {
-		archive.Files = append(archive.Files, txtar.File{Name: path, Data: []byte(text)})
+	for _, path := range slices.Sorted(maps.Keys(s)) {
+		archive.Files = append(archive.Files, txtar.File{Name: path, Data: []byte(s[path])})
 	}
-	slices.SortFunc(archive.Files, func(a, b txtar.File) int { return cmp.Compare(a.Name, b.Name) })
 	return os.WriteFile(name, txtar.Format(&archive), 0o644)
 }
 
