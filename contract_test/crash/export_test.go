@@ -25,7 +25,7 @@ func TestExportKills(t *testing.T) {
 	w := newWorld(t, 50*time.Millisecond, func() time.Time {
 		// Anywhere in the window, also where the export has been.
 		return exportSince.Add(rand.N(exportBefore.Sub(exportSince))).Truncate(time.Minute)
-	}, auditlogstest.WithHistory(auditlogstest.History{Entries: 8000, Since: exportSince, Before: exportBefore}), auditlogstest.WithLatency(15*time.Millisecond))
+	}, auditlogstest.WithHistory(auditlogstest.History{Entries: 4000, Since: exportSince, Before: exportBefore}), auditlogstest.WithLatency(15*time.Millisecond))
 	folder := t.TempDir()
 	var (
 		path                            string

@@ -16,7 +16,7 @@ import (
 func ExampleRun() {
 	// A fake service stands in for Cloudflare.
 	server := auditlogstest.NewServer(auditlogstest.WithHistory(auditlogstest.History{
-		Entries: 2500,
+		Entries: 250,
 		Since:   time.Date(2024, time.October, 1, 0, 0, 0, 0, time.UTC),
 		Before:  time.Date(2024, time.November, 1, 0, 0, 0, 0, time.UTC),
 	}))
@@ -50,6 +50,6 @@ func ExampleRun() {
 	}
 	fmt.Println("unchanged, from", manifest.Window.Since, "to", manifest.Window.Before)
 	// Output:
-	// 2500 entries in october.ndjson.gz
+	// 250 entries in october.ndjson.gz
 	// unchanged, from 2024-10-01 to 2024-11-01
 }

@@ -43,7 +43,7 @@ type fixture struct {
 
 func newFixture(t *testing.T, name string, options ...auditlogstest.Option) *fixture {
 	t.Helper()
-	options = append(options, auditlogstest.WithHistory(auditlogstest.History{Entries: 500, Since: since, Before: before}))
+	options = append(options, auditlogstest.WithHistory(auditlogstest.History{Entries: 200, Since: since, Before: before}))
 	f := &fixture{server: auditlogstest.NewServer(append(options, auditlogstest.WithT(t))...)}
 	t.Cleanup(f.server.Close)
 	var err error
@@ -55,7 +55,7 @@ func newFixture(t *testing.T, name string, options ...auditlogstest.Option) *fix
 	f.job = export.Job{
 		Account: auditlogstest.AccountID,
 		Path:    filepath.Join(t.TempDir(), name),
-		Query:   auditlogs.Query{Since: auditlogs.Time(since), Before: auditlogs.Time(before), Limit: new(100)},
+		Query:   auditlogs.Query{Since: auditlogs.Time(since), Before: auditlogs.Time(before), Limit: new(40)},
 	}
 	return f
 }
@@ -153,7 +153,7 @@ func TestExport(t *testing.T) {
 
 func TestFormatsAndCompressions(t *testing.T) {
 	for name, as := range map[string]string{
-		"a.ndjson": "", "a.jsonl.gz": "", "a.zst": "", "a.csv": "", "A.CSV.GZ": "", "a.csv.zst": "", "a.txt": "csv", "a.gz": "csv",
+		"a.ndjson": "", "a.jsonl.gz": "", "a.zst": "", "a.csv": "", "A.CSV.GZ": "", "a.txt": "csv",
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, name)
