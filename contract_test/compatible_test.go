@@ -19,6 +19,7 @@ func TestCompatible(t *testing.T) {
 	const (
 		contract = "openapi/auditlogs.yaml"
 		query    = "wrapper/auditlogs/query.go"
+		options  = "wrapper/auditlogs/options.go"
 		fake     = "wrapper/auditlogstest/options.go"
 		types    = "gen/auditlogsapi/auditlogsapi.gen.go"
 	)
@@ -83,8 +84,8 @@ func TestCompatible(t *testing.T) {
 			mentions: "^  also .*`result/items/actor/port`",
 		},
 		{
-			name: "function removed", file: query, old: "func Date(", new: "func date(",
-			breaks: `^BREAKS wrapper/auditlogs: Date: removed`,
+			name: "function removed", file: options, old: "func WithUserAgent(", new: "func withUserAgent(",
+			breaks: `^BREAKS wrapper/auditlogs: WithUserAgent: removed`,
 		},
 		{
 			name: "function of another type", file: fake, old: "func WithMaxPageSize(n int)", new: "func WithMaxPageSize(n int, _ ...string)",
