@@ -376,6 +376,10 @@ func (b *backfill) took(p *part, answer *answer) error {
 		if whole > p.perPage*2/3 && whole < p.perPage*3/2 {
 			whole = (3*p.perPage + whole) / 4
 		}
+		if n < steadyRows && p.perPage > 0 {
+			// A few entries may be one moment's, and say little.
+			whole = p.perPage + (whole-p.perPage)*time.Duration(n)/steadyRows
+		}
 		p.perPage, p.rows = max(whole, time.Millisecond), n
 		// A part that was split while it was read ends where the next one begins; the service does not know that.
 		p.done = p.done || !p.last && !beyond(l.step(p.end, p.slack+b.unit), last, l.descends)

@@ -197,6 +197,35 @@ func TestBackfillKeepsTheBudget(t *testing.T) {
 	})
 }
 
+// Where the service caps its pages, the few entries on one may all be one moment's, after which nothing can be foreseen. That
+// costs some requests, and not a multiple of them.
+func TestBackfillOfSmallPages(t *testing.T) {
+	month := auditlogs.Query{Since: "2024-10-01", Before: "2024-10-31"}
+	const pages = 150
+	for _, size := range []int{20, 50, 100} {
+		for _, rate := range []float64{0, 4, 40} {
+			synctest.Test(t, func(t *testing.T) {
+				s := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithLatency(300*time.Millisecond), auditlogstest.WithoutGzip(),
+					auditlogstest.WithMaxPageSize(size))
+				defer s.Close()
+				for i, moment := range worked(pages*size, month) {
+					s.Add(at(i, moment))
+				}
+				c := newClient(t, s, auditlogs.WithRate(rate))
+				defer c.CloseIdleConnections()
+				got, err := collect(t, c.Entries(t.Context(), account, month, auditlogs.Backfill()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantIDs(t, got, counted(0, pages*size-1))
+				if requests := len(s.Requests()); requests > 2*pages {
+					t.Errorf("%d entries a page, %g requests a second: %d requests for %d pages", size, rate, requests, pages)
+				}
+			})
+		}
+	}
+}
+
 // worked are the times of people at work over a window of weeks: by day and night, in sessions, where the pace of one page says
 // little about the next one's.
 func worked(n int, window auditlogs.Query) (times []time.Time) {
