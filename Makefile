@@ -12,6 +12,7 @@ CODE := . contract_test contract_test/consumer contract_test/compatible contract
 MODULES := $(CODE) openapi/tools openapi/tools/lint
 LINT := go tool -modfile=$(CURDIR)/openapi/tools/lint/go.mod golangci-lint
 FUZZTIME ?= 1m
+ENTRIES ?= 1000000
 MODULE ?=
 
 .PHONY: help
@@ -140,8 +141,8 @@ bench: ## What an entry costs, beside the official SDK and beside the decoder's 
 	go test -run '^$$' -bench . -benchmem ./wrapper/...
 
 .PHONY: growth
-growth: ## Ten thousand, a hundred thousand and a million entries through the command: time and peak memory
-	cd contract_test && CFAUDIT_GROWTH=1000000 go test -count=1 -v -run '^TestGrowth$$' ./command
+growth: ## Ten thousand entries and more, up to ENTRIES (a million), through the command: time and peak memory
+	cd contract_test && CFAUDIT_GROWTH=$(ENTRIES) go test -count=1 -v -run '^TestGrowth$$' ./command
 
 .PHONY: latency
 latency: ## How long a backfill takes beside the ideal, in simulated time

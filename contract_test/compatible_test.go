@@ -20,7 +20,6 @@ func TestCompatible(t *testing.T) {
 		contract = "openapi/auditlogs.yaml"
 		options  = "wrapper/auditlogs/options.go"
 		query    = "wrapper/auditlogs/query.go"
-		options  = "wrapper/auditlogs/options.go"
 		fake     = "wrapper/auditlogstest/options.go"
 		types    = "gen/auditlogsapi/auditlogsapi.gen.go"
 	)
