@@ -23,14 +23,25 @@ const (
 func main() {
 	release := flag.Bool("release", false, "make what there is today the last release")
 	flag.Parse()
-	do := compare
-	if *release {
-		do = keep
-	}
-	if err := do(); err != nil {
+	if err := run(*release); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func run(release bool) error {
+	m, err := open(root)
+	if err != nil {
+		return err
+	}
+	now, err := m.surface()
+	switch {
+	case err != nil:
+		return err
+	case release:
+		return keep(now)
+	}
+	return compare(m, now)
 }
 
 // A change is one line of the changelog.
@@ -39,15 +50,7 @@ type change struct {
 	breaks bool
 }
 
-func compare() error {
-	m, err := open(root)
-	if err != nil {
-		return err
-	}
-	now, err := m.surface()
-	if err != nil {
-		return err
-	}
+func compare(m *module, now surface) error {
 	before, err := readSurface(releasedLibrary)
 	if err != nil {
 		return err
@@ -82,15 +85,7 @@ func report(what string, changes []change) error {
 	return nil
 }
 
-func keep() error {
-	m, err := open(root)
-	if err != nil {
-		return err
-	}
-	now, err := m.surface()
-	if err != nil {
-		return err
-	}
+func keep(now surface) error {
 	text, err := os.ReadFile(contract)
 	if err != nil {
 		return err
