@@ -683,7 +683,7 @@ func TestHealth(t *testing.T) {
 			t.Errorf("before the first run: %+v", h)
 		}
 		s.FailNext(auditlogstest.Fault{Status: 500}, auditlogstest.Fault{Status: 500})
-		follows(t, f, 3*time.Minute)
+		follows(t, f, 150*time.Second) // Between two sweeps.
 		if len(seen) < 5 || seen[len(seen)-1] != f.Health() {
 			t.Errorf("%d times observed: %+v", len(seen), seen)
 		}
