@@ -57,6 +57,7 @@ type part struct {
 	slack       time.Duration // by how much its requests reach beyond the bounds that it began with
 	asked       time.Time     // the end that it began with
 
+	dropped  bool          // another part's page has brought all of it
 	reached  time.Time     // everything before has been read
 	perPage  time.Duration // what a page covers there, as far as is known; 0 where it is not
 	rows     int           // on such a page
@@ -236,7 +237,7 @@ func (b *backfill) forget(room int) {
 	if far != nil {
 		b.buffered -= len(far.pages)
 		far.pages, far.done, far.err, far.reached = nil, false, nil, far.start
-		far.pager = b.newPager(far)
+		far.asked, far.pager = far.end, b.newPager(far)
 	}
 }
 
@@ -333,6 +334,10 @@ func (b *backfill) read(p *part) {
 	defer b.changed.Broadcast()
 	b.underway--
 	p.underway = false
+	if p.dropped {
+		b.plan()
+		return
+	}
 	if err == nil {
 		b.latency = (3*b.latency + time.Since(sent)) / 4
 		if b.latency < time.Since(sent)/2 {
@@ -376,13 +381,17 @@ func (b *backfill) took(p *part, answer *answer) error {
 		if whole > p.perPage*2/3 && whole < p.perPage*3/2 {
 			whole = (3*p.perPage + whole) / 4
 		}
-		if n < steadyRows && p.perPage > 0 {
-			// A few entries may be one moment's, and say little.
+		if n < steadyRows && whole < p.perPage {
+			// A few entries may be one moment's, and say little. Only that there are fewer than foreseen, they say for sure.
 			whole = p.perPage + (whole-p.perPage)*time.Duration(n)/steadyRows
 		}
 		p.perPage, p.rows = max(whole, time.Millisecond), n
+		b.absorb(p, func(next *part) bool { return beyond(last, l.step(next.end, next.slack+b.unit), l.descends) })
 		// A part that was split while it was read ends where the next one begins; the service does not know that.
 		p.done = p.done || !p.last && !beyond(l.step(p.end, p.slack+b.unit), last, l.descends)
+	}
+	if answer.cursor == "" {
+		b.absorb(p, func(next *part) bool { return !beyond(next.end, p.asked, l.descends) })
 	}
 	if err := p.pager.progressed(listed > 0, answer); err != nil {
 		return err
@@ -390,6 +399,20 @@ func (b *backfill) took(p *part, answer *answer) error {
 	p.pages = append(p.pages, answer)
 	b.buffered++
 	return nil
+}
+
+// absorb makes the parts behind p its own that its page has brought along. They were split off while it was on its way, and
+// fewer entries lie there than was foreseen. Without that, an empty stretch would be split anew with each request.
+func (b *backfill) absorb(p *part, brought func(next *part) bool) {
+	for i := slices.Index(b.parts, p) + 1; i < len(b.parts); {
+		next := b.parts[i]
+		if len(next.pages) > 0 || next.err != nil || !brought(next) {
+			return
+		}
+		next.dropped = true
+		p.end, p.last = next.end, next.last
+		b.parts = slices.Delete(b.parts, i, i+1)
+	}
 }
 
 // first returns the end of the window at which the listing begins.

@@ -197,6 +197,34 @@ func TestBackfillKeepsTheBudget(t *testing.T) {
 	})
 }
 
+// What foresees the next pages by the last ones does not go on foreseeing entries where there are none: that a part is empty up to
+// its end also answers for those that were split off it meanwhile.
+func TestBackfillOfAnEmptyNight(t *testing.T) {
+	for _, direction := range []string{"asc", "desc"} {
+		for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
+			synctest.Test(t, func(t *testing.T) {
+				s := newFake(t, 24, auditlogstest.WithLatency(latency)) // Within half a minute, at noon.
+				c := newClient(t, s, auditlogs.WithRate(0))
+				defer c.CloseIdleConnections()
+				q := paged(3)
+				q.Direction = &direction
+				got, err := collect(t, c.Entries(t.Context(), account, q, auditlogs.Backfill()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := counted(0, 23)
+				if direction == "desc" {
+					slices.Reverse(want)
+				}
+				wantIDs(t, got, want)
+				if requests := len(s.Requests()); requests > 64 {
+					t.Errorf("%s, %s a page: %d requests for 8 pages", direction, latency, requests)
+				}
+			})
+		}
+	}
+}
+
 // Where the service caps its pages, the few entries on one may all be one moment's, after which nothing can be foreseen. That
 // costs some requests, and not a multiple of them.
 func TestBackfillOfSmallPages(t *testing.T) {
