@@ -387,8 +387,9 @@ func (b *backfill) took(p *part, answer *answer) error {
 		}
 		p.perPage, p.rows = max(whole, time.Millisecond), n
 		b.absorb(p, func(next *part) bool { return beyond(last, l.step(next.end, next.slack+b.unit), l.descends) })
-		// A part that was split while it was read ends where the next one begins; the service does not know that.
-		p.done = p.done || !p.last && !beyond(l.step(p.end, p.slack+b.unit), last, l.descends)
+		// A part that was split while it was read ends where the next one begins; the service does not know that. As long as it
+		// looks for a place, it holds entries back, and goes on.
+		p.done = p.done || p.pager.skip == nil && !p.last && !beyond(l.step(p.end, p.slack+b.unit), last, l.descends)
 	}
 	if answer.cursor == "" {
 		b.absorb(p, func(next *part) bool { return !beyond(next.end, p.asked, l.descends) })

@@ -113,29 +113,71 @@ func resume(t *testing.T, c *auditlogs.Client, q auditlogs.Query, taken int, opt
 	return append(ids, rest...)
 }
 
+// untimed adds n entries to a fake in a bubble, a minute apart, those at the given numbers without a readable time: these the fake
+// places where they arrive.
+func untimed(s *auditlogstest.Server, n int, isUntimed func(i int) bool) (window auditlogs.Query) {
+	since := time.Now()
+	for i := range n {
+		time.Sleep(time.Minute)
+		if isUntimed(i) {
+			s.Add(fmt.Sprintf(`{"id":"%d","action":{"time":"soon"}}`, i))
+		} else {
+			s.Add(at(i, time.Now()))
+		}
+	}
+	return auditlogs.Query{Since: auditlogs.Time(since), Before: auditlogs.Time(time.Now().Add(time.Hour)), Limit: new(20)}
+}
+
 // An entry whose time cannot be read is delivered with the part that listed it, once.
 func TestBackfillUntimed(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 4))
-	s := newFake(t, 0)
-	for i, moment := range scattered(random, 700, 0, wholeDay, time.Second) {
-		if i%50 == 7 {
-			s.Add(fmt.Sprintf(`{"id":"%d","action":{"time":"%s","x":0,"time":"soon"}}`, i, moment.Format(time.RFC3339)))
-			continue
+	synctest.Test(t, func(t *testing.T) {
+		s := newFake(t, 0)
+		q := untimed(s, 700, func(i int) bool { return i%50 == 7 })
+		c := newClient(t, s, auditlogs.WithRate(0))
+		defer c.CloseIdleConnections()
+		got, err := collect(t, c.Entries(t.Context(), account, q, auditlogs.Backfill()))
+		if err != nil {
+			t.Fatal(err)
 		}
-		s.Add(at(i, moment))
-	}
-	c := newClient(t, s, auditlogs.WithRate(0))
-	want, err := collect(t, c.Entries(t.Context(), account, paged(20)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := collect(t, c.Entries(t.Context(), account, paged(20), auditlogs.Backfill()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.Sort(want)
-	slices.Sort(got)
-	wantIDs(t, got, want)
+		want := counted(0, 699)
+		slices.Sort(want)
+		slices.Sort(got)
+		wantIDs(t, got, want)
+	})
+}
+
+// A place that is marked by an entry without a time, which is gone by the time it is looked for: what was read in search of it is
+// delivered all the same, also where the part that looked ends before the search does. Rather twice than never.
+func TestBackfillMarkIsGone(t *testing.T) {
+	const n, mark = 700, 100
+	synctest.Test(t, func(t *testing.T) {
+		before, after := newFake(t, 0), newFake(t, 0)
+		q := untimed(before, n, func(i int) bool { return i == mark })
+		since, _ := auditlogs.ParseTime(q.Since)
+		for i := range n {
+			if i != mark {
+				after.Add(at(i, since.Add(time.Duration(i+1)*time.Minute)))
+			}
+		}
+		var place auditlogs.Position
+		for entry, err := range newClient(t, before, auditlogs.WithRate(0)).Entries(t.Context(), account, q, auditlogs.Backfill()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if place = entry.Position(); entry.ID == fmt.Sprint(mark) {
+				break
+			}
+		}
+		rest, err := collect(t, newClient(t, after, auditlogs.WithRate(0)).Entries(t.Context(), account, q, auditlogs.Backfill(), auditlogs.From(place)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range counted(mark+1, n-1) {
+			if !slices.Contains(rest, id) {
+				t.Fatalf("%s is lost: %d entries behind the place", id, len(rest))
+			}
+		}
+	})
 }
 
 // An error ends a backfill where it would end a listing: behind whole pages, with the place to go on at.
