@@ -29,7 +29,7 @@ func (c *Client) ProductCategories(ctx context.Context, accountID string) ([]Pro
 	if err := l.check(accountID); err != nil {
 		return nil, err
 	}
-	answer, err := newFetcher(&c.config).fetch(ctx, l, "", nil)
+	answer, err := newFetcher(&c.config).fetch(ctx, question{listing: l})
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,8 @@ type Entry struct {
 	err    error
 	id     identity
 	page   *pageStart
-	offset int // how many of the page's entries come before the place behind this one
+	offset int // how many of the page's entries come before the place after this one
+	ties   ties
 	mark   mark
 }
 
@@ -82,18 +83,17 @@ type Page struct {
 
 // A pageStart is what a page's entries share, so that each can tell its position. It holds nothing else of the page.
 type pageStart struct {
-	listing *listing
-	start   string // of the requests, where it is not the window's
+	listing *listing // the whole
+	start   string   // of the requests, where that is not the start of the window
 	cursor  string
-	byTime  bool // the page came from a part of a backfill, and its cursor leads no further than that
 }
 
-// position returns the place in a page behind its first entries.
+// position returns the place in a page after its first entries.
 func (s *pageStart) position(offset int, m mark) Position {
 	if year := m.Time.Year(); year > 9999 || year < 0 {
 		m.Time = time.Time{} // RFC 3339 has no text for it.
 	}
-	at := place{
+	return Position{at: place{
 		Start:  s.start,
 		Cursor: s.cursor,
 		Offset: offset,
@@ -101,18 +101,16 @@ func (s *pageStart) position(offset int, m mark) Position {
 		Since:  s.listing.since,
 		Before: s.listing.before,
 		Query:  s.listing.identity,
-	}
-	if s.byTime {
-		at.Start = s.listing.behind(m.Time)
-	}
-	return Position{at: at}
+
+		Descends: s.listing.descends,
+	}}
 }
 
 // An identity tells entries apart: by id, or by all of their bytes where there is none. It is long enough that no two
 // entries share one by chance.
 type identity [16]byte
 
-// identify returns the identity of an entry that comes behind so many of its page that are alike.
+// identify returns the identity of an entry that comes after so many that are alike.
 func identify(e *Entry, alike int) identity {
 	text := []byte(e.ID)
 	if e.ID == "" {
@@ -122,6 +120,9 @@ func identify(e *Entry, alike int) identity {
 	sum := sha256.Sum256(text)
 	return identity(sum[:len(identity{})])
 }
+
+// digest is a part of an identity, for sets of entries.
+func (id identity) digest() uint64 { return binary.LittleEndian.Uint64(id[:]) }
 
 // MarshalText writes an identity into a position.
 func (id identity) MarshalText() ([]byte, error) {

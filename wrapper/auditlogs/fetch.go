@@ -31,6 +31,18 @@ type answer struct {
 	history  HistoryStatus
 	rayID    string
 	attempts int
+	bytes    int // that it takes in memory, about
+	at       *pageStart
+	repeated int  // of the entries, those that the same stretch of a backfill showed before
+	overlaps bool // other stretches of a backfill show some of the entries too
+}
+
+// A question is what is asked for one page.
+type question struct {
+	listing *listing
+	cursor  string
+	most    int    // bytes of the answer; 0 for no bound but the client's own
+	sent    func() // called each time when the budget has let a request go; may be nil
 }
 
 // A fetcher asks for the pages of one run through a listing.
@@ -47,8 +59,9 @@ func newFetcher(c *config) *fetcher {
 }
 
 // fetch asks for one page until it has come whole. Request, transfer and decoding are one step, which succeeds or is done
-// again. It calls sent, if that is not nil, each time when the budget has let a request go.
-func (c *fetcher) fetch(ctx context.Context, l *listing, cursor string, sent func()) (*answer, error) {
+// again.
+func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
+	l := q.listing
 	pause := &backoff.ExponentialBackOff{
 		// A randomization of 1 draws from 0 to twice the interval: full jitter below a bound of twice the interval.
 		RandomizationFactor: 1,
@@ -67,12 +80,12 @@ func (c *fetcher) fetch(ctx context.Context, l *listing, cursor string, sent fun
 		if err := c.pace.wait(ctx, waiting); err != nil {
 			return nil, backoff.Permanent(err)
 		}
-		if sent != nil {
-			sent()
+		if q.sent != nil {
+			q.sent()
 		}
 		a := Attempt{Number: attempts}
 		start := time.Now()
-		page, err := c.attempt(ctx, l, cursor, &a)
+		page, err := c.attempt(ctx, q, &a)
 		a.Duration, a.Err = time.Since(start), err
 		if err != nil {
 			last = err
@@ -110,10 +123,10 @@ func (c *config) longest() time.Duration {
 	return c.maxWait + time.Duration(c.attempts)*(c.timeout+c.backoffCap)
 }
 
-// ended says that a context has ended, and why.
+// ended says that a context has ended, and why; nil as long as it has not.
 func ended(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
-	if errors.Is(cause, err) {
+	if err == nil || errors.Is(cause, err) {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", err, cause)
@@ -148,7 +161,8 @@ func (c *config) worthAnother(err error) bool {
 var errToken = errors.New("no token")
 
 // attempt makes one request and reads its answer whole.
-func (c *fetcher) attempt(ctx context.Context, l *listing, cursor string, a *Attempt) (*answer, error) {
+func (c *fetcher) attempt(ctx context.Context, q question, a *Attempt) (*answer, error) {
+	l := q.listing
 	token, err := c.token(ctx)
 	if err == nil {
 		err = checkToken(token)
@@ -156,7 +170,7 @@ func (c *fetcher) attempt(ctx context.Context, l *listing, cursor string, a *Att
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", l, errToken, err)
 	}
-	page, err := c.exchange(ctx, l, cursor, token, a)
+	page, err := c.exchange(ctx, q, token, a)
 	if err != nil {
 		return nil, hideToken(err, token, l)
 	}
@@ -164,12 +178,13 @@ func (c *fetcher) attempt(ctx context.Context, l *listing, cursor string, a *Att
 }
 
 // exchange sends one request with the token and takes its answer apart.
-func (c *fetcher) exchange(ctx context.Context, l *listing, cursor, token string, a *Attempt) (*answer, error) {
+func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Attempt) (*answer, error) {
+	l := q.listing
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("%w: no whole answer within %s", ErrTimeout, c.timeout))
 	defer cancel()
 	var from *string
-	if cursor != "" {
-		from = &cursor
+	if q.cursor != "" {
+		from = &q.cursor
 	}
 	request, err := l.request(c.baseURL+"/", l.since, l.before, from)
 	if err != nil {
@@ -195,6 +210,9 @@ func (c *fetcher) exchange(ctx context.Context, l *listing, cursor, token string
 	t := c.transfer()
 	defer c.release(t)
 	limits := c.limits
+	if q.most > 0 {
+		limits.Body, limits.Inflated = min(limits.Body, q.most), min(limits.Inflated, q.most)
+	}
 	if response.StatusCode != http.StatusOK {
 		limits.Body, limits.Inflated = min(limits.Body, largestError), min(limits.Inflated, largestError)
 	}

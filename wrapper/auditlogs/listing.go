@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 )
 
 // String returns the listing's method and path.
@@ -26,15 +28,16 @@ func (c *Client) pages(ctx context.Context, l *listing, options []ListOption) it
 			yield(nil, err)
 			return
 		}
-		p := &pager{client: c, fetcher: newFetcher(&c.config), listing: l, asked: l, ahead: o.ahead, cursor: l.start, position: o.from, seen: newMemory(c.config.limits.Remembered)}
-		if !o.from.IsZero() {
-			p.resume(o.from)
+		p := &pager{config: &c.config, listing: l, position: o.from, resumed: o.from, seen: newMemory(c.config.limits.Remembered)}
+		first := p.reader(newFetcher(&c.config))
+		switch {
+		case o.backfill:
+			p.run(ctx, newBackfill(p, first).next, yield)
+		case o.ahead:
+			p.run(ctx, first.ahead(), yield)
+		default:
+			p.run(ctx, first.plainly, yield)
 		}
-		if o.backfill {
-			newBackfill(p).run(ctx, yield)
-			return
-		}
-		p.run(ctx, yield)
 	}
 }
 
@@ -72,156 +75,195 @@ func (l *listing) checkPosition(p Position) error {
 	return nil
 }
 
-// A pager is one run through a listing.
-type pager struct {
-	client  *Client
+// A reader asks for the pages of a listing, or of the rest of one, one after the other.
+type reader struct {
 	fetcher *fetcher
-	listing *listing // the whole
-	asked   *listing // what is requested of it
-	ahead   bool     // the next page is asked for while the caller works on this one
+	whole   *listing
+	asked   *listing // the whole, or the rest of it from a start
+	cursor  string   // of the next page
+	cursors cursorWatch
+	moment  time.Time // of the last entry with a time
+	ties    ties      // of the last entry
+	// alike counts the rows of that moment that have no id and are the same to the byte: entries of their own, all the same.
+	alike map[identity]int
+}
 
-	cursor   string    // of the next page
-	position Position  // behind the last entry that was delivered
-	mark     mark      // the entry by which that place is found again
-	empty    int       // pages in a row that brought nothing new
-	skip     *skipping // not nil while a resumed listing looks for its place
-	cursors  cursorWatch
+// next asks for the next page.
+func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, error) {
+	if err := r.cursors.check(r.cursor); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.asked, err)
+	}
+	answer, err := r.fetcher.fetch(ctx, question{listing: r.asked, cursor: r.cursor, most: most, sent: sent})
+	if err != nil {
+		return nil, err
+	}
+	answer.at = &pageStart{listing: r.whole, cursor: r.cursor}
+	if r.asked != r.whole {
+		answer.at.start = r.asked.first()
+	}
+	r.cursor = answer.cursor
+	r.ties.OnPage = 0
+	for i, entry := range answer.entries {
+		if t := entry.Action.Time; !t.IsZero() && !t.Equal(r.moment) {
+			r.moment, r.ties, r.alike = t, ties{}, nil
+		}
+		entry.id = identify(entry, 0)
+		if entry.ID == "" {
+			if r.alike == nil {
+				r.alike = map[identity]int{}
+			}
+			first := entry.id
+			entry.id = identify(entry, r.alike[first])
+			r.alike[first]++
+		}
+		answer.bytes += len(entry.Raw)*3/2 + 800 // The typed entry beside its bytes.
+		r.ties.OnPage ^= entry.id.digest()
+		r.ties.Read ^= entry.id.digest()
+		entry.page, entry.offset, entry.ties = answer.at, i+1, r.ties
+	}
+	return answer, nil
+}
+
+// A pager is one run through a listing: what has been delivered of it, and where it goes on.
+type pager struct {
+	config   *config
+	listing  *listing
+	position Position // after the last entry that was delivered
+	mark     mark     // the entry by which that place is found again
+	empty    int      // pages in a row that brought nothing new
+	search   *search  // not nil while a resumed listing looks for its place
+	resumed  Position // where the listing began
 	seen     *memory
 }
 
-func (p *pager) resume(from Position) {
-	p.cursor = from.at.Cursor
-	p.mark = from.at.mark
-	p.asked = p.listing.startingAt(from.at.Start)
-	p.skip = &skipping{
-		mark:     from.at.mark,
-		byTime:   from.at.Start != "",
-		descends: p.listing.descends,
-		bound:    min(from.at.Offset, p.client.config.limits.Entries) + p.client.config.limits.Remembered,
+// reader returns what reads the listing from the pager's position on.
+func (p *pager) reader(fetcher *fetcher) *reader {
+	r := &reader{fetcher: fetcher, whole: p.listing, asked: p.listing, cursor: p.listing.start}
+	at := p.position.at
+	p.mark, p.search = at.mark, nil
+	if !p.position.IsZero() {
+		r.cursor, r.asked = at.Cursor, p.listing.startingAt(at.Start)
+		p.search = &search{mark: at.mark, descends: p.listing.descends, bound: min(at.Offset, p.config.limits.Entries) + p.config.limits.Remembered}
 	}
+	return r
 }
 
-// run yields page after page. It ends without an error only behind a page that has no cursor.
-func (p *pager) run(ctx context.Context, yield func(*Page, error) bool) {
+// A source gives a listing's answers one after the other, and tells whether more can come; none after the last. What it
+// starts ends with the context, and is counted by running.
+type source func(ctx context.Context, running *sync.WaitGroup) (next *answer, more bool, err error)
+
+// run yields page after page.
+func (p *pager) run(ctx context.Context, next source, yield func(*Page, error) bool) {
 	ctx, stop := context.WithCancel(ctx)
-	var asked sync.WaitGroup
-	defer asked.Wait()
+	var running sync.WaitGroup
+	defer running.Wait()
 	defer stop()
-	fail := func(err error) {
-		yield(nil, &IncompleteError{Position: p.position, Err: err})
-	}
-	next := p.ask(ctx, &asked)
 	for {
-		// Also before the first request of a listing whose context is over.
-		if ctx.Err() != nil {
-			fail(ended(ctx))
+		var answer *answer
+		more := false
+		err := ended(ctx) // Also before the first request of a listing whose context is over.
+		if err == nil {
+			answer, more, err = next(ctx, &running)
+		}
+		if err == nil && answer == nil {
 			return
 		}
-		answer, err := next()
+		var page *Page
+		if err == nil {
+			page, err = p.page(answer)
+		}
 		if err != nil {
-			fail(err)
+			yield(nil, &IncompleteError{Position: p.position, Err: err})
 			return
 		}
-		page := p.page(answer)
-		// The search for a place is bounded by itself, as long as there are entries to search.
-		if err := p.progressed(len(page.Entries) > 0 || p.skip != nil && len(answer.entries) > 0, answer); err != nil {
-			fail(err)
-			return
+		if more {
+			page.Next = p.position
 		}
-		if answer.cursor != "" {
-			p.cursor = answer.cursor
-			next = p.ask(ctx, &asked)
-		}
-		if !yield(page, nil) || answer.cursor == "" {
+		if !yield(page, nil) || !more {
 			return
 		}
 	}
 }
 
-// progressed bounds how long a listing goes on without anything new. A page of nothing but repeated entries leads no further
-// than one without any.
-func (p *pager) progressed(anew bool, answer *answer) error {
-	if anew {
-		p.empty = 0
-		return nil
-	}
-	most := p.client.config.limits.EmptyPages
-	if p.empty++; p.empty > most && answer.cursor != "" {
-		return fmt.Errorf("%s: %w: more than %d pages in a row brought nothing new, and Limits.EmptyPages allows no more", p.listing, ErrLimitExceeded, most)
-	}
-	return nil
+// plainly asks for a page when it is wanted.
+func (r *reader) plainly(ctx context.Context, _ *sync.WaitGroup) (*answer, bool, error) {
+	answer, err := r.next(ctx, 0, nil)
+	return answer, err == nil && answer.cursor != "", err
 }
 
-// ask asks for the page at the cursor, and returns what waits for the answer. With prefetching the request is made while the
-// caller works on the page before, and else only when its answer is wanted.
-func (p *pager) ask(ctx context.Context, asked *sync.WaitGroup) func() (*answer, error) {
-	cursor := p.cursor
-	if err := p.cursors.check(cursor); err != nil {
-		return func() (*answer, error) { return nil, fmt.Errorf("%s: %w", p.listing, err) }
+// ahead asks for the page after the one that it returns, too.
+func (r *reader) ahead() source {
+	type result struct {
+		answer *answer
+		more   bool
+		err    error
 	}
-	fetch := func() (*answer, error) { return p.fetcher.fetch(ctx, p.asked, cursor, nil) }
-	if !p.ahead {
-		return fetch
-	}
-	var result *answer
-	var err error
-	done := make(chan struct{})
-	asked.Go(func() {
-		defer close(done)
-		result, err = fetch()
-	})
-	return func() (*answer, error) {
-		<-done
-		return result, err
+	results := make(chan result, 1)
+	asked := false
+	return func(ctx context.Context, running *sync.WaitGroup) (*answer, bool, error) {
+		ask := func() {
+			running.Go(func() {
+				answer, more, err := r.plainly(ctx, running)
+				results <- result{answer, more, err}
+			})
+		}
+		if !asked {
+			ask()
+		}
+		next := <-results
+		if asked = next.more; asked {
+			ask()
+		}
+		return next.answer, next.more, next.err
 	}
 }
 
-// page makes a page of an answer: it leaves out the entries that were delivered before, and moves the position behind the
-// rest.
-func (p *pager) page(answer *answer) *Page {
-	start := &pageStart{listing: p.listing, cursor: p.cursor}
-	if p.asked != p.listing {
-		start.start = p.asked.first()
-	}
-	for i, entry := range answer.entries {
-		entry.page, entry.offset = start, i+1
-	}
-	count := len(answer.entries)
+// page makes a page of an answer: it leaves out the entries that were delivered before, and moves the position after the
+// rest. It fails when a listing has gone on for too long without anything new: a page of nothing but repeated entries leads
+// no further than one without any.
+func (p *pager) page(answer *answer) (*Page, error) {
 	page := &Page{RayID: answer.rayID, Attempts: answer.attempts, History: answer.history}
-	p.deliver(page, p.search(answer))
+	searching := p.search != nil && len(answer.entries) > 0 // That is bounded by itself.
+	entries := answer.entries
+	if p.search != nil {
+		var found bool
+		if entries, found = p.search.over(entries, answer.cursor == "", p.seen); found {
+			p.search = nil
+		}
+	} else if answer.at.start != p.resumed.at.Start {
+		// A service that takes bounds roughly shows a stretch from before the place that the listing was resumed from. What the
+		// listing that is resumed has not delivered of that, the first stretch shows.
+		entries = slices.DeleteFunc(slices.Clone(entries), p.resumedAfter)
+	}
+	p.deliver(page, entries)
+	if answer.overlaps {
+		page.Repeated = answer.repeated
+	}
+	if page.Repeated > 0 || page.OutOfOrder > 0 {
+		p.config.logger.Warn("audit log page overlaps an earlier one", slog.String("path", p.listing.path),
+			slog.Int("repeated", page.Repeated), slog.Int("out_of_order", page.OutOfOrder), slog.String("ray", printable(page.RayID)))
+	}
 	// As long as the place is not found, nothing is delivered, and an error leaves the position where it was. Else the
 	// listing goes on with this page, and gets its cursor anew: that cursor may be what is wrong.
-	if p.skip == nil {
-		p.position = start.position(count, p.mark)
+	if p.search == nil && (len(page.Entries) > 0 || !answer.overlaps) {
+		p.position = answer.at.position(len(answer.entries), p.mark)
 	}
-	if answer.cursor != "" {
-		page.Next = p.position
+	if p.empty++; len(page.Entries) > 0 || searching {
+		p.empty = 0
 	}
-	return page
+	if most := p.config.limits.EmptyPages; p.empty > most && answer.cursor != "" {
+		return nil, fmt.Errorf("%s: %w: more than %d pages in a row brought nothing new, and Limits.EmptyPages allows no more", p.listing, ErrLimitExceeded, most)
+	}
+	return page, nil
 }
 
-// search tells the entries of an answer apart and, while a resumed listing looks for its place, leaves out those before it.
-func (p *pager) search(answer *answer) []*Entry {
-	alike := map[identity]int{} // rows without an id that are the same to the byte are entries of their own, all the same
-	for _, entry := range answer.entries {
-		entry.id = identify(entry, 0)
-		if entry.ID == "" {
-			first := entry.id
-			entry.id = identify(entry, alike[first])
-			alike[first]++
-		}
-	}
-	if p.skip == nil {
-		return answer.entries
-	}
-	entries, over := p.skip.over(answer.entries, answer.cursor == "", p.seen)
-	if over {
-		p.skip = nil
-	}
-	return entries
+// resumedAfter reports whether a resumed listing was resumed after an entry's moment, or within it.
+func (p *pager) resumedAfter(e *Entry) bool {
+	at, t := p.resumed.at.Time, e.Action.Time
+	return !at.IsZero() && !t.IsZero() && !beyond(t, at, p.listing.descends)
 }
 
-// deliver puts entries on a page, apart from those that were delivered before, and marks the place behind each.
+// deliver puts entries on a page, apart from those that were delivered before, and marks the place after each.
 func (p *pager) deliver(page *Page, entries []*Entry) {
 	page.Entries = make([]*Entry, 0, len(entries))
 	for _, entry := range entries {
@@ -232,16 +274,12 @@ func (p *pager) deliver(page *Page, entries []*Entry) {
 		if t := entry.Action.Time; beyond(p.mark.Time, t, p.listing.descends) {
 			page.OutOfOrder++
 		} else {
-			p.mark.Identity, p.mark.Untimed = entry.id, t.IsZero()
+			p.mark.Identity, p.mark.Untimed, p.mark.ties = entry.id, t.IsZero(), entry.ties
 			if !t.IsZero() {
 				p.mark.Time = t
 			}
 		}
 		entry.mark = p.mark
 		page.Entries = append(page.Entries, entry)
-	}
-	if page.Repeated > 0 || page.OutOfOrder > 0 {
-		p.client.config.logger.Warn("audit log page overlaps an earlier one", slog.String("path", p.listing.path),
-			slog.Int("repeated", page.Repeated), slog.Int("out_of_order", page.OutOfOrder), slog.String("ray", printable(page.RayID)))
 	}
 }

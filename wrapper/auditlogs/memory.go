@@ -7,70 +7,89 @@ import (
 	"time"
 )
 
-// A memory remembers the last entries of a listing, so that none is delivered twice when pages overlap.
+// A memory remembers the last entries of a listing, so that none is delivered twice when pages overlap, and by which stretch
+// of a backfill each was shown.
 type memory struct {
-	known  map[identity]struct{}
+	known  map[identity]*stretch
 	last   []identity // a ring
 	oldest int
 	size   int
 }
 
 func newMemory(size int) *memory {
-	return &memory{known: map[identity]struct{}{}, size: size}
+	return &memory{known: map[identity]*stretch{}, size: size}
 }
 
 // add remembers an entry, and reports whether it is new.
 func (m *memory) add(id identity) bool {
-	if _, known := m.known[id]; known {
-		return false
-	}
-	m.known[id] = struct{}{}
-	if len(m.last) < m.size {
-		m.last = append(m.last, id)
-		return true
-	}
-	delete(m.known, m.last[m.oldest])
-	m.last[m.oldest] = id
-	m.oldest = (m.oldest + 1) % m.size
-	return true
+	_, known := m.set(id, nil)
+	return !known
 }
 
-// skipping is what a resumed listing does until it has found its place, by the mark directly before it. Entries that arrived
-// in between can have pushed the mark back, even onto a later page.
-type skipping struct {
+// set remembers which stretch shows an entry, and returns which one did before.
+func (m *memory) set(id identity, by *stretch) (before *stretch, known bool) {
+	before, known = m.known[id]
+	m.known[id] = by
+	switch {
+	case known:
+	case len(m.last) < m.size:
+		m.last = append(m.last, id)
+	default:
+		delete(m.known, m.last[m.oldest])
+		m.last[m.oldest] = id
+		m.oldest = (m.oldest + 1) % m.size
+	}
+	return before, known
+}
+
+// A search is what a resumed listing does until it has found its place, by the mark directly before it. Entries that arrived
+// in the meantime can have pushed the mark back, even onto a later page.
+type search struct {
 	mark     mark
 	descends bool
-	byTime   bool     // the listing begins only shortly before the mark
 	bound    int      // how many entries to read in search of the mark
-	held     []*Entry // read, and not known yet to lie behind the place
+	held     []*Entry // read, and not known yet to come after the place
 }
 
 // over takes the next page's entries and returns those that are to be delivered. It reports whether the place is found.
-// Where it cannot be found, everything since the cursor is delivered: rather twice than never.
-func (s *skipping) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry, bool) {
+// What comes before the mark was delivered by the listing that is resumed, with one exception: entries at the mark's own
+// moment can come in another order each time, or have arrived since. They are left out only where they are the very ones
+// that came before the mark then. Where the mark cannot be found, everything since the cursor is delivered: rather twice
+// than never.
+func (s *search) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry, bool) {
 	if s.mark.Identity == (identity{}) {
 		return entries, true
-	}
-	if s.byTime {
-		// Whatever lies before the mark's moment was delivered, so that only that moment is searched.
-		entries = slices.DeleteFunc(entries, func(e *Entry) bool { return beyond(s.mark.Time, e.Action.Time, s.descends) })
 	}
 	s.held = append(s.held, entries...)
 	gone := lastPage || len(s.held) >= s.bound
 	for i, entry := range s.held {
 		if entry.id == s.mark.Identity {
-			for _, delivered := range s.held[:i+1] {
-				seen.add(delivered.id)
-			}
-			return s.held[i+1:], true
+			return append(s.unsure(s.held[:i], entry, seen), s.held[i+1:]...), true
 		}
-		// Entries are sorted by time: behind one that lies beyond the mark, the mark does not come.
+		// Entries are sorted by time: after one that lies beyond the mark, the mark does not come.
 		gone = gone || !s.mark.Untimed && beyond(entry.Action.Time, s.mark.Time, s.descends)
 	}
 	if gone {
 		return s.held, true
 	}
 	return nil, false
+}
+
+// unsure returns those entries before the mark that may not have been delivered, and remembers the others.
+func (s *search) unsure(before []*Entry, mark *Entry, seen *memory) (unsure []*Entry) {
+	seen.add(mark.id)
+	sure := mark.ties.Read == s.mark.OnPage || mark.ties.Read == s.mark.Read
+	for i := len(before) - 1; i >= 0; i-- {
+		t := before[i].Action.Time
+		sure = sure || !t.IsZero() && !t.Equal(s.mark.Time)
+		if sure {
+			seen.add(before[i].id)
+		} else {
+			unsure = append(unsure, before[i])
+		}
+	}
+	slices.Reverse(unsure)
+	return unsure
 }
 
 // beyond reports whether a time comes strictly later than another in a listing. A zero time is nowhere.

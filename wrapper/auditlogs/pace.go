@@ -80,3 +80,10 @@ func (p *pacer) gap() time.Duration {
 	}
 	return p.window / time.Duration(len(p.sent))
 }
+
+// busy reports whether the budget, and not the service, bounds how many requests there are, when so many are under way and
+// each takes so long: then more of them at the same time gain nothing.
+func (p *pacer) busy(each time.Duration, underway int) bool {
+	gap := p.gap()
+	return each <= gap*3/2 || gap > 0 && underway > int(each/gap)
+}

@@ -21,13 +21,15 @@ type Position struct {
 
 // A place is what a Position's text holds.
 type place struct {
-	Start  string `json:"a,omitzero"` // where the requests begin, if not at the start of the window
+	Start  string `json:"a,omitzero"` // where the requests start, if not at the start of the window
 	Cursor string `json:"c,omitzero"` // of the page
 	Offset int    `json:"o,omitzero"` // how many of the page's entries lie before
 	mark   `json:",inline"`
 	Since  string `json:"s"`
 	Before string `json:"b"`
 	Query  string `json:"q"` // the listing's identity
+	// The listing goes from the newest entry to the oldest.
+	Descends bool `json:"d,omitzero"`
 }
 
 // A mark is the entry by which a place is found again, also when others have arrived before it: the one before the place
@@ -37,6 +39,14 @@ type mark struct {
 	Identity identity  `json:"i,omitzero"`
 	Time     time.Time `json:"t,omitzero"` // of the mark, or of the last entry before it that has one
 	Untimed  bool      `json:"u,omitzero"` // the mark itself has no time
+	ties     `json:",inline"`
+}
+
+// ties are digests of the entries that have an entry's time, or none, and directly precede it, and of itself: of those on its
+// page, and of all that were read.
+type ties struct {
+	OnPage uint64 `json:"x,omitzero"`
+	Read   uint64 `json:"y,omitzero"`
 }
 
 const positionPrefix = "p1."
@@ -59,6 +69,26 @@ func (p Position) IsZero() bool { return p.at == place{} }
 
 // Time returns the time, in UTC, of the last entry before the position; the zero time where none had one.
 func (p Position) Time() time.Time { return p.at.Time }
+
+// Restart returns the place to go on at when the service no longer takes the cursor in p: shortly before p, so that the last
+// entries before p come again. It is found by time, and so depends on the service to sort by time.
+func (p Position) Restart() Position {
+	at := place{Since: p.at.Since, Before: p.at.Before, Query: p.at.Query, Descends: p.at.Descends}
+	from, err := ParseTime(at.Since)
+	to, err2 := ParseTime(at.Before)
+	if p.IsZero() || err != nil || err2 != nil {
+		return Position{}
+	}
+	// Whole seconds, and one more: the service may take bounds, or sort, less precisely than it shows times.
+	start := p.at.Time.Truncate(time.Second).Add(-time.Second)
+	if at.Descends {
+		start = p.at.Time.Truncate(time.Second).Add(2 * time.Second)
+	}
+	if !p.at.Time.IsZero() && start.After(from) && start.Before(to) {
+		at.Start = Time(start)
+	}
+	return Position{at: at}
+}
 
 // Window returns the ends of the window that the position lies in, as the query gave them.
 func (p Position) Window() (since, before string) { return p.at.Since, p.at.Before }

@@ -181,3 +181,59 @@ func checkWindow(since, before string) error {
 	}
 	return nil
 }
+
+// first returns the end of the window at which the listing starts.
+func (l *listing) first() string {
+	if l.descends {
+		return l.before
+	}
+	return l.since
+}
+
+// ends returns the window in the direction of the listing.
+func (l *listing) ends() (from, to time.Time) {
+	// Both were checked when the listing was made.
+	from, _ = ParseTime(l.since)
+	to, _ = ParseTime(l.before)
+	if l.descends {
+		return to, from
+	}
+	return from, to
+}
+
+// distance is how far the listing goes from a time to another.
+func (l *listing) distance(from, to time.Time) time.Duration {
+	if l.descends {
+		return from.Sub(to)
+	}
+	return to.Sub(from)
+}
+
+// round returns a time that lies about so far from another: a whole second, minute, hour or day, the coarser the farther,
+// for services that take bounds less precisely.
+func (l *listing) round(from time.Time, by time.Duration) time.Time {
+	unit := time.Second
+	for _, coarser := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour} {
+		if by >= 4*coarser {
+			unit = coarser
+		}
+	}
+	if l.descends {
+		return from.Add(-by).Truncate(unit)
+	}
+	return from.Add(by + unit - 1).Truncate(unit)
+}
+
+// startingAt returns the listing from a time on; the listing itself where there is none.
+func (l *listing) startingAt(start string) *listing {
+	if start == "" {
+		return l
+	}
+	part := *l
+	if l.descends {
+		part.before = start
+	} else {
+		part.since = start
+	}
+	return &part
+}
