@@ -228,12 +228,26 @@ func (s *scanner) field(field any, depth int) bool {
 	case *int:
 		return s.integer(f)
 	case *time.Time:
-		_, ok := s.string()
-		return ok && f.UnmarshalText(s.data[start+1:s.at-1]) == nil
+		if _, ok := s.string(); !ok {
+			return false
+		}
+		text := s.data[start+1 : s.at-1]
+		return f.UnmarshalText(text) == nil && strictTime(text)
 	case object:
 		return s.object(f, depth+1)
 	}
 	return false
+}
+
+// strictTime reports whether RFC 3339 has a time that [time.Time.UnmarshalText] takes. That also takes an hour of one
+// digit, a comma before the fraction, and offsets of 24 hours and more or of 60 minutes and more: the decoder refuses them.
+func strictTime(text []byte) bool {
+	const hour, fraction, offset = len("2006-01-02T"), len("2006-01-02T15:04:05"), len("07:00")
+	if text[hour+1] == ':' || text[fraction] == ',' {
+		return false
+	}
+	end := text[len(text)-offset:]
+	return text[len(text)-1] == 'Z' || string(end[:2]) < "24" && string(end[3:]) < "60"
 }
 
 // stringField reads text into a field.
