@@ -18,8 +18,9 @@ import (
 // dumpedToken has nothing in common with any other text.
 const dumpedToken = "Qx7vK2mW9zR4tB6nY1pL8sD3fG5hJ0cA"
 
-// TestDumpDoesNotShowTheToken walks everything that a debugger or a deep printer reaches from a client that has sent its
-// token, over both versions of HTTP, whose connections keep it in buffers and in header tables.
+// TestDumpDoesNotShowTheToken walks everything that a debugger or a deep printer reaches from a
+// client that has sent its token, over both versions of HTTP, whose connections keep it in buffers
+// and in header tables.
 func TestDumpDoesNotShowTheToken(t *testing.T) {
 	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
@@ -80,8 +81,9 @@ type noStore struct{}
 func (noStore) Load(context.Context) ([]byte, error) { return nil, nil }
 func (noStore) Save(context.Context, []byte) error   { return nil }
 
-// reaches reports whether a dump of a value shows a text: in a string or in bytes, through pointers, interfaces, maps and
-// unexported fields. Function values and channels end the walk, as they do for everything that dumps values.
+// reaches reports whether a dump of a value shows a text: in a string or in bytes, through
+// pointers, interfaces, maps and unexported fields. Function values and channels end the walk, as
+// they do for everything that dumps values.
 func reaches(value any, text string) bool {
 	type place struct {
 		at unsafe.Pointer

@@ -16,8 +16,9 @@ import (
 // sorted returns the lines of a text in the order of their bytes.
 func sorted(text string) []string { return slices.Sorted(strings.Lines(text)) }
 
-// TestCursorIsRefusedAfterAnInterruption has the service refuse the cursor with which the next run starts. It starts again
-// at the time of the last entry then, and writes no entry twice, with or without an id.
+// TestCursorIsRefusedAfterAnInterruption has the service refuse the cursor with which the next run
+// starts. It starts again at the time of the last entry then, and writes no entry twice, with or
+// without an id.
 func TestCursorIsRefusedAfterAnInterruption(t *testing.T) {
 	for name, fill := range map[string]func(f *fixture){
 		"with ids": func(*fixture) {},
@@ -55,8 +56,8 @@ func TestCursorIsRefusedAfterAnInterruption(t *testing.T) {
 	}
 }
 
-// TestRefusedForGood has a service that takes no cursor, and more entries at one moment than a page takes: an export that
-// leads no further ends.
+// TestRefusedForGood has a service that takes no cursor, and more entries at one moment than a
+// page takes: an export that leads no further ends.
 func TestRefusedForGood(t *testing.T) {
 	f := newFixture(t, "a.ndjson")
 	for i := range 90 {
@@ -76,7 +77,8 @@ func TestRefusedForGood(t *testing.T) {
 	}
 }
 
-// TestDenseEntriesOnce has 20,000 entries in two seconds, and a request that is refused for good among them.
+// TestDenseEntriesOnce has 20,000 entries in two seconds, and a request that is refused for good
+// among them.
 func TestDenseEntriesOnce(t *testing.T) {
 	for _, parallel := range []bool{false, true} {
 		for _, fault := range []int{400, 403} {

@@ -171,7 +171,8 @@ func newTally(counts *Counts, latest *time.Time, window Window) tally {
 	return t
 }
 
-// add counts an entry. Whether the ends of the window belong to it is the service's secret, so that both do.
+// add counts an entry. The service does not say whether the ends of the window belong to it: here
+// both do.
 func (t *tally) add(e *auditlogs.Entry) {
 	c := t.counts
 	c.Entries++

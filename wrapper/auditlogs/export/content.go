@@ -13,7 +13,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs/format"
 )
 
-// A content reads the text of an export, and counts again what the export counted when it wrote it.
+// A content reads the text of an export, and counts again what the export counted when it wrote
+// it.
 type content struct {
 	*measure
 	csv    bool
@@ -30,7 +31,8 @@ type content struct {
 	id, time int  // the columns of a csv; -1 where there is no such column
 }
 
-// longestRecord bounds what is kept of a file that may be damaged. It is more than any entry has under the default limits.
+// longestRecord bounds what is kept of a file that may be damaged. It is more than any entry has
+// under the default limits.
 const longestRecord = 64 << 20
 
 func newContent(name string, window Window) *content {
@@ -102,10 +104,10 @@ func entryOf(id, at string) (e auditlogs.Entry) {
 	return e
 }
 
-// plainID is what a cell and the id that it was made from have in common: csv puts an apostrophe before what a spreadsheet
-// would take for a formula, and has one way to break lines.
+// plainID is what a cell and the id that it was made from have in common: csv puts an apostrophe
+// before what a spreadsheet would take for a formula, and reads "\r\n" as "\n".
 func plainID(id string) string {
-	if len(id) > 1 && id[0] == '\'' && strings.ContainsRune("=+-@\t\r", rune(id[1])) {
+	if len(id) > 1 && id[0] == '\'' && strings.ContainsRune("=+-@\t\r\n", rune(id[1])) {
 		id = id[1:]
 	}
 	return strings.ReplaceAll(id, "\r\n", "\n")

@@ -23,8 +23,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// A memoryDisk is a disk that can stop at any operation, as a program does that is killed or a machine whose power fails, or
-// refuse one, as a disk does that is full.
+// A memoryDisk is a disk that can stop at any operation, as a program does that is killed or a
+// machine whose power fails, or refuse one, as a disk does that is full.
 type memoryDisk struct {
 	names   map[string]*memoryFile // as programs see them
 	durable map[string]*memoryFile // as they are after a power cut
@@ -69,7 +69,8 @@ func (d *memoryDisk) read(path string) ([]byte, error) {
 	return bytes.Clone(file.content), nil
 }
 
-// replace is two operations: the new file takes the place of the old one, and then that is on the disk.
+// replace is two operations: the new file takes the place of the old one, and then that is on the
+// disk.
 func (d *memoryDisk) replace(path string, data []byte) error {
 	if err := d.step("replace " + path); err != nil {
 		return err
@@ -188,8 +189,8 @@ func (d *memoryDisk) restart(way string) {
 	d.done, d.stop, d.trace = 0, 0, nil
 }
 
-// TestCrashAtEveryOperation stops an export at each of its operations on the disk, in each of the ways, and then runs it again
-// until it is done.
+// TestCrashAtEveryOperation stops an export at each of its operations on the disk, in each of the
+// ways, and then runs it again until it is done.
 func TestCrashAtEveryOperation(t *testing.T) {
 	for _, path := range []string{"audit.ndjson", "audit.ndjson.gz", "audit.csv.zst"} {
 		whole := newMemoryDisk()
@@ -271,7 +272,8 @@ func TestCrashAgainAndAgain(t *testing.T) {
 	}
 }
 
-// An endless is an export that is run until it is done, while entries go on appearing in its window.
+// An endless is an export that is run until it is done, while entries go on appearing in its
+// window.
 type endless struct {
 	server *auditlogstest.Server
 	job    Job
@@ -344,8 +346,8 @@ func (e *endless) run(disk *memoryDisk) (*Result, error) {
 	return run(context.Background(), client, job, disk, tuning{each: true})
 }
 
-// check looks for what the file should hold: what was there from the start, each entry once and in order, and of the late ones
-// none twice. And the manifest must be that of the file.
+// check looks for what the file should hold: what was there from the start, each entry once and in
+// order, and of the late ones none twice. And the manifest must be that of the file.
 func (e *endless) check(t *testing.T, disk *memoryDisk, what string) {
 	t.Helper()
 	text := unpacked(t, disk.names[e.job.Path].content, e.job.Path)

@@ -1,16 +1,19 @@
-// Package export writes a window of an account's audit log to a file: every entry once, in order of time, through any number of
-// crashes.
+// Package export writes a window of an account's audit log to a file: every entry once, in order
+// of time, through any number of crashes.
 //
-// [Run] commits its progress in a checkpoint beside the file. Run again with the same [Job], it goes on where the checkpoint
-// says, once it has verified what is in the file up to there, and removes what was written after that. When the window is
-// complete, a manifest takes the checkpoint's place, with which [Check] finds out later whether the file is still what was
+// [Run] commits its progress in a checkpoint beside the file. Run again with the same [Job], it
+// goes on where the checkpoint says, once it has verified what is in the file up to there, and
+// removes what was written after that. When the window is complete, a manifest takes the
+// checkpoint's place, with which [Check] finds out later whether the file is still what was
 // exported.
 //
-// Every entry is in the file once as far as an export can tell. It recognises an entry that the service sends again by its
-// id, among the last 4096 entries and all those of the last three seconds before the newest one, at most 65536. An entry
-// without an id is recognised by its bytes, and only where the export itself asks for a part of the window again because
-// the service no longer takes a cursor: two such entries with the same bytes may be two events. What the service sends again
-// from further back, or under another id, cannot be told from a new entry, and is in the file twice.
+// Every entry is in the file once as far as an export can tell. It recognises an entry that the
+// service sends again by its id, among the last 4096 entries and all those of the last three
+// seconds before the newest one, at most 65536. An entry without an id is recognised by its bytes,
+// and only where the export itself asks for a part of the window again because the service no
+// longer takes a cursor: two such entries with the same bytes may be two events. What the service
+// sends again from further back, or under another id, cannot be told from a new entry, and is in
+// the file twice.
 package export
 
 import (
@@ -36,28 +39,29 @@ type Job struct {
 	// Account is the account's ID.
 	Account string
 
-	// Query is the window and the filters. Its Direction must be "asc" or nil, and its Cursor nil. Its Limit, the entries asked
-	// for in one request, may differ between the runs of a job.
+	// Query is the window and the filters. Its Direction must be "asc" or nil, and its Cursor nil.
+	// Its Limit, the entries asked for in one request, may differ between the runs of a job.
 	Query auditlogs.Query
 
-	// Worded is how the window was asked for where that is no fixed time, such as "30d" and "now": a later run of the same
-	// job gives other bounds in Query. Those of the first run count then, which are in the checkpoint. A field that is
-	// empty means the bound in Query itself.
+	// Worded is how the window was asked for where that is no fixed time, such as "30d" and "now":
+	// a later run of the same job gives other bounds in Query. Those of the first run count then,
+	// which are in the checkpoint. A field that is empty means the bound in Query itself.
 	Worded Window
 
-	// Path names the file. At its end, .gz compresses with gzip and .zst with zstd; before that, .csv is the format CSV.
+	// Path names the file. At its end, .gz compresses with gzip and .zst with zstd; before that,
+	// .csv is the format CSV.
 	Path string
 
 	// Format is "ndjson" or "csv". Empty means what Path says, and ndjson where it says nothing.
 	Format string
 
-	// Parallel reads several parts of the window at the same time, within the client's request budget; see
-	// [auditlogs.Backfill]. It is for long windows, and may differ between the runs of a job. Without it, one page is read
-	// after another.
+	// Parallel reads several parts of the window at the same time, within the client's request
+	// budget; see [auditlogs.Backfill]. It is for long windows, and may differ between the runs of
+	// a job. Without it, one page is read after another.
 	Parallel bool
 
-	// Progress is called while the file of an earlier run is verified, when the job starts or goes on, and after each page,
-	// from the goroutine that called [Run]. It may be nil.
+	// Progress is called while the file of an earlier run is verified, when the job starts or goes
+	// on, and after each page, from the goroutine that called [Run]. It may be nil.
 	Progress func(Progress)
 }
 
@@ -75,8 +79,8 @@ type Progress struct {
 	Entries int64     // in the file, from earlier runs too
 	Pages   int       // read by this run
 
-	// While a run verifies what earlier ones wrote, before its first request: so many of that many bytes are read. Both
-	// are 0 otherwise.
+	// While a run verifies what earlier ones wrote, before its first request: so many of that many
+	// bytes are read. Both are 0 otherwise.
 	Verified, ToVerify int64
 }
 
@@ -88,9 +92,11 @@ type Result struct {
 }
 
 var (
-	// ErrOther says that the file belongs to another job, or to nothing that this package wrote. It is left alone.
+	// ErrOther says that the file belongs to another job, or to nothing that this package wrote.
+	// It is left alone.
 	ErrOther = errors.New("the file belongs to something else")
-	// ErrDamaged says that what lies there, the file, its checkpoint or its manifest, is not what an earlier run left.
+	// ErrDamaged says that what lies there, the file, its checkpoint or its manifest, is not what
+	// an earlier run left.
 	ErrDamaged = durable.ErrDamaged
 	// ErrLocked says that another run writes this file at this time.
 	ErrLocked = durable.ErrLocked
@@ -102,11 +108,13 @@ const (
 	manifestEnd   = ".manifest.json"
 )
 
-// Run exports what job says, or the rest of it, and returns when the file is complete and on the disk.
+// Run exports what job says, or the rest of it, and returns when the file is complete and on the
+// disk.
 //
-// An error before anything was done is [ErrOther], [ErrDamaged], [ErrLocked], or [auditlogs.ErrInvalidQuery] where the job
-// itself is wrong. After any other error, which can be an [*auditlogs.IncompleteError], the end of ctx or that of the disk's
-// space, the same job goes on where this run stopped.
+// An error before anything was done is [ErrOther], [ErrDamaged], [ErrLocked], or
+// [auditlogs.ErrInvalidQuery] where the job itself is wrong. After any other error, which can be
+// an [*auditlogs.IncompleteError], the end of ctx or that of the disk's space, the same job goes
+// on where this run stopped.
 func Run(ctx context.Context, client *auditlogs.Client, job Job) (*Result, error) {
 	result, err := run(ctx, client, job, osDisk{}, tuning{})
 	if err != nil {
@@ -209,7 +217,8 @@ func (x *exporter) prepare() error {
 	return nil
 }
 
-// open finds the place to go on at. It returns the manifest where there is none, because an earlier run has finished.
+// open finds the place to go on at. It returns the manifest where there is none, because an
+// earlier run has finished.
 func (x *exporter) open(ctx context.Context) (*Manifest, error) {
 	path := x.job.Path
 	manifest, err := readManifest(x.disk, path)
@@ -276,8 +285,8 @@ func (x *exporter) finished(manifest *Manifest, err error) (*Manifest, error) {
 	return manifest, nil
 }
 
-// create makes the first checkpoint: before the file, so that there is no moment at which the file exists and nothing says what
-// it is.
+// create makes the first checkpoint: before the file, so that there is no moment at which the file
+// exists and nothing says what it is.
 func (x *exporter) create() error {
 	path := x.job.Path
 	switch _, err := x.disk.size(path); {
@@ -329,7 +338,8 @@ func (x *exporter) openFile(ctx context.Context) error {
 // verifyStep is how much is verified between two reports.
 const verifyStep = 16 << 20
 
-// verify compares what earlier runs wrote with the digest in the checkpoint, before anything is added to it.
+// verify compares what earlier runs wrote with the digest in the checkpoint, before anything is
+// added to it.
 func (x *exporter) verify(ctx context.Context) error {
 	path, size := x.job.Path, x.state.Size
 	if size == 0 {
@@ -362,9 +372,10 @@ func (x *exporter) verify(ctx context.Context) error {
 	return nil
 }
 
-// read reads the rest of the window. Where the service refuses to go on, as when a cursor has expired, the listing goes on
-// after the last page. Where even that is refused, as long after an interruption, it starts again at the time of the last
-// entry.
+// read reads the rest of the window. Where the service refuses to go on, as when a cursor has
+// expired, the listing goes on after the last page. Where even that is refused, as long after an
+// interruption, it starts again at the time of the last entry, and relies on the service to sort by
+// time. An export that gets nothing new that way ends with the service's error.
 func (x *exporter) read(ctx context.Context) error {
 	restarted := int64(-1) // with so many entries
 	for {
@@ -386,8 +397,9 @@ func (x *exporter) read(ctx context.Context) error {
 	}
 }
 
-// restart has the next listing start at the time of the last entry in the file, without a cursor: a little before it, since
-// the service may know times more precisely than it shows them, or take bounds less precisely.
+// restart has the next listing start at the time of the last entry in the file, without a cursor:
+// a little before it, since the service may know times more precisely than it shows them, or take
+// bounds less precisely.
 func (x *exporter) restart() {
 	last := x.state.lastTime()
 	if last.IsZero() {
@@ -532,8 +544,8 @@ func (x *exporter) finish() (*Manifest, error) {
 	return manifest, nil
 }
 
-// close leaves no more of the file than the checkpoint speaks of. On a full disk that makes room; where it fails, the next run
-// does it.
+// close leaves no more of the file than the checkpoint speaks of. On a full disk that makes room;
+// where it fails, the next run does it.
 func (x *exporter) close() error {
 	if !x.out.failed {
 		return x.file.Close()
@@ -544,14 +556,16 @@ func (x *exporter) close() error {
 }
 
 const (
-	// Compressed output is one gzip member or zstd frame for each commit, which are worse the shorter they are.
+	// Compressed output is one gzip member or zstd frame for each commit, which are worse the
+	// shorter they are.
 	commitBytes  = 1 << 20
 	commitPause  = 250 * time.Millisecond
 	commitShare  = 10 // a commit takes no more than one part in so many of the time
 	commitAnyway = 32 << 20
 )
 
-// due is true when so much has been written, or such a time has passed, that a commit is worth what it costs.
+// due is true when so much has been written, or such a time has passed, that a commit is worth
+// what it costs.
 func (x *exporter) due() bool {
 	passed, written := time.Since(x.since), x.out.uncommitted
 	return x.tuning.each || written >= commitAnyway || passed >= commitShare*x.cost && (written >= commitBytes || passed >= commitPause)

@@ -367,7 +367,8 @@ func TestFailuresLoseNothing(t *testing.T) {
 	}
 }
 
-// TestExpiredCursor has the service refuse a cursor in the middle, as it does with one that it no longer knows.
+// TestExpiredCursor has the service refuse a cursor in the middle, as it does with one that it no
+// longer knows.
 func TestExpiredCursor(t *testing.T) {
 	f := newFixture(t, "audit.ndjson")
 	f.server.FailNext(auditlogstest.Fault{}, auditlogstest.Fault{Status: 400})
@@ -456,8 +457,8 @@ func TestCheckNeedsAManifest(t *testing.T) {
 	}
 }
 
-// TestMarkIsGone has the very entry vanish by which the place is found again. All of its moment comes again then, and must not be
-// written again.
+// TestMarkIsGone has the very entry vanish by which the place is found again. All of its moment
+// comes again then, and must not be written again.
 func TestMarkIsGone(t *testing.T) {
 	entry := func(i int) string {
 		return fmt.Sprintf(`{"id":"%d","action":{"time":%q}}`, i, auditlogs.Time(since.Add(time.Duration(i/7)*time.Hour)))

@@ -23,7 +23,8 @@ import (
 
 const manifestVersion = 1
 
-// A Manifest says what an export came to. It stands beside the file, as JSON, under the file's name and ".manifest.json".
+// A Manifest says what an export came to. It stands beside the file, as JSON, under the file's
+// name and ".manifest.json".
 type Manifest struct {
 	Version     int    `json:"version"` // of the manifest's format: 1
 	File        string `json:"file"`    // the file's name, without its folder
@@ -69,24 +70,27 @@ func readManifest(disk disk, path string) (*Manifest, error) {
 	m := &Manifest{}
 	switch err := json.Unmarshal(data, m); {
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w: it is not a manifest (%w): restore it, or remove it and %s to export anew", name, ErrDamaged, err, path)
+		return nil, fmt.Errorf("%s: %w: it is not a manifest (%w): restore it, or remove it and %s to export again", name, ErrDamaged, err, path)
 	case m.Version != manifestVersion:
 		return nil, fmt.Errorf("%s: its format is version %d, and this program reads version %d", name, m.Version, manifestVersion)
 	}
 	return m, nil
 }
 
-// Check reads the file at path and compares it with the manifest beside it. Everything in the manifest that the file itself
-// shows must be right: the file's name, format and compression, the bytes and digests of the file and of its text, the
-// numbers of lines, of entries, of entries out of order and of entries outside of the window, the first and the last entry
-// and, in ndjson, the number of odd entries.
+// Check reads the file at path and compares it with the manifest beside it. Everything in the
+// manifest that the file itself shows must be right: the file's name, format and compression, the
+// bytes and digests of the file and of its text, the numbers of lines, of entries, of entries out
+// of order and of entries outside of the window, the first and the last entry and, in ndjson, the
+// number of odd entries.
 //
-// Check cannot tell when file and manifest were both replaced by others that agree with each other: to be safe from that,
-// keep the manifest, or its digests, where nobody can change them. Nor can it tell of entries that the service did not show
-// to the export, or of what only the manifest knows, such as the account, the filters and the number of requests.
+// Check cannot tell when file and manifest were both replaced by others that agree with each
+// other: to be safe from that, keep the manifest, or its digests, where nobody can change them.
+// Nor can it tell of entries that the service did not show to the export, or of what only the
+// manifest knows, such as the account, the filters and the number of requests.
 //
-// The error is [ErrDamaged] where the two do not agree, and names every difference; [fs.ErrNotExist] where the file or its
-// manifest is missing; or the cause of the end of ctx. Check needs no network, and little memory however large the file is.
+// The error is [ErrDamaged] where the two do not agree, and names every difference;
+// [fs.ErrNotExist] where the file or its manifest is missing; or the cause of the end of ctx.
+// Check needs no network, and little memory however large the file is.
 func Check(ctx context.Context, path string) (*Manifest, error) {
 	m, err := check(ctx, path)
 	if err != nil {

@@ -15,7 +15,8 @@ func made(id string, at time.Time) *auditlogs.Entry {
 	return e
 }
 
-// TestRecentCoversWhatCanComeAgain has many entries within two seconds, of which the last is out of order.
+// TestRecentCoversWhatCanComeAgain has many entries within two seconds, of which the last is out
+// of order.
 func TestRecentCoversWhatCanComeAgain(t *testing.T) {
 	at := time.Date(2024, 10, 1, 0, 0, 0, 0, time.UTC)
 	const many = 50_000
@@ -51,7 +52,8 @@ func again(r *recent) *recent {
 	return newRecent(list, expected, r.newest)
 }
 
-// TestRecentWithoutID has entries without an id come again with the same bytes: they are new, unless they are expected.
+// TestRecentWithoutID has entries without an id come again with the same bytes: they are new,
+// unless they are expected.
 func TestRecentWithoutID(t *testing.T) {
 	e := made("", time.Date(2024, 10, 1, 0, 0, 0, 0, time.UTC))
 	r := newRecent(nil, nil, time.Time{})
