@@ -177,7 +177,7 @@ func TestVerifyingIsInterrupted(t *testing.T) {
 func TestOnlyRegularFiles(t *testing.T) {
 	f := newFixture(t, "audit.ndjson")
 	folder := filepath.Dir(f.job.Path)
-	for name, make := range map[string]func(path string) error{
+	for name, create := range map[string]func(path string) error{
 		"folder": func(path string) error { return os.Mkdir(path, 0o700) },
 		"device": func(path string) error { return os.Symlink(os.DevNull, path) },
 	} {
@@ -185,7 +185,7 @@ func TestOnlyRegularFiles(t *testing.T) {
 			continue
 		}
 		f.job.Path = filepath.Join(folder, name)
-		if err := make(f.job.Path); err != nil {
+		if err := create(f.job.Path); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := export.Run(t.Context(), f.client, f.job); !errors.Is(err, export.ErrOther) || !strings.Contains(err.Error(), "not a regular file") {
