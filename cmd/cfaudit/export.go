@@ -24,6 +24,7 @@ type exporting struct {
 	out      string
 	encoding string
 	checked  string
+	parallel bool
 
 	progress progress
 }
@@ -57,16 +58,18 @@ func newExport(env *environment) *cobra.Command {
 const exportFooter = whenFooter + `
 
 FILE
-Its end says what is written: .ndjson or .csv, and behind that .gz or .zst to compress. {account} stands for the account's
-ID. Beside the file there are FILE.checkpoint.json until it is complete, FILE.manifest.json from then on, and FILE.lock.
+The end of its name says what is written: .ndjson or .csv, followed by .gz or .zst to compress. {account} stands for the
+account's ID. Beside the file there are FILE.checkpoint.json until it is complete, FILE.manifest.json from then on, and
+FILE.lock.
 
 Going on
 The first run turns ages and "now" into fixed times, and later ones keep to these. They want the same account, --since,
---before, filters and --format. A file that this command did not write is never overwritten.
+--before, filters and --format. A later run first reads what is in the file again, which takes a while for a large one, and
+does not go on where it was changed. A file that this command did not write is never overwritten.
 
 Formats
 ndjson has each entry's own bytes as a line. csv has a column for each known field, in an order to which new ones are only
-added at the end; a cell that a spreadsheet would take for a formula, beginning with = + - @, a tab or a carriage return,
+added at the end; a cell that a spreadsheet would take for a formula, starting with = + - @, a tab or a carriage return,
 gets an apostrophe in front.
 
 Environment
@@ -106,6 +109,7 @@ func (x *exporting) flags() []*flagValue {
 			set:  into(&x.checked),
 		},
 		x.pageSizeFlag(),
+		parallelFlag(&x.parallel),
 	}
 	flags = append(flags, x.connection.flags()...)
 	return append(flags, filterFlags(&x.query)...)
@@ -129,7 +133,9 @@ func (x *exporting) run(ctx context.Context) error {
 		if err := x.fileEach(x.cmd, outFlag, x.out, ".ndjson.gz"); err != nil {
 			return err
 		}
-		x.env.boundMemory()
+		if x.parallel {
+			x.env.boundMemory()
+		}
 		return x.exportAll(ctx, client)
 	})
 }
@@ -170,12 +176,17 @@ func (x *exporting) exportAll(ctx context.Context, client *auditlogs.Client) err
 func (x *exporting) export(ctx context.Context, client *auditlogs.Client, account string) *exit {
 	noted := false
 	job := export.Job{
-		Account: account,
-		Query:   x.query,
-		Worded:  export.Window{Since: x.since.worded(), Before: x.before.worded()},
-		Path:    strings.ReplaceAll(x.out, accountMark, account),
-		Format:  x.encoding,
+		Account:  account,
+		Query:    x.query,
+		Worded:   export.Window{Since: x.since.worded(), Before: x.before.worded()},
+		Path:     strings.ReplaceAll(x.out, accountMark, account),
+		Format:   x.encoding,
+		Parallel: x.parallel,
 		Progress: func(p export.Progress) {
+			if p.ToVerify > 0 {
+				x.progress.verify(p.Verified, p.ToVerify)
+				return
+			}
 			if p.Pages == 0 {
 				until, _ := auditlogs.ParseTime(p.Window.Before)
 				x.progress.begin(p.From, until, int(p.Entries))
@@ -209,11 +220,11 @@ func (x *exporting) export(ctx context.Context, client *auditlogs.Client, accoun
 // failed tells mistakes from failures.
 func (x *exporting) failed(ctx context.Context, err error) *exit {
 	var incomplete *auditlogs.IncompleteError
+	interrupted := ctx.Err() != nil && (errors.As(err, &incomplete) || errors.Is(err, context.Cause(ctx)))
 	switch {
+	case interrupted:
+		return &exit{code: exitInterrupted, text: "interrupted"}
 	case errors.As(err, &incomplete):
-		if ctx.Err() != nil {
-			return &exit{code: exitInterrupted, text: "interrupted"}
-		}
 		// The position in its text is in the checkpoint.
 		return &exit{code: exitIncomplete, text: clean(incomplete.Err.Error())}
 	case errors.Is(err, auditlogs.ErrInvalidQuery), errors.Is(err, export.ErrOther):

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"cfaudit.example/wrapper/auditlogstest"
 )
@@ -95,5 +96,50 @@ func TestExportsOfSeveralAccounts(t *testing.T) {
 	}
 	if requests := server.Requests(); requests[0].Status != http.StatusForbidden {
 		t.Error(requests[0].Status)
+	}
+}
+
+// TestExportInterruptedWhileItVerifies ends a run before its first request: it is as any other interruption.
+func TestExportInterruptedWhileItVerifies(t *testing.T) {
+	server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithHistory(demoHistory(testNow, 3000, 1)))
+	defer server.Close()
+	args := []string{"export", "--since", "20d", "--out", filepath.Join(t.TempDir(), "a.ndjson"), "--retries", "0", "--page-size", "500"}
+	server.FailNext(auditlogstest.Fault{}, auditlogstest.Fault{Status: 500})
+	if code, _, stderr := (try{env: against(server)}).run(t, args...); code != exitIncomplete {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("interrupt"))
+	asked := len(server.Requests())
+	code, _, stderr := try{ctx: ctx, env: against(server)}.run(t, args...)
+	if code != exitInterrupted || !strings.HasPrefix(stderr, "cfaudit: interrupted; the export is incomplete, to go on:\ncfaudit export ") || len(server.Requests()) != asked {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	code, _, stderr = try{env: against(server), terminal: 100}.run(t, args...)
+	if code != 0 || !strings.Contains(stderr, "verifying what is in the file, 100% of 1 MB") {
+		t.Errorf("exit %d: %q", code, stderr)
+	}
+}
+
+// TestExportParallel looks for the flag in the job: more than one request is under way only with it.
+func TestExportParallel(t *testing.T) {
+	for _, parallel := range []bool{false, true} {
+		server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithHistory(demoHistory(testNow, 3000, 1)), auditlogstest.WithLatency(5*time.Millisecond))
+		defer server.Close()
+		path := filepath.Join(t.TempDir(), "a.ndjson")
+		args := []string{"export", "--since", "20d", "--out", path, "--rate", "0", "--page-size", "50"}
+		if parallel {
+			args = append(args, "--parallel")
+		}
+		if code, _, stderr := (try{env: against(server)}).run(t, args...); code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+		windows := map[string]bool{}
+		for _, request := range server.Requests() {
+			windows[request.Query.Get("since")] = true
+		}
+		if len(windows) > 1 != parallel {
+			t.Errorf("parallel %t: %d windows were asked for", parallel, len(windows))
+		}
 	}
 }

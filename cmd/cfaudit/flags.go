@@ -114,6 +114,11 @@ func verboseFlag(group string, target *bool) *flagValue {
 	return flag
 }
 
+// parallelFlag has several parts of the window read at the same time.
+func parallelFlag(target *bool) *flagValue {
+	return toggle("parallel", groupOutput, "read several parts of the window at the same time, within the request budget; for long windows", target)
+}
+
 // truth stores whether a switch is on.
 func truth(target *bool) func(string) bool {
 	return func(value string) (ok bool) {

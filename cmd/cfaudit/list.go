@@ -52,7 +52,7 @@ func newList(env *environment) *cobra.Command {
 		DisableFlagsInUseLine: true,
 	}
 	flags := append(l.flags(l.sinceFlag("the older end of the window; required, unless --from has it")),
-		toggle("parallel", groupOutput, "read several parts of the window at the same time, within the request budget; for long windows", &l.parallel))
+		parallelFlag(&l.parallel))
 	return withFlags(cmd, append(flags, filterFlags(&l.query, organizationOperation)...))
 }
 

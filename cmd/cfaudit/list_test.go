@@ -242,7 +242,7 @@ func TestListSaysWhatIsWrong(t *testing.T) {
 		{args: []string{"list", "--since", "1h"}, env: map[string]string{envToken: "x"}, want: "no account is given: set CLOUDFLARE_ACCOUNT_ID"},
 		{args: []string{"list", "--since", "1h"}, env: map[string]string{envToken: "x", envAccount: "me"}, want: `CLOUDFLARE_ACCOUNT_ID is "me"`},
 		{args: []string{"list", "--since", "1h"}, env: map[string]string{envAccount: auditlogstest.AccountID}, want: "CLOUDFLARE_API_TOKEN is not set"},
-		{args: []string{"list", "--since", "1h"}, env: map[string]string{envAccount: auditlogstest.AccountID, envToken: "secret token"}, want: "token holds spaces"},
+		{args: []string{"list", "--since", "1h"}, env: map[string]string{envAccount: auditlogstest.AccountID, envToken: "secret token"}, want: "token contains spaces"},
 	} {
 		if c.env == nil {
 			c.env = env

@@ -54,6 +54,13 @@ func (p *progress) page(entries int, reached time.Time) {
 	}
 }
 
+// verify shows how much of a file of earlier runs is verified.
+func (p *progress) verify(done, size int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.show(fmt.Sprintf("verifying what is in the file, %d%% of %d MB", 100*done/size, (size+999_999)/1_000_000))
+}
+
 func (p *progress) sum(now time.Time) string {
 	text := fmt.Sprintf("%s on %s", count(p.entries, "entry", "entries"), count(p.pages, "page", "pages"))
 	if seconds := now.Sub(p.start).Seconds(); seconds > 0 {

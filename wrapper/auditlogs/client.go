@@ -11,9 +11,13 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 )
 
-// A Client reads audit logs. It is made by [New]; the zero Client is of no use. Make one and keep it: it is safe for use by several goroutines, which share its request budget.
+// A Client reads audit logs. It is made by [New]; the zero Client is of no use. Make one and keep it: it is safe for use
+// by several goroutines, which share its request budget.
 //
-// Its token lies in a closure, where no print or dump of the client reaches it.
+// No print or dump of a Client shows its token, however deep it follows pointers and unexported fields: the token and the
+// HTTP client, whose connections keep what they have sent, are only reachable through function values. This covers what
+// the client itself holds. It does not cover the memory of the process, a request that an [http.RoundTripper] of the
+// caller's keeps, or the caller's own reference to the client or transport given to [WithHTTPClient].
 type Client struct {
 	config config
 }
@@ -23,7 +27,7 @@ type Client struct {
 func New(token string, options ...Option) (*Client, error) {
 	c := config{
 		baseURL:    DefaultBaseURL,
-		httpClient: defaultHTTPClient(),
+		httpClient: hide(defaultHTTPClient()),
 		timeout:    DefaultTimeout,
 		attempts:   DefaultAttempts,
 		backoff:    DefaultBackoff,
@@ -55,12 +59,11 @@ func New(token string, options ...Option) (*Client, error) {
 	case token != "":
 		return nil, errors.New("auditlogs: both a token and a token source are given: want one of them")
 	}
-	c.httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{config: c}, nil
 }
 
 // CloseIdleConnections closes the connections that are kept for further requests. The client can be used all the same.
-func (c *Client) CloseIdleConnections() { c.config.httpClient.CloseIdleConnections() }
+func (c *Client) CloseIdleConnections() { c.config.httpClient().CloseIdleConnections() }
 
 // A ListOption changes one listing.
 type ListOption func(*listOptions)
@@ -77,7 +80,7 @@ func Prefetch(on bool) ListOption {
 	return func(o *listOptions) { o.ahead = on }
 }
 
-// From goes on behind position instead of at the start of the window. The query must be the one that the position came
+// From goes on after position instead of at the start of the window. The query must be the one that the position came
 // from, in the same window; its Limit may differ. The zero Position changes nothing. Where the service has pushed the place
 // back in the meantime it is looked for; where it is gone, everything from the start of its page comes again.
 func From(position Position) ListOption {
@@ -86,8 +89,9 @@ func From(position Position) ListOption {
 
 // Entries lists the entries of an account that match the query, in the order of their time.
 //
-// Nothing is requested before the iteration starts, and at most one page ahead of what the caller works on; see [Prefetch]. The iterator can be used again,
-// and lists again then. Breaking off the loop ends everything that the iteration started.
+// Nothing is requested before the iteration starts, and at most one page ahead of what the caller works on; see
+// [Prefetch]. The iterator can be used again, and lists again then. Breaking off the loop ends everything that the
+// iteration started.
 //
 // An error is yielded once, and last, with a nil entry: one that is [ErrInvalidQuery] before the first request where the
 // query or the account ID is wrong, and else an [*IncompleteError]. An iteration that ends without an error has seen

@@ -20,7 +20,7 @@ type Option func(*config) error
 type config struct {
 	baseURL    string
 	insecure   bool
-	httpClient *http.Client
+	httpClient hiddenClient
 	token      func(context.Context) (string, error)
 	timeout    time.Duration
 	attempts   int
@@ -112,7 +112,7 @@ func WithHTTPClient(client *http.Client) Option {
 			return errors.New("HTTP client is nil: want one, or leave the option out")
 		}
 		copied := *client
-		c.httpClient = &copied
+		c.httpClient = hide(&copied)
 		return nil
 	}
 }
@@ -202,7 +202,7 @@ func WithLogger(logger *slog.Logger) Option {
 func WithUserAgent(agent string) Option {
 	return func(c *config) error {
 		if !visible(agent, true) {
-			return errors.New("user agent holds control or other unusual characters: want text such as my-service/1.2")
+			return errors.New("user agent contains control or other unusual characters: want text such as my-service/1.2")
 		}
 		c.userAgent = agent
 		return nil
@@ -240,7 +240,7 @@ func WithLimits(limits Limits) Option {
 	}
 }
 
-// checkBaseURL holds once all options are known.
+// checkBaseURL is called once all options are known.
 func (c *config) checkBaseURL() error {
 	u, err := url.Parse(c.baseURL)
 	if err != nil {
@@ -259,6 +259,19 @@ func loopback(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return err == nil && address.IsLoopback()
 }
+
+// A hiddenClient is an HTTP client that no print or dump reaches, as it lies in a closure: the buffers and header tables of
+// its connections contain the token once a request was sent.
+type hiddenClient func() *http.Client
+
+func hide(client *http.Client) hiddenClient {
+	// Redirects are never followed, so that the token cannot reach another host.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return func() *http.Client { return client }
+}
+
+// Do sends a request.
+func (c hiddenClient) Do(request *http.Request) (*http.Response, error) { return c().Do(request) }
 
 // defaultHTTPClient is not http.DefaultClient, which others in the program may have changed.
 func defaultHTTPClient() *http.Client {
@@ -290,7 +303,7 @@ func checkToken(token string) error {
 	case token == "":
 		return errors.New("token is empty: want an API token, mostly from the environment variable CLOUDFLARE_API_TOKEN")
 	case !visible(token, false):
-		return errors.New("token holds spaces, line breaks or other characters that no token has: want it just as Cloudflare shows it")
+		return errors.New("token contains spaces, line breaks or other characters that no token has: want it just as Cloudflare shows it")
 	}
 	return nil
 }
@@ -307,5 +320,5 @@ func defaultUserAgent() string {
 	return "cfaudit/" + version
 }
 
-// modulePath is the module that holds this package.
+// modulePath is the module of this package.
 const modulePath = "cfaudit.example"

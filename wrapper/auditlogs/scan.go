@@ -164,7 +164,7 @@ type step int
 
 const (
 	broken step = iota // at what does not belong there
-	closed             // behind its end
+	closed             // after its end
 	inside             // at a value
 )
 
@@ -203,7 +203,7 @@ func (s *scanner) separator(first bool, end byte) step {
 		return inside
 	case s.next(','):
 		s.space()
-		// What is missing behind a comma is found missing by whoever reads it.
+		// Whoever reads the value notices when nothing follows the comma.
 		return inside
 	}
 	return broken
@@ -228,12 +228,26 @@ func (s *scanner) field(field any, depth int) bool {
 	case *int:
 		return s.integer(f)
 	case *time.Time:
-		_, ok := s.string()
-		return ok && f.UnmarshalText(s.data[start+1:s.at-1]) == nil
+		if _, ok := s.string(); !ok {
+			return false
+		}
+		text := s.data[start+1 : s.at-1]
+		return f.UnmarshalText(text) == nil && strictTime(text)
 	case object:
 		return s.object(f, depth+1)
 	}
 	return false
+}
+
+// strictTime reports whether RFC 3339 has a time that [time.Time.UnmarshalText] takes. That also takes an hour of one
+// digit, a comma before the fraction, and offsets of 24 hours and more or of 60 minutes and more: the decoder refuses them.
+func strictTime(text []byte) bool {
+	const hour, fraction, offset = len("2006-01-02T"), len("2006-01-02T15:04:05"), len("07:00")
+	if text[hour+1] == ':' || text[fraction] == ',' {
+		return false
+	}
+	end := text[len(text)-offset:]
+	return text[len(text)-1] == 'Z' || string(end[:2]) < "24" && string(end[3:]) < "60"
 }
 
 // stringField reads text into a field.
@@ -335,7 +349,7 @@ func (s *scanner) digits() bool {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// string reads a string with its quotes, and reports whether it holds escapes.
+// string reads a string with its quotes, and reports whether it contains escapes.
 func (s *scanner) string() (escaped, ok bool) {
 	data, at := s.data, s.at+1
 	if s.peek() != '"' {
@@ -374,8 +388,8 @@ func (s *scanner) string() (escaped, ok bool) {
 func ordinary(b uint64) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := b^(ones*'"'), b^(ones*'\\')
-	// Subtracting borrows into the high bit where a byte is too small. What is borrowed from the next one can only make
-	// that one look too small behind a byte that is.
+	// Subtracting borrows into the high bit where a byte is too small. A borrow from the next byte can make that one look
+	// too small as well, but only after a byte that really is.
 	found := ((b-ones*' ')&^b | (quote-ones)&^quote | (backslash-ones)&^backslash) & highs
 	return bits.TrailingZeros64(found) / 8
 }

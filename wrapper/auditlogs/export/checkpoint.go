@@ -1,6 +1,7 @@
 package export
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,13 +20,16 @@ const (
 // A checkpoint is all that a later run needs to go on.
 type checkpoint struct {
 	Asked    Asked              `json:"asked"`
-	Window   Window             `json:"window"` // the fixed bounds
-	Header   []byte             `json:"header"` // of the format
+	Window   Window             `json:"window"`         // the fixed bounds
+	Header   []byte             `json:"header"`         // of the format
+	Start    string             `json:"start,omitzero"` // of the requests, once the export had to start again within its window
 	Position auditlogs.Position `json:"position"`
-	Size     int64              `json:"size"`   // bytes of the file that count
-	Sum      []byte             `json:"sum"`    // the state of the SHA-256 of the text so far
-	Packed   []byte             `json:"packed"` // that of the file
-	Recent   []byte             `json:"recent"` // see the type recent
+	Size     int64              `json:"size"`            // bytes of the file that count
+	Sum      []byte             `json:"sum"`             // the state of the SHA-256 of the text so far
+	Packed   []byte             `json:"packed"`          // that of the file
+	Recent   []byte             `json:"recent"`          // see the type recent
+	Again    []byte             `json:"again,omitzero"`  // as well
+	Latest   time.Time          `json:"latest,omitzero"` // the highest time of an entry in the file
 	Counts   `json:"counts"`
 }
 
@@ -36,7 +40,7 @@ func readCheckpoint(disk disk, path string, into *checkpoint) error {
 		return err
 	}
 	if err := durable.Unseal(checkpointKind, checkpointVersion, data, into); err != nil {
-		return fmt.Errorf("%s: %w: nothing tells how much of %s is good: remove both to export it anew, or bring the checkpoint back", name, err, path)
+		return fmt.Errorf("%s: %w: nothing tells how much of %s is good: restore the checkpoint, or remove both to export again", name, err, path)
 	}
 	return nil
 }
@@ -117,8 +121,9 @@ type Counts struct {
 	Pages      int64     `json:"pages"`
 	Requests   int64     `json:"requests"`       // that the pages took
 	Retries    int64     `json:"retries"`        // those among them that were not the first for their page
-	Repeated   int64     `json:"repeated"`       // entries that the service gave again, and that are in the file once
-	OutOfOrder int64     `json:"out_of_order"`   // entries that the service gave behind later ones, as they are in the file
+	Repeated   int64     `json:"repeated"`       // entries that the service sent again; they are in the file once
+	OutOfOrder int64     `json:"out_of_order"`   // entries in the file whose time lies before that of an entry above
+	Outside    int64     `json:"outside"`        // entries whose time lies before or after the window
 	Odd        int64     `json:"odd"`            // entries with a field of an unexpected type, whole in the file all the same
 	First      *Mark     `json:"first,omitzero"` // nil where there is no entry
 	Last       *Mark     `json:"last,omitzero"`
@@ -133,6 +138,14 @@ type Mark struct {
 	ID   string    `json:"id,omitzero"`   // empty where the entry has none
 }
 
+// String returns the entry's time and its id.
+func (m *Mark) String() string {
+	if m == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%s %q", auditlogs.Time(m.Time), m.ID)
+}
+
 // lastTime is the time of the last entry; zero where there is none, or it has none.
 func (c *Counts) lastTime() time.Time {
 	if c.Last == nil {
@@ -141,15 +154,46 @@ func (c *Counts) lastTime() time.Time {
 	return c.Last.Time
 }
 
-func (c *Counts) entry(e *auditlogs.Entry) {
+// A tally counts entries in the order in which they are in a file.
+type tally struct {
+	counts        *Counts
+	latest        *time.Time // the highest time so far
+	since, before time.Time
+	err           error // the window is not one
+}
+
+func newTally(counts *Counts, latest *time.Time, window Window) tally {
+	t := tally{counts: counts, latest: latest}
+	var since, before error
+	t.since, since = auditlogs.ParseTime(window.Since)
+	t.before, before = auditlogs.ParseTime(window.Before)
+	t.err = errors.Join(since, before)
+	return t
+}
+
+// add counts an entry. The service does not say whether the ends of the window belong to it: here
+// both do.
+func (t *tally) add(e *auditlogs.Entry) {
+	c := t.counts
 	c.Entries++
 	if e.Err() != nil {
 		c.Odd++
 	}
-	mark := &Mark{Time: e.Action.Time.UTC(), ID: e.ID}
-	if year := mark.Time.Year(); year < 0 || year > 9999 {
-		mark.Time = time.Time{} // JSON has no text for it.
+	at := e.Action.Time.UTC()
+	if year := at.Year(); year < 0 || year > 9999 {
+		at = time.Time{} // JSON has no text for it.
 	}
+	if !at.IsZero() {
+		if at.Before(*t.latest) {
+			c.OutOfOrder++
+		} else {
+			*t.latest = at
+		}
+		if at.Before(t.since) || at.After(t.before) {
+			c.Outside++
+		}
+	}
+	mark := &Mark{Time: at, ID: e.ID}
 	if c.First == nil {
 		c.First = mark
 	}

@@ -13,9 +13,10 @@ import (
 type disk interface {
 	lock(path string) (release func() error, err error)
 	read(path string) ([]byte, error)
+	stream(path string) (io.ReadCloser, error)
 	replace(path string, data []byte) error     // as a whole, and it is on the disk
-	open(path string, size int64) (file, error) // for writing behind that size, at which it ends then; created where it is missing
-	size(path string) (int64, error)            // of an ordinary file
+	open(path string, size int64) (file, error) // for writing, cut to that size; created where it is missing
+	size(path string) (int64, error)            // of a regular file
 	remove(path string) error
 	syncDir(path string) error
 }
@@ -33,10 +34,11 @@ const mode fs.FileMode = 0o600
 
 type osDisk struct{}
 
-func (osDisk) lock(path string) (func() error, error) { return durable.Lock(path) }
-func (osDisk) replace(path string, data []byte) error { return durable.WriteFile(path, data, mode) }
-func (osDisk) remove(path string) error               { return os.Remove(path) }
-func (osDisk) syncDir(path string) error              { return durable.SyncDir(path) }
+func (osDisk) lock(path string) (func() error, error)    { return durable.Lock(path) }
+func (osDisk) replace(path string, data []byte) error    { return durable.WriteFile(path, data, mode) }
+func (osDisk) stream(path string) (io.ReadCloser, error) { return os.Open(path) }
+func (osDisk) remove(path string) error                  { return os.Remove(path) }
+func (osDisk) syncDir(path string) error                 { return durable.SyncDir(path) }
 
 // largestState is far more than a checkpoint or a manifest has.
 const largestState = 16 << 20
@@ -75,7 +77,7 @@ func (osDisk) size(path string) (int64, error) {
 		return 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return 0, fmt.Errorf("%s: %w: it is no ordinary file", path, ErrOther)
+		return 0, fmt.Errorf("%s: %w: it is not a regular file: want the name of one, or a new name, such as audit.ndjson.gz", path, ErrOther)
 	}
 	return info.Size(), nil
 }

@@ -1,16 +1,30 @@
-// Package export writes a window of an account's audit log to a file: every entry once, in order of time, through any number of
-// crashes.
+// Package export writes a window of an account's audit log to a file: every entry once, in order
+// of time, through any number of crashes.
 //
-// [Run] commits its progress in a checkpoint beside the file. Run again with the same [Job], it goes on where the checkpoint
-// says, and takes back what was written behind that. When the window is complete, a manifest takes the checkpoint's place, with
-// which [Check] finds out later whether the file is still what was exported.
+// [Run] commits its progress in a checkpoint beside the file. Run again with the same [Job], it
+// goes on where the checkpoint says, once it has verified what is in the file up to there, and
+// removes what was written after that. When the window is complete, a manifest takes the
+// checkpoint's place, with which [Check] finds out later whether the file is still what was
+// exported.
+//
+// Every entry is in the file once as far as an export can tell. It recognises an entry that the
+// service sends again by its id, among the last 4096 entries and all those of the last three
+// seconds before the newest one, at most 65536. An entry without an id is recognised by its bytes,
+// and only where the export itself asks for a part of the window again because the service no
+// longer takes a cursor: two such entries with the same bytes may be two events. What the service
+// sends again from further back, or under another id, cannot be told from a new entry, and is in
+// the file twice.
 package export
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"time"
@@ -25,23 +39,29 @@ type Job struct {
 	// Account is the account's ID.
 	Account string
 
-	// Query is the window and the filters. Its Direction must be "asc" or nil, and its Cursor nil. Its Limit, the entries asked
-	// for in one request, may differ between the runs of a job.
+	// Query is the window and the filters. Its Direction must be "asc" or nil, and its Cursor nil.
+	// Its Limit, the entries asked for in one request, may differ between the runs of a job.
 	Query auditlogs.Query
 
-	// Worded is how the window was asked for where that is no fixed time, such as "30d" and "now": a later run of the same
-	// job gives other bounds in Query. Those of the first run count then, which are in the checkpoint. A field that is
-	// empty means the bound in Query itself.
+	// Worded is how the window was asked for where that is no fixed time, such as "30d" and "now":
+	// a later run of the same job gives other bounds in Query. Those of the first run count then,
+	// which are in the checkpoint. A field that is empty means the bound in Query itself.
 	Worded Window
 
-	// Path names the file. At its end, .gz compresses with gzip and .zst with zstd; before that, .csv is the format CSV.
+	// Path names the file. At its end, .gz compresses with gzip and .zst with zstd; before that,
+	// .csv is the format CSV.
 	Path string
 
 	// Format is "ndjson" or "csv". Empty means what Path says, and ndjson where it says nothing.
 	Format string
 
-	// Progress is called when the job begins or goes on, and after each page, from the goroutine that called [Run]. It may be
-	// nil.
+	// Parallel reads several parts of the window at the same time, within the client's request
+	// budget; see [auditlogs.Backfill]. It is for long windows, and may differ between the runs of
+	// a job. Without it, one page is read after another.
+	Parallel bool
+
+	// Progress is called while the file of an earlier run is verified, when the job starts or goes
+	// on, and after each page, from the goroutine that called [Run]. It may be nil.
 	Progress func(Progress)
 }
 
@@ -54,10 +74,14 @@ type Window struct {
 // A Progress tells how far a job has come.
 type Progress struct {
 	Window  Window    // the fixed bounds, as the first run set them
-	From    time.Time // where this run began
+	From    time.Time // where this run started
 	Reached time.Time // the time of the last entry; zero before there is one
 	Entries int64     // in the file, from earlier runs too
 	Pages   int       // read by this run
+
+	// While a run verifies what earlier ones wrote, before its first request: so many of that many
+	// bytes are read. Both are 0 otherwise.
+	Verified, ToVerify int64
 }
 
 // A Result is what a run of a job came to.
@@ -68,9 +92,11 @@ type Result struct {
 }
 
 var (
-	// ErrOther says that the file belongs to another job, or to nothing that this package wrote. It is left alone.
+	// ErrOther says that the file belongs to another job, or to nothing that this package wrote.
+	// It is left alone.
 	ErrOther = errors.New("the file belongs to something else")
-	// ErrDamaged says that what lies there, the file, its checkpoint or its manifest, is not what an earlier run left.
+	// ErrDamaged says that what lies there, the file, its checkpoint or its manifest, is not what
+	// an earlier run left.
 	ErrDamaged = durable.ErrDamaged
 	// ErrLocked says that another run writes this file at this time.
 	ErrLocked = durable.ErrLocked
@@ -82,13 +108,15 @@ const (
 	manifestEnd   = ".manifest.json"
 )
 
-// Run exports what job says, or the rest of it, and returns when the file is complete and on the disk.
+// Run exports what job says, or the rest of it, and returns when the file is complete and on the
+// disk.
 //
-// An error before anything was done is [ErrOther], [ErrDamaged], [ErrLocked], or [auditlogs.ErrInvalidQuery] where the job
-// itself is wrong. After any other error, which can be an [*auditlogs.IncompleteError], the end of ctx or that of the disk's
-// space, the same job goes on where this run stopped.
+// An error before anything was done is [ErrOther], [ErrDamaged], [ErrLocked], or
+// [auditlogs.ErrInvalidQuery] where the job itself is wrong. After any other error, which can be
+// an [*auditlogs.IncompleteError], the end of ctx or that of the disk's space, the same job goes
+// on where this run stopped.
 func Run(ctx context.Context, client *auditlogs.Client, job Job) (*Result, error) {
-	result, err := run(ctx, client, job, osDisk{}, tuning{listing: []auditlogs.ListOption{auditlogs.Backfill()}})
+	result, err := run(ctx, client, job, osDisk{}, tuning{})
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
@@ -100,12 +128,16 @@ func run(ctx context.Context, client *auditlogs.Client, job Job, disk disk, tuni
 	if err := x.prepare(); err != nil {
 		return nil, err
 	}
+	// Nothing may be created beside a device or a folder.
+	if _, err := disk.size(job.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	release, err := disk.lock(job.Path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	finished, err := x.open()
+	finished, err := x.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -125,8 +157,7 @@ func run(ctx context.Context, client *auditlogs.Client, job Job, disk disk, tuni
 
 // A tuning is what only tests change.
 type tuning struct {
-	each    bool // commits after each page
-	listing []auditlogs.ListOption
+	each bool // commits after each page
 }
 
 // An exporter is one run of a job.
@@ -144,6 +175,7 @@ type exporter struct {
 	file   file
 	out    *output
 	recent *recent
+	tally  tally
 	state  checkpoint    // as of the last whole page
 	ahead  bool          // of the last commit
 	kept   int64         // bytes of the file that a checkpoint or a manifest may speak of
@@ -185,20 +217,21 @@ func (x *exporter) prepare() error {
 	return nil
 }
 
-// open finds the place to go on at. It returns the manifest where there is none, because an earlier run has finished.
-func (x *exporter) open() (*Manifest, error) {
+// open finds the place to go on at. It returns the manifest where there is none, because an
+// earlier run has finished.
+func (x *exporter) open(ctx context.Context) (*Manifest, error) {
 	path := x.job.Path
 	manifest, err := readManifest(x.disk, path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return x.finished(manifest, err)
 	}
 	err = readCheckpoint(x.disk, path, &x.state)
-	begins := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !begins {
+	fresh := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !fresh {
 		return nil, err
 	}
-	if begins {
-		if err := x.begin(); err != nil {
+	if fresh {
+		if err := x.create(); err != nil {
 			return nil, err
 		}
 	} else if err := x.asked.differs(path+checkpointEnd, x.state.Asked); err != nil {
@@ -208,12 +241,13 @@ func (x *exporter) open() (*Manifest, error) {
 		return nil, fmt.Errorf("%w: %s is of an export with other columns, by another version of this program: want that one, or another file",
 			ErrOther, path+checkpointEnd)
 	}
-	if err := x.openFile(); err != nil {
+	if err := x.openFile(ctx); err != nil {
 		return nil, err
 	}
 	x.state.Runs++
-	x.query.Since, x.query.Before = x.state.Window.Since, x.state.Window.Before
-	x.recent = newRecent(x.state.Recent, x.state.lastTime())
+	x.query.Since, x.query.Before = cmp.Or(x.state.Start, x.state.Window.Since), x.state.Window.Before
+	x.recent = newRecent(x.state.Recent, x.state.Again, x.state.Latest)
+	x.tally = newTally(&x.state.Counts, &x.state.Latest, x.state.Window)
 	if x.out, err = newOutput(x.file, x.names.compression, &x.state); err != nil {
 		_ = x.file.Close()
 		return nil, fmt.Errorf("%s: %w", path+checkpointEnd, err)
@@ -222,7 +256,7 @@ func (x *exporter) open() (*Manifest, error) {
 	if x.from = x.state.Position.Time(); x.from.IsZero() {
 		x.from, _ = auditlogs.ParseTime(x.query.Since) // It was checked.
 	}
-	x.report()
+	x.report(0, 0)
 	return nil, nil
 }
 
@@ -237,12 +271,12 @@ func (x *exporter) finished(manifest *Manifest, err error) (*Manifest, error) {
 	}
 	switch size, err := x.disk.size(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: %w: it is gone, and its manifest says that it was finished: bring it back, or remove %s to export it anew",
+		return nil, fmt.Errorf("%s: %w: it is gone, and its manifest says that it was finished: restore it, or remove %s to export again",
 			path, ErrDamaged, path+manifestEnd)
 	case err != nil:
 		return nil, err
 	case size != manifest.Bytes:
-		return nil, fmt.Errorf("%s: %w: it has %d bytes, and had %d when it was finished", path, ErrDamaged, size, manifest.Bytes)
+		return nil, fmt.Errorf("%s: %w: it has %d bytes, and had %d when it was finished: restore it, or remove it and its manifest to export again", path, ErrDamaged, size, manifest.Bytes)
 	}
 	// A run can have ended between the manifest and this.
 	if err := x.disk.remove(path + checkpointEnd); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -251,13 +285,13 @@ func (x *exporter) finished(manifest *Manifest, err error) (*Manifest, error) {
 	return manifest, nil
 }
 
-// begin makes the first checkpoint: before the file, so that there is no moment at which the file exists and nothing says what
-// it is.
-func (x *exporter) begin() error {
+// create makes the first checkpoint: before the file, so that there is no moment at which the file
+// exists and nothing says what it is.
+func (x *exporter) create() error {
 	path := x.job.Path
 	switch _, err := x.disk.size(path); {
 	case err == nil:
-		return fmt.Errorf("%s: %w: it exists, without a checkpoint or a manifest of an export: want another name, or the file moved away",
+		return fmt.Errorf("%s: %w: it exists without a checkpoint or a manifest of an export: use another name, or move the file away",
 			path, ErrOther)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
@@ -271,8 +305,8 @@ func (x *exporter) begin() error {
 	return x.write(&x.state)
 }
 
-// openFile opens the file and takes back what lies behind the checkpoint.
-func (x *exporter) openFile() error {
+// openFile opens the file and removes what lies after the part that the checkpoint speaks of.
+func (x *exporter) openFile(ctx context.Context) error {
 	path := x.job.Path
 	size, err := x.disk.size(path)
 	missing := errors.Is(err, fs.ErrNotExist)
@@ -280,11 +314,14 @@ func (x *exporter) openFile() error {
 	case err != nil && !missing:
 		return err
 	case missing && x.state.Size > 0:
-		return fmt.Errorf("%s: %w: it is gone, and %s says that %d bytes of it are written: bring it back, or remove that to export it anew",
+		return fmt.Errorf("%s: %w: it is gone, and %s says that %d bytes of it are written: restore it, or remove that to export again",
 			path, ErrDamaged, path+checkpointEnd, x.state.Size)
 	case size < x.state.Size:
-		return fmt.Errorf("%s: %w: it has %d bytes, and %s says that %d are written: bring it back, or remove both to export it anew",
+		return fmt.Errorf("%s: %w: it has %d bytes, and %s says that %d are written: restore it, or remove both to export again",
 			path, ErrDamaged, size, path+checkpointEnd, x.state.Size)
+	}
+	if err := x.verify(ctx); err != nil {
+		return err
 	}
 	x.kept = x.state.Size
 	if x.file, err = x.disk.open(path, x.kept); err != nil {
@@ -298,29 +335,98 @@ func (x *exporter) openFile() error {
 	return nil
 }
 
-// read reads the rest of the window. A listing that the service does not go on with, as when its cursor has expired, begins
-// again behind the last page, as long as that leads any further.
+// verifyStep is how much is verified between two reports.
+const verifyStep = 16 << 20
+
+// verify compares what earlier runs wrote with the digest in the checkpoint, before anything is
+// added to it.
+func (x *exporter) verify(ctx context.Context) error {
+	path, size := x.job.Path, x.state.Size
+	if size == 0 {
+		return nil
+	}
+	want, is := sha256.New(), sha256.New()
+	if err := want.(encoding.BinaryUnmarshaler).UnmarshalBinary(x.state.Packed); err != nil {
+		return fmt.Errorf("%s: %w: %w", path+checkpointEnd, ErrDamaged, err)
+	}
+	file, err := x.disk.stream(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	for read := int64(0); read < size; {
+		n, err := io.CopyN(is, &untilOver{ctx, file}, min(verifyStep, size-read))
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: %w", path, context.Cause(ctx))
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		read += n
+		x.report(read, size)
+	}
+	if !bytes.Equal(is.Sum(nil), want.Sum(nil)) {
+		return fmt.Errorf("%s: %w: its first %d bytes are not those that were written, as the digest in %s shows: restore the file, or remove both to export again",
+			path, ErrDamaged, size, path+checkpointEnd)
+	}
+	return nil
+}
+
+// read reads the rest of the window. Where the service refuses to go on, as when a cursor has
+// expired, the listing goes on after the last page. Where even that is refused, as long after an
+// interruption, it starts again at the time of the last entry, and relies on the service to sort by
+// time. An export that gets nothing new that way ends with the service's error.
 func (x *exporter) read(ctx context.Context) error {
+	restarted := int64(-1) // with so many entries
 	for {
-		start := x.state.Position
+		from := x.state.Position
 		err := x.list(ctx)
 		var incomplete *auditlogs.IncompleteError
-		expired := errors.Is(err, auditlogs.ErrInvalidQuery) && errors.As(err, &incomplete)
-		if !expired || x.state.Position.String() == start.String() {
+		refused := errors.Is(err, auditlogs.ErrInvalidQuery) && errors.As(err, &incomplete)
+		if !refused {
 			return err
 		}
+		if x.state.Position.String() != from.String() {
+			continue
+		}
+		if from.IsZero() || x.state.Entries == restarted {
+			return err
+		}
+		restarted = x.state.Entries
+		x.restart()
 	}
 }
 
+// restart has the next listing start at the time of the last entry in the file, without a cursor:
+// a little before it, since the service may know times more precisely than it shows them, or take
+// bounds less precisely.
+func (x *exporter) restart() {
+	last := x.state.lastTime()
+	if last.IsZero() {
+		last = x.state.Latest
+	}
+	x.state.Position, x.state.Start = auditlogs.Position{}, ""
+	if start := last.Truncate(time.Second).Add(-time.Second); start.After(x.tally.since) {
+		x.state.Start = auditlogs.Time(start)
+	}
+	x.query.Since = cmp.Or(x.state.Start, x.state.Window.Since)
+	x.recent.expectAgain()
+	x.ahead = true
+}
+
 func (x *exporter) list(ctx context.Context) error {
-	for page, err := range x.client.Pages(ctx, x.job.Account, x.query, append(x.tuning.listing, auditlogs.From(x.state.Position))...) {
+	options := []auditlogs.ListOption{auditlogs.From(x.state.Position)}
+	if x.job.Parallel {
+		options = append(options, auditlogs.Backfill())
+	}
+	for page, err := range x.client.Pages(ctx, x.job.Account, x.query, options...) {
 		if err != nil {
 			return err
 		}
 		if err := x.take(page); err != nil {
 			return err
 		}
-		x.report()
+		x.report(0, 0)
 		if page.Next.IsZero() {
 			break
 		}
@@ -356,7 +462,7 @@ func (x *exporter) take(page *auditlogs.Page) error {
 		if err := x.out.write(x.format.Entry(x.out.line(), entry)); err != nil {
 			return err
 		}
-		c.entry(entry)
+		x.tally.add(entry)
 	}
 	x.pages++
 	x.ahead = true
@@ -364,16 +470,16 @@ func (x *exporter) take(page *auditlogs.Page) error {
 	c.Requests += int64(page.Attempts)
 	c.Retries += int64(page.Attempts - 1)
 	c.Repeated += int64(page.Repeated)
-	c.OutOfOrder += int64(page.OutOfOrder)
 	return nil
 }
 
-func (x *exporter) report() {
+func (x *exporter) report(verified, toVerify int64) {
 	if x.job.Progress == nil {
 		return
 	}
 	x.job.Progress(Progress{
 		Window: x.state.Window, From: x.from, Reached: x.state.lastTime(), Entries: x.state.Entries, Pages: x.pages,
+		Verified: verified, ToVerify: toVerify,
 	})
 }
 
@@ -384,7 +490,7 @@ func (x *exporter) commit() error {
 		return err
 	}
 	x.kept = x.state.Size
-	x.state.Recent = x.recent.list()
+	x.state.Recent, x.state.Again = x.recent.list()
 	if err := x.write(&x.state); err != nil {
 		return err
 	}
@@ -438,8 +544,8 @@ func (x *exporter) finish() (*Manifest, error) {
 	return manifest, nil
 }
 
-// close leaves no more of the file than the checkpoint speaks of. On a full disk that makes room; where it fails, the next run
-// does it.
+// close leaves no more of the file than the checkpoint speaks of. On a full disk that makes room;
+// where it fails, the next run does it.
 func (x *exporter) close() error {
 	if !x.out.failed {
 		return x.file.Close()
@@ -450,14 +556,16 @@ func (x *exporter) close() error {
 }
 
 const (
-	// Compressed output is one gzip member or zstd frame for each commit, which are worse the shorter they are.
+	// Compressed output is one gzip member or zstd frame for each commit, which are worse the
+	// shorter they are.
 	commitBytes  = 1 << 20
 	commitPause  = 250 * time.Millisecond
 	commitShare  = 10 // a commit takes no more than one part in so many of the time
 	commitAnyway = 32 << 20
 )
 
-// due is true when so much has been written, or such a time has passed, that a commit is worth what it costs.
+// due is true when so much has been written, or such a time has passed, that a commit is worth
+// what it costs.
 func (x *exporter) due() bool {
 	passed, written := time.Since(x.since), x.out.uncommitted
 	return x.tuning.each || written >= commitAnyway || passed >= commitShare*x.cost && (written >= commitBytes || passed >= commitPause)

@@ -85,7 +85,7 @@ func (f *fixture) interrupt(t *testing.T, pages int) {
 	}
 }
 
-// want is what the file must hold.
+// want is what must be in the file.
 func (f *fixture) want() string {
 	var b strings.Builder
 	for _, entry := range f.server.Stored(since, before) {
@@ -301,13 +301,13 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 		is     error
 		want   string
 	}{
-		{"a file of somebody else", func(t *testing.T, f *fixture) { f.write(t, "", "mine\n") }, export.ErrOther, "it exists, without a checkpoint"},
-		{"an empty file of somebody else", func(t *testing.T, f *fixture) { f.write(t, "", "") }, export.ErrOther, "it exists, without a checkpoint"},
+		{"a file of somebody else", func(t *testing.T, f *fixture) { f.write(t, "", "mine\n") }, export.ErrOther, "it exists without a checkpoint"},
+		{"an empty file of somebody else", func(t *testing.T, f *fixture) { f.write(t, "", "") }, export.ErrOther, "it exists without a checkpoint"},
 		{"a folder", func(t *testing.T, f *fixture) {
 			if err := os.Mkdir(f.job.Path, 0o700); err != nil {
 				t.Fatal(err)
 			}
-		}, export.ErrOther, "no ordinary file"},
+		}, export.ErrOther, "not a regular file"},
 		{"a checkpoint cut short", func(t *testing.T, f *fixture) {
 			f.interrupt(t, 2)
 			text := f.read(t, checkpointEnd)
@@ -323,7 +323,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 		{"no file", func(t *testing.T, f *fixture) { f.interrupt(t, 2); os.Remove(f.job.Path) }, export.ErrDamaged, "it is gone, and "},
 		{"a finished file that is gone", func(t *testing.T, f *fixture) { f.run(t); os.Remove(f.job.Path) }, export.ErrDamaged, "it is gone, and its manifest"},
 		{"a finished file of another size", func(t *testing.T, f *fixture) { f.run(t); f.write(t, "", "{}\n") }, export.ErrDamaged, "when it was finished"},
-		{"garbage for a manifest", func(t *testing.T, f *fixture) { f.run(t); f.write(t, manifestEnd, "x") }, export.ErrDamaged, "it is no manifest"},
+		{"garbage for a manifest", func(t *testing.T, f *fixture) { f.run(t); f.write(t, manifestEnd, "x") }, export.ErrDamaged, "it is not a manifest"},
 		{"another run at this time", func(t *testing.T, f *fixture) {
 			release, err := durable.Lock(f.job.Path)
 			if err != nil {
@@ -367,7 +367,8 @@ func TestFailuresLoseNothing(t *testing.T) {
 	}
 }
 
-// TestExpiredCursor has the service refuse a cursor in the middle, as it does with one that it no longer knows.
+// TestExpiredCursor has the service refuse a cursor in the middle, as it does with one that it no
+// longer knows.
 func TestExpiredCursor(t *testing.T) {
 	f := newFixture(t, "audit.ndjson")
 	f.server.FailNext(auditlogstest.Fault{}, auditlogstest.Fault{Status: 400})
@@ -375,7 +376,7 @@ func TestExpiredCursor(t *testing.T) {
 	if f.read(t, "") != f.want() || result.Repeated != 0 {
 		t.Errorf("%+v", result)
 	}
-	// What is refused wherever it begins is refused.
+	// What is refused wherever it starts is refused.
 	f.job.Path += "2"
 	f.server.FailNext(auditlogstest.Fault{Status: 400}, auditlogstest.Fault{Status: 400})
 	if _, err := export.Run(t.Context(), f.client, f.job); !errors.Is(err, auditlogs.ErrInvalidQuery) {
@@ -415,17 +416,17 @@ func TestCheck(t *testing.T) {
 			changed[i] ^= 1 << (i % 8)
 			wants := []string(nil)
 			if !strings.Contains(name, ".gz") && !strings.Contains(name, ".zst") {
-				wants = []string{"its text is another one"}
+				wants = []string{"the SHA-256 of its text is "}
 			}
 			refused(fmt.Sprintf("byte %d flipped", i), string(changed), wants...)
 		}
-		refused("one byte fewer", whole[:len(whole)-1], fmt.Sprintf("it has %d bytes, and %d were written", len(whole)-1, len(whole)))
-		refused("one byte more", whole+"\n", fmt.Sprintf("it has %d bytes, and %d were written", len(whole)+1, len(whole)))
+		refused("one byte fewer", whole[:len(whole)-1], fmt.Sprintf("it has %d bytes, and the manifest says %d", len(whole)-1, len(whole)))
+		refused("one byte more", whole+"\n", fmt.Sprintf("it has %d bytes, and the manifest says %d", len(whole)+1, len(whole)))
 		refused("empty", "")
 		if lines := strings.SplitAfter(whole, "\n"); name == "a.ndjson" {
 			for i := range lines[:len(lines)-1] {
 				rest := strings.Join(lines[:i], "") + strings.Join(lines[i+1:], "")
-				refused(fmt.Sprintf("line %d missing", i), rest, fmt.Sprintf("it has %d lines, and %d were written", len(lines)-2, len(lines)-1))
+				refused(fmt.Sprintf("line %d missing", i), rest, fmt.Sprintf("it has %d lines, and the manifest says %d", len(lines)-2, len(lines)-1))
 			}
 		}
 		f.write(t, "", whole)
@@ -456,8 +457,8 @@ func TestCheckNeedsAManifest(t *testing.T) {
 	}
 }
 
-// TestMarkIsGone has the very entry vanish by which the place is found again. All of its moment comes again then, and must not be
-// written again.
+// TestMarkIsGone has the very entry vanish by which the place is found again. All of its moment
+// comes again then, and must not be written again.
 func TestMarkIsGone(t *testing.T) {
 	entry := func(i int) string {
 		return fmt.Sprintf(`{"id":"%d","action":{"time":%q}}`, i, auditlogs.Time(since.Add(time.Duration(i/7)*time.Hour)))

@@ -23,9 +23,10 @@ import (
 
 const manifestVersion = 1
 
-// A Manifest says what an export came to. It stands beside the file, as JSON, under the file's name and ".manifest.json".
+// A Manifest says what an export came to. It stands beside the file, as JSON, under the file's
+// name and ".manifest.json".
 type Manifest struct {
-	Version     int    `json:"version"` // of the manifest's form: 1
+	Version     int    `json:"version"` // of the manifest's format: 1
 	File        string `json:"file"`    // the file's name, without its folder
 	Asked       Asked  `json:"asked"`
 	Window      Window `json:"window"`      // the bounds in the requests
@@ -69,16 +70,27 @@ func readManifest(disk disk, path string) (*Manifest, error) {
 	m := &Manifest{}
 	switch err := json.Unmarshal(data, m); {
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w: it is no manifest (%w): bring it back, or remove it and %s to export anew", name, ErrDamaged, err, path)
+		return nil, fmt.Errorf("%s: %w: it is not a manifest (%w): restore it, or remove it and %s to export again", name, ErrDamaged, err, path)
 	case m.Version != manifestVersion:
-		return nil, fmt.Errorf("%s: it has version %d of its form, and this program reads version %d", name, m.Version, manifestVersion)
+		return nil, fmt.Errorf("%s: its format is version %d, and this program reads version %d", name, m.Version, manifestVersion)
 	}
 	return m, nil
 }
 
-// Check reads the file at path, and holds it against the manifest beside it. Its error is [ErrDamaged] where the file is not what
-// was exported, and says in what it differs; [fs.ErrNotExist] where the file or its manifest is not there; or the cause of
-// the end of ctx. It needs no network, and little memory however large the file is.
+// Check reads the file at path and compares it with the manifest beside it. Everything in the
+// manifest that the file itself shows must be right: the file's name, format and compression, the
+// bytes and digests of the file and of its text, the numbers of lines, of entries, of entries out
+// of order and of entries outside of the window, the first and the last entry and, in ndjson, the
+// number of odd entries.
+//
+// Check cannot tell when file and manifest were both replaced by others that agree with each
+// other: to be safe from that, keep the manifest, or its digests, where nobody can change them.
+// Nor can it tell of entries that the service did not show to the export, or of what only the
+// manifest knows, such as the account, the filters and the number of requests.
+//
+// The error is [ErrDamaged] where the two do not agree, and names every difference;
+// [fs.ErrNotExist] where the file or its manifest is missing; or the cause of the end of ctx.
+// Check needs no network, and little memory however large the file is.
 func Check(ctx context.Context, path string) (*Manifest, error) {
 	m, err := check(ctx, path)
 	if err != nil {
@@ -97,54 +109,76 @@ func check(ctx context.Context, path string) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := (osDisk{}).size(path); err != nil {
+		return nil, err
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	stored, text := newMeasure(), newMeasure()
-	unpacked, err := unpack(io.TeeReader(&untilOver{ctx, file}, stored), m.Compression)
-	if err == nil {
-		_, err = io.Copy(text, unpacked)
-	}
-	if ctx.Err() != nil {
+	wrong, err := m.compare(path, &untilOver{ctx, file})
+	switch {
+	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%s: %w", path, context.Cause(ctx))
-	}
-	// What could not be unpacked is counted too.
-	var pathError *fs.PathError
-	if err == nil || !errors.As(err, &pathError) {
-		_, reading := io.Copy(stored, file)
-		err = errors.Join(err, reading)
-	}
-	if errors.As(err, &pathError) {
+	case err != nil:
 		return nil, err
-	}
-	if wrong := m.holds(stored, text, err); wrong != nil {
+	case wrong != nil:
 		return nil, fmt.Errorf("%s: %w: %s", path, ErrDamaged, strings.Join(wrong, "; "))
 	}
 	return m, nil
 }
 
-// holds says in what a file differs from the manifest.
-func (m *Manifest) holds(stored, text *measure, unpacking error) (wrong []string) {
+// compare says in what a file differs from the manifest. Its error is one of reading the file.
+func (m *Manifest) compare(path string, file io.Reader) (wrong []string, err error) {
+	differ := func(text string, args ...any) { wrong = append(wrong, fmt.Sprintf(text, args...)) }
+	if name := filepath.Base(path); name != m.File {
+		differ("the manifest is that of a file named %q: want the file under that name", m.File)
+	}
+	names, err := readName(path, m.Asked.Format)
+	if err != nil {
+		differ("the manifest has another format: %v", err)
+		names, _ = readName(path, "") // The path names a file, and so its error was about the format.
+	}
+	if m.Compression != names.compression {
+		differ("its name says compression %q, and the manifest says %q", names.compression, m.Compression)
+	}
+	stored, text := newMeasure(), newContent(names.format, m.Window)
+	if text.tally.err != nil {
+		differ("the window in the manifest is not one: %v", text.tally.err)
+	}
+	unpacked, unpacking := unpack(io.TeeReader(file, stored), names.compression)
+	if unpacking == nil {
+		_, unpacking = io.Copy(text, unpacked)
+	}
+	// What cannot be unpacked is counted too.
+	if _, err := io.Copy(stored, file); err != nil {
+		return nil, err
+	}
 	if stored.bytes != m.Bytes {
-		wrong = append(wrong, fmt.Sprintf("it has %d bytes, and %d were written", stored.bytes, m.Bytes))
+		differ("it has %d bytes, and the manifest says %d", stored.bytes, m.Bytes)
 	}
 	if unpacking != nil {
-		return append(wrong, fmt.Sprintf("behind %d of its %d lines it cannot be unpacked (%v)", text.lines, m.Lines, unpacking))
+		more := ""
+		if text.lines > m.Lines {
+			more = fmt.Sprintf(", more than the %d in the manifest", m.Lines)
+		}
+		differ("it cannot be unpacked after %d lines%s (%v)", text.lines, more, unpacking)
+		return wrong, nil
 	}
 	if text.lines != m.Lines {
-		wrong = append(wrong, fmt.Sprintf("it has %d lines, and %d were written", text.lines, m.Lines))
+		differ("it has %d lines, and the manifest says %d", text.lines, m.Lines)
 	}
-	if text.bytes != m.TextBytes && m.Compression != "" {
-		wrong = append(wrong, fmt.Sprintf("its text has %d bytes, and %d were written", text.bytes, m.TextBytes))
+	if text.bytes != m.TextBytes && (names.compression != "" || m.TextBytes != m.Bytes) {
+		differ("its uncompressed text has %d bytes, and the manifest says %d", text.bytes, m.TextBytes)
 	}
 	if sum := text.digest(); sum != m.SHA256 {
-		wrong = append(wrong, fmt.Sprintf("its text is another one: the SHA-256 is %s, and was %s", sum, m.SHA256))
-	} else if sum := stored.digest(); sum != m.FileSHA256 {
-		wrong = append(wrong, fmt.Sprintf("its text is the one that was written, and its own bytes are not: the SHA-256 is %s, and was %s", sum, m.FileSHA256))
+		differ("the SHA-256 of its text is %s, and the manifest says %s", sum, m.SHA256)
 	}
-	return wrong
+	if sum := stored.digest(); sum != m.FileSHA256 && (names.compression != "" || m.FileSHA256 != m.SHA256) {
+		differ("the SHA-256 of the file is %s, and the manifest says %s", sum, m.FileSHA256)
+	}
+	return append(wrong, text.differs(&m.Counts)...), nil
 }
 
 // unpack undoes a compression.
@@ -162,7 +196,7 @@ func unpack(r io.Reader, compression string) (io.Reader, error) {
 	return r, nil
 }
 
-// A measure takes the measure of what is written to it.
+// A measure counts and digests what is written to it.
 type measure struct {
 	bytes, lines int64
 	sum          hash.Hash

@@ -32,8 +32,8 @@ type output struct {
 	failed      bool  // nothing can be written any more
 }
 
-// A packer compresses. A gzip member or a zstd frame goes from Reset to Close, and those that follow each other in a file are
-// one file to everything that reads them.
+// A packer compresses. A gzip member or a zstd frame goes from Reset to Close, and those that
+// follow each other in a file are one file to everything that reads them.
 type packer interface {
 	io.WriteCloser
 	Reset(w io.Writer)
@@ -146,8 +146,8 @@ func (o *output) commit(c *checkpoint) error {
 	return nil
 }
 
-// end commits the last of it. A compressed file without any text is one empty member or frame, since nothing at all is no
-// compressed file.
+// end commits the last of it. A compressed file without any text is one empty member or frame,
+// since nothing at all is no compressed file.
 func (o *output) end(c *checkpoint) error {
 	if o.pack != nil && o.empty() && o.written == 0 {
 		o.pack.Reset(o.pending)

@@ -8,67 +8,119 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// A recent remembers the last entries in the file, so that none comes twice where a later run reads a little of what an
-// earlier one had: when the entry that marks its place is gone, or when the service has pushed entries from one page to the
-// next. A listing does the same for itself, but begins with an empty memory.
+// A recent remembers the last entries in the file, so that none is written twice where the service
+// sends it again: because it moved entries from one page to the next, because the entry that marks
+// the place of an earlier run is gone, or because the export had to start again within its window.
+// A listing does the same for itself, but starts with an empty memory.
 //
-// An entry without an id is never left out: another one with the same bytes would be an entry of its own.
+// An entry without an id is recognised by its bytes, and only when the export expects it again:
+// otherwise, another one with the same bytes is an entry of its own.
 type recent struct {
-	known map[[recentSize]byte]struct{}
-	last  [][recentSize]byte // the oldest first
-	at    time.Time          // of the last entry
-	same  int                // so many of the last ones have that time
+	known  map[identity]int // how many of the last entries have it: more than one only without an id
+	last   []remembered     // the oldest first
+	newest time.Time
+	again  map[identity]int // entries without an id that are expected again
+}
+
+// An identity is a part of a digest, so long that no two entries share one by chance. Its first
+// bit is set for an entry without an id.
+type identity [12]byte
+
+type remembered struct {
+	id identity
+	at time.Time // the newest time when it was written
 }
 
 const (
-	recentSize  = 12 // bytes of an identity: no two entries share one by chance
 	recentLeast = 4096
-	// An instant can have more entries than that, and all of them may come again.
+	// A listing that starts again does so up to two seconds before its last entry.
+	recentSpan = 3 * time.Second
 	recentMost = 65536
 )
 
-// newRecent goes on with what a checkpoint remembers. The last of these entries has the time at.
-func newRecent(list []byte, at time.Time) *recent {
-	r := &recent{known: map[[recentSize]byte]struct{}{}, at: at}
-	r.same = len(list) / recentSize // As far as is known.
-	for id := range slices.Chunk(list[:r.same*recentSize], recentSize) {
-		r.remember([recentSize]byte(id))
+// newRecent goes on with what a checkpoint remembers. The newest of these entries has the time
+// newest.
+func newRecent(list, again []byte, newest time.Time) *recent {
+	r := &recent{known: map[identity]int{}, newest: newest, again: map[identity]int{}}
+	for _, id := range identities(list) {
+		r.remember(id)
+	}
+	for _, id := range identities(again) {
+		r.again[id]++
 	}
 	return r
 }
 
+func identities(list []byte) (ids []identity) {
+	for id := range slices.Chunk(list, len(identity{})) {
+		ids = append(ids, identity(id))
+	}
+	return ids
+}
+
+func identify(e *auditlogs.Entry) identity {
+	text, unnamed := []byte(e.ID), byte(0)
+	if e.ID == "" {
+		text, unnamed = e.Raw, 0x80
+	}
+	sum := sha256.Sum256(text)
+	id := identity(sum[:len(identity{})])
+	id[0] = id[0]&0x7f | unnamed
+	return id
+}
+
+func (id identity) unnamed() bool { return id[0]&0x80 != 0 }
+
 // add remembers an entry, and reports whether it is new.
 func (r *recent) add(e *auditlogs.Entry) bool {
-	if e.ID == "" {
-		return true
-	}
-	sum := sha256.Sum256([]byte(e.ID))
-	id := [recentSize]byte(sum[:recentSize])
-	if _, known := r.known[id]; known {
+	id := identify(e)
+	switch {
+	case id.unnamed() && r.again[id] > 0:
+		if r.again[id]--; r.again[id] == 0 {
+			delete(r.again, id)
+		}
+		return false
+	case !id.unnamed() && r.known[id] > 0:
 		return false
 	}
-	if !e.Action.Time.Equal(r.at) {
-		r.at, r.same = e.Action.Time, 0
+	if e.Action.Time.After(r.newest) {
+		r.newest = e.Action.Time
 	}
-	r.same++
 	r.remember(id)
 	return true
 }
 
-func (r *recent) remember(id [recentSize]byte) {
-	r.known[id] = struct{}{}
-	r.last = append(r.last, id)
-	for len(r.last) > max(recentLeast, min(r.same, recentMost)) {
-		delete(r.known, r.last[0])
+func (r *recent) remember(id identity) {
+	r.known[id]++
+	r.last = append(r.last, remembered{id, r.newest})
+	for len(r.last) > recentMost || len(r.last) > recentLeast && r.newest.Sub(r.last[0].at) > recentSpan {
+		oldest := r.last[0].id
+		if r.known[oldest]--; r.known[oldest] == 0 {
+			delete(r.known, oldest)
+		}
 		r.last = r.last[1:]
 	}
 }
 
-// list returns what is remembered, for a checkpoint.
-func (r *recent) list() []byte {
-	list := make([]byte, 0, recentSize*len(r.last))
-	for _, id := range r.last {
-		list = append(list, id[:]...)
+// expectAgain is for a listing that starts again before the last entries.
+func (r *recent) expectAgain() {
+	clear(r.again)
+	for id, n := range r.known {
+		if id.unnamed() {
+			r.again[id] = n
+		}
 	}
-	return list
+}
+
+// list returns what is remembered, and what of it is expected again, for a checkpoint.
+func (r *recent) list() (list, again []byte) {
+	for _, entry := range r.last {
+		list = append(list, entry.id[:]...)
+	}
+	for id, n := range r.again {
+		for range n {
+			again = append(again, id[:]...)
+		}
+	}
+	return list, again
 }

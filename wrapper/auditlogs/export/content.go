@@ -1,0 +1,160 @@
+package export
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/format"
+)
+
+// A content reads the text of an export, and counts again what the export counted when it wrote
+// it.
+type content struct {
+	*measure
+	csv    bool
+	tally  tally
+	counts Counts
+	latest time.Time
+
+	record []byte // a part of one
+	quoted bool   // it ends within quotes
+	long   bool   // it is too long, and given up
+	longs  int
+
+	headed   bool // the header was read
+	id, time int  // the columns of a csv; -1 where there is no such column
+}
+
+// longestRecord bounds what is kept of a file that may be damaged. It is more than any entry has
+// under the default limits.
+const longestRecord = 64 << 20
+
+func newContent(name string, window Window) *content {
+	c := &content{measure: newMeasure(), csv: name == format.NameCSV}
+	c.tally = newTally(&c.counts, &c.latest, window)
+	return c
+}
+
+// Write takes records apart: they end with the lines, but in csv only outside of quotes.
+func (c *content) Write(p []byte) (int, error) {
+	_, _ = c.measure.Write(p) // It takes everything.
+	for rest := p; len(rest) > 0; {
+		line, after, ended := bytes.Cut(rest, []byte{'\n'})
+		if c.csv && bytes.Count(line, []byte{'"'})%2 == 1 {
+			c.quoted = !c.quoted
+		}
+		part := rest[:len(rest)-len(after)]
+		rest = after
+		if c.long = c.long || len(c.record)+len(part) > longestRecord; c.long {
+			c.record = nil
+		} else {
+			c.record = append(c.record, part...)
+		}
+		if ended && !c.quoted {
+			c.take()
+			c.record, c.long = c.record[:0], false
+		}
+	}
+	return len(p), nil
+}
+
+// take counts the record.
+func (c *content) take() {
+	var e auditlogs.Entry
+	switch {
+	case c.long:
+		c.longs++
+	case !c.csv:
+		_ = e.UnmarshalJSON(c.record) // What is wrong with it is an error of the entry.
+	default:
+		row, _ := csv.NewReader(bytes.NewReader(c.record)).Read() // Where it is damaged, the digest says so.
+		if !c.headed {
+			c.headed = true
+			c.id, c.time = slices.Index(row, "id"), slices.Index(row, "action.time")
+			return
+		}
+		e = entryOf(cell(row, c.id), cell(row, c.time))
+	}
+	c.tally.add(&e)
+}
+
+func cell(row []string, column int) string {
+	if column < 0 || column >= len(row) {
+		return ""
+	}
+	return row[column]
+}
+
+// entryOf decodes the two cells as the listing decoded the fields.
+func entryOf(id, at string) (e auditlogs.Entry) {
+	fields := map[string]any{"id": plainID(id)}
+	if at != "" {
+		fields["action"] = map[string]any{"time": at}
+	}
+	text, err := json.Marshal(fields)
+	if err == nil {
+		_ = e.UnmarshalJSON(text) // As above.
+	}
+	return e
+}
+
+// plainID is what a cell and the id that it was made from have in common: csv puts an apostrophe
+// before what a spreadsheet would take for a formula, and reads "\r\n" as "\n".
+func plainID(id string) string {
+	if len(id) > 1 && id[0] == '\'' && strings.ContainsRune("=+-@\t\r\n", rune(id[1])) {
+		id = id[1:]
+	}
+	return strings.ReplaceAll(id, "\r\n", "\n")
+}
+
+// differs says in what the text differs from a manifest's counts.
+func (c *content) differs(m *Counts) (wrong []string) {
+	differ := func(text string, args ...any) { wrong = append(wrong, fmt.Sprintf(text, args...)) }
+	if c.counts.Entries != m.Entries {
+		differ("it has %d entries, and the manifest says %d", c.counts.Entries, m.Entries)
+	}
+	if c.csv && (!c.headed || c.id < 0 || c.time < 0) {
+		differ("its first line is not the header of an export: want one with the columns id and action.time")
+		return wrong
+	}
+	if c.longs > 0 {
+		return wrong // Of such an entry nothing more is known.
+	}
+	count := func(what string, is, to int64) {
+		if is != to {
+			differ("it has %d entries %s, and the manifest says %d", is, what, to)
+		}
+	}
+	count("out of the order of time", c.counts.OutOfOrder, m.OutOfOrder)
+	count("outside of the window", c.counts.Outside, m.Outside)
+	if !c.csv { // A cell does not show its type.
+		count("with a field of an unexpected type", c.counts.Odd, m.Odd)
+	}
+	if !c.same(c.counts.First, m.First, m.Odd) {
+		differ("its first entry is %s, and the manifest says %s", c.counts.First, m.First)
+	}
+	if !c.same(c.counts.Last, m.Last, m.Odd) {
+		differ("its last entry is %s, and the manifest says %s", c.counts.Last, m.Last)
+	}
+	return wrong
+}
+
+// same compares the entries that two marks name.
+func (c *content) same(is, to *Mark, odd int64) bool {
+	switch {
+	case is == nil || to == nil:
+		return is == to
+	case !is.Time.Equal(to.Time):
+		return false
+	case !c.csv:
+		return is.ID == to.ID
+	}
+	// An id of another type than text has a cell, and is none.
+	return is.ID == plainID(to.ID) || to.ID == "" && odd > 0
+}
