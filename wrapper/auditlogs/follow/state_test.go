@@ -148,6 +148,32 @@ func TestFile(t *testing.T) {
 	}
 }
 
+// A state behind a symbolic link is saved there, and the link stays.
+func TestFileBehindALink(t *testing.T) {
+	folder := t.TempDir()
+	link := filepath.Join(folder, "link")
+	if err := os.Symlink("state", link); err != nil {
+		t.Skip(err)
+	}
+	file, err := follow.OpenFile(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := file.Save(t.Context(), []byte("a state")); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(folder, "state")); string(data) != "a state" || err != nil {
+		t.Errorf("the file has %q, %v", data, err)
+	}
+	if target, err := os.Readlink(link); target != "state" || err != nil {
+		t.Errorf("the link leads to %q, %v", target, err)
+	}
+	if file.String() != link {
+		t.Errorf("it is called %s", file)
+	}
+}
+
 // A follower goes on from its file, and says which file is wrong.
 func TestFollowsFromAFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
