@@ -48,8 +48,8 @@ type Deliver func(ctx context.Context, batch Batch) error
 // New returns a follower of the account's entries that match the query, whose state is in store. It makes no request, and
 // does not touch the store.
 //
-// The query's Since is where a follower without a state begins; where that is empty, at the span of the look-back before
-// the first run. A state that is there takes its place. Before, Cursor and a direction other than "asc" are refused. Several
+// The query's Since is where a follower without a state starts; where that is empty, at the span of the look-back before
+// the first run. The first run saves it before it requests anything, and from then on the state takes its place. Before, Cursor and a direction other than "asc" are refused. Several
 // followers should share a client, and so its request budget.
 func New(client *auditlogs.Client, account string, query auditlogs.Query, store Store, options ...Option) (*Follower, error) {
 	f := &Follower{
@@ -219,22 +219,22 @@ type lastingError struct{ error }
 
 func (e *lastingError) Unwrap() error { return e.error }
 
-// load reads the state, once, or begins one.
+// load reads the state, once, or starts one.
 func (f *Follower) load(ctx context.Context) error {
 	if f.state == nil {
 		data, err := f.store.Load(ctx)
 		if err != nil {
 			return fmt.Errorf("follow: %s cannot be read: %w", f.stateName(), err)
 		}
-		s := f.begin()
-		if len(data) > 0 {
-			s, err = decodeState(data)
-			if err == nil {
-				err = s.belongs(f.account, f.id)
-			}
-			if err != nil {
-				return fmt.Errorf("follow: %s: %w", f.stateName(), err)
-			}
+		if len(data) == 0 {
+			return f.begin(ctx)
+		}
+		s, err := decodeState(data)
+		if err == nil {
+			err = s.belongs(f.account, f.id)
+		}
+		if err != nil {
+			return fmt.Errorf("follow: %s: %w", f.stateName(), err)
 		}
 		f.state = s
 	}
@@ -242,13 +242,20 @@ func (f *Follower) load(ctx context.Context) error {
 	return nil
 }
 
-// begin returns the state of a follower that has delivered nothing yet.
-func (f *Follower) begin() *state {
+// begin starts a state, and saves it before the first request: a start that is given as an age, or not at all, would
+// otherwise move on with each attempt that fails, and leave out what happened in between.
+func (f *Follower) begin(ctx context.Context) error {
 	start := f.start
 	if start.IsZero() {
 		start = f.now().Add(-f.settle - f.depth.lookBack).UTC().Truncate(time.Second)
 	}
-	return &state{Account: f.account, Query: f.id, Start: start, Watermark: start, LookedBack: start, Newest: start, Seen: newMemory()}
+	s := &state{Account: f.account, Query: f.id, Start: start, Watermark: start, LookedBack: start, Newest: start, Seen: newMemory()}
+	if err := f.put(ctx, s); err != nil {
+		return fmt.Errorf("follow: %s cannot be saved, and nothing was requested: %w", f.stateName(), err)
+	}
+	f.state = s
+	f.report(f.progressed)
+	return nil
 }
 
 func (f *Follower) stateName() string {
@@ -258,18 +265,23 @@ func (f *Follower) stateName() string {
 	return "state"
 }
 
-// save stores the state, also when the run is to end: what was acknowledged is not to be delivered again.
+// save stores the state after a delivery.
 func (f *Follower) save(ctx context.Context) error {
-	data, err := f.state.encode(f.depth)
-	if err == nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
-		err = f.store.Save(ctx, data)
-	}
-	if err != nil {
+	if err := f.put(ctx, f.state); err != nil {
 		return &lastingError{fmt.Errorf("follow: %s cannot be saved, and what was delivered since the last time comes again: %w", f.stateName(), err)}
 	}
 	return nil
+}
+
+// put stores a state, also when the run is to end: what was acknowledged is not to be delivered again.
+func (f *Follower) put(ctx context.Context, s *state) error {
+	data, err := s.encode(f.depth)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return f.store.Save(ctx, data)
 }
 
 // progressed brings the health's times up to date with the state.
