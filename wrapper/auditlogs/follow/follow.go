@@ -129,18 +129,20 @@ func (f *Follower) window(w *sweep) auditlogs.Query {
 // of up to five minutes, and shows in [Health].
 //
 // Each batch is saved as soon as deliver has acknowledged it, also when the context ends meanwhile.
-func (f *Follower) Run(ctx context.Context, deliver Deliver) error { return f.run(ctx, deliver, false) }
+func (f *Follower) Run(ctx context.Context, deliver Deliver) error {
+	return f.run(ctx, deliver, false, turns{})
+}
 
 // CatchUp delivers what there is up to now less the settle time, and returns nil: a single sweep of [Follower.Run], for programs
 // that are started again and again. Trouble that does not pass within three attempts ends it.
 func (f *Follower) CatchUp(ctx context.Context, deliver Deliver) error {
-	return f.run(ctx, deliver, true)
+	return f.run(ctx, deliver, true, turns{})
 }
 
 // attempts bounds how often CatchUp tries.
 const attempts = 3
 
-func (f *Follower) run(ctx context.Context, deliver Deliver, once bool) (err error) {
+func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns turns) (err error) {
 	if !f.running.TryLock() {
 		return errors.New("follow: the follower is running already")
 	}
@@ -160,6 +162,7 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool) (err err
 	pause := &backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 5 * time.Minute}
 	pause.Reset()
 	started := f.now()
+	var look *reader // of the sweep under way, in all of its turns
 	for failures := 0; ; {
 		if f.state.Sweep == nil && !f.plan() {
 			if once {
@@ -171,12 +174,24 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool) (err err
 			continue
 		}
 		began := f.state.Sweep.Begun
-		moved, err := f.sweep(ctx, deliver)
+		if err := turns.take(ctx); err != nil {
+			return err
+		}
+		if look == nil {
+			look = &reader{follower: f}
+		}
+		moved, err := f.sweep(ctx, deliver, look, turns.pages)
+		turns.give()
+		if err != nil || f.state.Sweep == nil {
+			look = nil
+		}
 		if moved {
 			pause.Reset()
 		}
 		var lasting *lastingError
 		switch {
+		case err == nil && f.state.Sweep != nil:
+			// It was the turn of another follower.
 		case err == nil && once && !began.Before(started):
 			return nil
 		case err == nil && once:
@@ -323,32 +338,72 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // Run runs several followers, mostly one for each of several accounts, until all have ended. One that ends leaves the others
 // alone: [Health.Ended] and [Health.LastError] say so. It returns the errors of all, each with its account. Batches are handed to
-// deliver one at a time.
+// deliver one at a time, and a few followers read at a time, in the order in which they became due, so that the pages of
+// hundreds of accounts are not in memory at once.
 func Run(ctx context.Context, deliver Deliver, followers ...*Follower) error {
-	return together(ctx, deliver, followers, (*Follower).Run)
+	return together(ctx, deliver, followers, false)
 }
 
-// CatchUp lets several followers catch up at the same time; see [Follower.CatchUp].
+// CatchUp lets several followers catch up at the same time; see [Follower.CatchUp] and [Run].
 func CatchUp(ctx context.Context, deliver Deliver, followers ...*Follower) error {
-	return together(ctx, deliver, followers, (*Follower).CatchUp)
+	return together(ctx, deliver, followers, true)
 }
 
-func together(ctx context.Context, deliver Deliver, followers []*Follower, run func(*Follower, context.Context, Deliver) error) error {
+func together(ctx context.Context, deliver Deliver, followers []*Follower, once bool) error {
 	var running sync.WaitGroup
-	var turn sync.Mutex
-	inTurn := func(ctx context.Context, batch Batch) error {
-		turn.Lock()
-		defer turn.Unlock()
+	var delivering sync.Mutex
+	oneByOne := func(ctx context.Context, batch Batch) error {
+		delivering.Lock()
+		defer delivering.Unlock()
 		return deliver(ctx, batch)
 	}
+	turns := newTurns(len(followers))
 	failures := make([]error, len(followers))
 	for i, f := range followers {
 		running.Go(func() {
-			if err := run(f, ctx, inTurn); err != nil {
+			if err := f.run(ctx, oneByOne, once, turns); err != nil {
 				failures[i] = fmt.Errorf("account %s: %w", f.account, err)
 			}
 		})
 	}
 	running.Wait()
 	return errors.Join(failures...)
+}
+
+const (
+	// sweepsAtOnce bounds how many of the followers that run together read at a time. Each has two pages in memory.
+	sweepsAtOnce = 8
+	// pagesATurn bounds how much of a long sweep is read while others wait. Taking it up again costs a request or two.
+	pagesATurn = 50
+)
+
+// Turns decide which followers read. The zero value is for followers that need not wait.
+type turns struct {
+	slots chan struct{} // Those who wait to send are served in the order in which they came.
+	pages int           // of a sweep in one turn; 0 for all
+}
+
+func newTurns(followers int) turns {
+	if followers <= sweepsAtOnce {
+		return turns{}
+	}
+	return turns{make(chan struct{}, sweepsAtOnce), pagesATurn}
+}
+
+func (t turns) take(ctx context.Context) error {
+	if t.slots == nil {
+		return nil
+	}
+	select {
+	case t.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ended(ctx)
+	}
+}
+
+func (t turns) give() {
+	if t.slots != nil {
+		<-t.slots
+	}
 }
