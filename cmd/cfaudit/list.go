@@ -66,9 +66,9 @@ account and no zone, and so there are no filters on these, on the account's prod
 // outputFooter explains what commands have in common that print entries.
 const outputFooter = `
 Formats
-ndjson prints each entry's own bytes as a line. csv has a column for each known field; a cell that a spreadsheet would
-take for a formula, beginning with = + - @, a tab or a carriage return, gets an apostrophe in front; with --from there
-is no header row, so that the text continues the earlier one. table is for people: it is cut to the terminal's width,
+ndjson prints each entry's own bytes as a line. csv has a column for each known field; what a spreadsheet would take
+for a formula, = + - or @ at the start of a cell or after a semicolon, a tab or a line break in it, gets an apostrophe
+before it; with --from there is no header row, so that the text continues the earlier one. table is for people: it is cut to the terminal's width,
 and characters that cannot be printed appear as �.
 
 Environment
