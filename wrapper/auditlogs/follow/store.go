@@ -50,6 +50,11 @@ func OpenFile(path string) (*File, error) {
 	return &File{name: path, path: target, release: release}, nil
 }
 
+// UsesFile reports whether a store that [OpenFile] makes of the path state writes to the file at path, under whatever name:
+// to the state itself, or to one of the files beside it. A program that writes files of its own, such as one with its
+// status, can refuse such a path.
+func UsesFile(state, path string) bool { return durable.Uses(state, path) }
+
 // Load reads the file. One that exists and is empty is an error, since none is ever saved.
 func (f *File) Load(context.Context) ([]byte, error) {
 	file, err := os.Open(f.path)

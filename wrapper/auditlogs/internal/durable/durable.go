@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/gofrs/flock"
@@ -146,4 +147,43 @@ func Resolve(path string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s: too many symbolic links, or a loop of them", path)
+}
+
+// Uses reports whether other leads to the file at path, to its lock or to the file in which [WriteFile] collects its data,
+// under whatever name. None of them need exist.
+func Uses(path, other string) bool {
+	target, err := Resolve(path)
+	if err != nil {
+		target = path // Its folder does not exist.
+	}
+	for _, ending := range []string{"", locking, temporary} {
+		if same(target+ending, other) {
+			return true
+		}
+	}
+	return false
+}
+
+// same reports whether two names lead to the same file.
+func same(a, b string) bool {
+	first, errFirst := os.Stat(a)
+	second, errSecond := os.Stat(b)
+	if errFirst == nil && errSecond == nil {
+		return os.SameFile(first, second)
+	}
+	a, b = absolute(a), absolute(b)
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		return strings.EqualFold(a, b)
+	}
+	return a == b
+}
+
+func absolute(path string) string {
+	if target, err := Resolve(path); err == nil {
+		path = target
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		path = whole
+	}
+	return path
 }
