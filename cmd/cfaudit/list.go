@@ -187,6 +187,9 @@ func (l *listing) run(ctx context.Context) error {
 	if l.pageSize == nil && l.most > 0 && l.from.IsZero() {
 		l.query.Limit = new(min(described("limit").Max, l.most))
 	}
+	if err := checkOutput(l.env.stdout); err != nil {
+		return err
+	}
 	o := &output{w: l.env.stdout, format: l.newFormat(), position: l.from}
 	o.continues = l.encoding == format.NameCSV && !l.from.IsZero()
 	l.progress = progress{w: l.env.stderr}
@@ -247,9 +250,9 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		o.begin()
 		l.tally.repeated += page.Repeated
 		l.tally.unsorted += page.OutOfOrder
-		full, last, err := l.print(o, page)
+		full, last, err := l.print(ctx, o, page)
 		if err == nil {
-			err = o.flush()
+			err = o.flush(ctx)
 		}
 		l.progress.page(o.entries, reached(page))
 		switch {
@@ -267,7 +270,7 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		}
 	}
 	l.progress.clear()
-	if err := o.finish(); err != nil {
+	if err := o.finish(ctx); err != nil {
 		return l.unwritten(o, err)
 	}
 	l.sum(o)
@@ -287,7 +290,7 @@ func reached(page *auditlogs.Page) time.Time {
 
 // print adds the page's entries to the output. Full says that --max is reached, and last that no entry of the page is
 // left.
-func (l *listing) print(o *output, page *auditlogs.Page) (full, last bool, err error) {
+func (l *listing) print(ctx context.Context, o *output, page *auditlogs.Page) (full, last bool, err error) {
 	printed := o.entries
 	for i, entry := range page.Entries {
 		if err := entry.Err(); err != nil {
@@ -295,7 +298,7 @@ func (l *listing) print(o *output, page *auditlogs.Page) (full, last bool, err e
 				l.tally.oddOne = clean(fmt.Sprintf("%s (%s)", firstOf(entry.ID, "one without an id"), err))
 			}
 		}
-		if err := o.add(entry); err != nil {
+		if err := o.add(ctx, entry); err != nil {
 			return false, false, err
 		}
 		if printed+i+1 == l.most {
@@ -327,6 +330,10 @@ func (l *listing) unwritten(o *output, err error) error {
 	l.progress.clear()
 	if closedPipe(err) {
 		return nil
+	}
+	if errors.Is(err, errUnread) {
+		l.sum(o)
+		return l.resumable(o, &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + ", and what was printed last comes again"})
 	}
 	text := writeFailed(err)
 	if o.cut {
