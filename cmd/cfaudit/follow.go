@@ -301,7 +301,7 @@ func (f *following) ended(interrupted, run context.Context, err error, followers
 	case errors.Is(cause, errClosedPipe), err == nil:
 		return nil
 	case errors.Is(err, errUnread):
-		return f.resumable(&exit{code: exitInterrupted, text: "interrupted: " + errUnread.Error() + ", and what was printed last comes again"})
+		return f.resumable(&exit{code: exitInterrupted, text: "interrupted: " + errUnread.Error()})
 	case interrupted.Err() != nil:
 		return f.resumable(&exit{code: exitInterrupted, text: "interrupted"})
 	case !errors.Is(cause, context.Canceled):

@@ -333,7 +333,7 @@ func (l *listing) unwritten(o *output, err error) error {
 	}
 	if errors.Is(err, errUnread) {
 		l.sum(o)
-		return l.resumable(o, &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + ", and what was printed last comes again"})
+		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to go on:", last: l.commandLine(o.position, l.left(o))}
 	}
 	text := writeFailed(err)
 	if o.cut {
@@ -345,17 +345,21 @@ func (l *listing) unwritten(o *output, err error) error {
 
 // resumable completes a message with the command that goes on.
 func (l *listing) resumable(o *output, e *exit) *exit {
-	most := l.most
-	if most > 0 {
-		most -= o.entries
-	}
 	if o.position.IsZero() {
 		e.text += "; nothing was printed, to run the same again:"
 	} else {
 		e.text += "; the listing is incomplete, to go on:"
 	}
-	e.last = l.commandLine(o.position, most)
+	e.last = l.commandLine(o.position, l.left(o))
 	return e
+}
+
+// left is how many entries are still to be printed; 0 for all.
+func (l *listing) left(o *output) int {
+	if l.most == 0 {
+		return 0
+	}
+	return l.most - o.entries
 }
 
 // commandLine is the command that goes on at a position, in the same window, which no longer depends on the present time.

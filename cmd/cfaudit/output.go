@@ -93,7 +93,7 @@ func (o *output) flush(ctx context.Context) error {
 
 // errUnread is a write that was given up: the program was to end, and nobody took what it printed. How much of it got out
 // is not known, and so none of it counts.
-var errUnread = errors.New("nobody reads what is printed")
+var errUnread = errors.New("nobody reads what is printed, and what was printed last may come again")
 
 // patience is how long a write may still take once the program is to end.
 const patience = 2 * time.Second
@@ -178,7 +178,7 @@ func checkOutput(w io.Writer) error {
 	if !ok {
 		return nil
 	}
-	closed := &exit{code: exitIncomplete, text: "standard output is closed: want a file, a pipe or a terminal, or \"> " + os.DevNull + "\" to discard what is printed"}
+	closed := &exit{code: exitIncomplete, text: "standard output is closed, or is the null device opened for reading too: want a file, a pipe or a terminal, or \"> " + os.DevNull + "\" to discard what is printed"}
 	info, err := file.Stat()
 	if err != nil {
 		return closed

@@ -174,9 +174,7 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns tu
 			continue
 		}
 		began := f.state.Sweep.Begun
-		if err := turns.take(ctx); err != nil {
-			return err
-		}
+		turns.take()
 		if look == nil {
 			look = &reader{follower: f}
 		}
@@ -390,15 +388,9 @@ func newTurns(followers int) turns {
 	return turns{make(chan struct{}, sweepsAtOnce), pagesATurn}
 }
 
-func (t turns) take(ctx context.Context) error {
-	if t.slots == nil {
-		return nil
-	}
-	select {
-	case t.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ended(ctx)
+func (t turns) take() {
+	if t.slots != nil {
+		t.slots <- struct{}{}
 	}
 }
 
