@@ -142,7 +142,8 @@ func TestFollowRefusesAFutureStart(t *testing.T) {
 	}
 }
 
-// A status that would overwrite a state, or a file beside it, is refused before anything is written.
+// A status that would overwrite a state, or a file beside it, is refused before anything is
+// written.
 func TestFollowKeepsStatusAndStateApart(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("links need rights there")

@@ -64,8 +64,9 @@ func (o *output) begin() {
 	o.pending = append(o.pending, line{nil, len(o.buffer)})
 }
 
-// flush writes what has been collected. Where that fails, the position stays after the last entry that got out whole, and
-// nothing more is written. A write that nobody takes is given up soon after the context has ended; see [errUnread].
+// flush writes what has been collected. Where that fails, the position stays after the last entry
+// that got out whole, and nothing more is written. A write that nobody takes is given up soon
+// after the context has ended; see [errUnread].
 func (o *output) flush(ctx context.Context) error {
 	if o.failed != nil || len(o.buffer) == 0 {
 		return o.failed
@@ -91,8 +92,8 @@ func (o *output) flush(ctx context.Context) error {
 	return err
 }
 
-// errUnread is a write that was given up: the program was to end, and nobody took what it printed. How much of it got out
-// is not known, and so none of it counts.
+// errUnread is a write that was given up: the program was to end, and nobody took what it printed.
+// How much of it got out is not known, and so none of it counts.
 var errUnread = errors.New("nobody reads what is printed, and what was printed last may come again")
 
 // patience is how long a write may still take once the program is to end.
@@ -128,8 +129,8 @@ func write(ctx context.Context, w io.Writer, text []byte) (int, error) {
 	}
 }
 
-// takeBack removes the last bytes that this program has written, so that a file ends with a whole line. It removes nothing
-// where it cannot be sure that the file ends with just these bytes.
+// takeBack removes the last bytes that this program has written, so that a file ends with a whole
+// line. It removes nothing where it cannot be sure that the file ends with just these bytes.
 func takeBack(w io.Writer, bytes int) bool {
 	file, ok := w.(interface {
 		io.Seeker
@@ -171,8 +172,8 @@ func toDisk(w io.Writer) error {
 	return nil
 }
 
-// checkOutput refuses a standard output that was closed when the program was started, since all that is printed would be
-// lost without an error.
+// checkOutput refuses a standard output that was closed when the program was started, since all
+// that is printed would be lost without an error.
 func checkOutput(w io.Writer) error {
 	file, ok := w.(*os.File)
 	if !ok {
@@ -183,8 +184,8 @@ func checkOutput(w io.Writer) error {
 	if err != nil {
 		return closed
 	}
-	// The runtime opens the null device in place of a closed output, for reading as well. A shell that is told to discard
-	// what is printed opens it for writing only.
+	// The runtime opens the null device in place of a closed output, for reading as well. A shell
+	// that is told to discard what is printed opens it for writing only.
 	if null, err := os.Stat(os.DevNull); err != nil || !os.SameFile(info, null) {
 		return nil //nolint:nilerr // It is something else.
 	}
@@ -197,9 +198,10 @@ func checkOutput(w io.Writer) error {
 // longestTail bounds how much of a file's last line is looked at.
 const longestTail = 16 << 20
 
-// endLastLine adds the line break that the last line of a file lacks, so that the next entry gets a line of its own. It
-// reports whether that line is partial, as far as can be told. Nothing is removed: it may be an entry that counts as
-// printed, or somebody else's text. A file that cannot be read stays as it is.
+// endLastLine adds the line break that the last line of a file lacks, so that the next entry gets
+// a line of its own. It reports whether that line is partial, as far as can be told. Nothing is
+// removed: it may be an entry that counts as printed, or somebody else's text. A file that cannot
+// be read stays as it is.
 func endLastLine(w io.Writer) (partial bool, err error) {
 	file := regular(w)
 	if file == nil {
@@ -209,7 +211,8 @@ func endLastLine(w io.Writer) (partial bool, err error) {
 	if err != nil || size == 0 {
 		return false, err
 	}
-	// A file that is appended to is mostly open for writing only, and some systems let it be opened again.
+	// A file that is appended to is mostly open for writing only, and some systems let it be
+	// opened again.
 	reader, err := os.Open(fmt.Sprintf("/dev/fd/%d", file.Fd()))
 	if err != nil {
 		reader = file

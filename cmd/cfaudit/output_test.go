@@ -153,8 +153,8 @@ func TestEndLastLine(t *testing.T) {
 	}
 }
 
-// Nobody reads the pipe that is standard output: an interrupt or a request to terminate ends the program all the same,
-// and what nobody took comes again.
+// Nobody reads the pipe that is standard output: an interrupt or a request to terminate ends the
+// program all the same, and what nobody took comes again.
 func TestEndsWhileNobodyReads(t *testing.T) {
 	t.Parallel()
 	server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithHistory(demoHistory(testNow, 400, 0)))

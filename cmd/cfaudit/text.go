@@ -36,9 +36,10 @@ const (
 	styleReset = "\x1b[0m"
 )
 
-// harmless returns text with \uXXXX in place of what a terminal may take for a command: control characters other than line
-// breaks and tabs, characters that change the direction of text, and bytes that are not UTF-8, which become \ufffd. A line
-// of JSON stays one, of the same value wherever it was UTF-8. The styles of this program stay.
+// harmless returns text with \uXXXX in place of what a terminal may take for a command: control
+// characters other than line breaks and tabs, characters that change the direction of text, and
+// bytes that are not UTF-8, which become \ufffd. A line of JSON stays one, of the same value
+// wherever it was UTF-8. The styles of this program stay.
 func harmless(text []byte) []byte {
 	var safe []byte // empty as long as nothing had to be replaced
 	done := 0       // so much of text is in safe

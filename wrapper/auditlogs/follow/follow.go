@@ -45,12 +45,13 @@ type Batch struct {
 // The context ends when the run is to end. A batch that is finished all the same, and acknowledged, counts.
 type Deliver func(ctx context.Context, batch Batch) error
 
-// New returns a follower of the account's entries that match the query, whose state is in store. It makes no request, and
-// does not touch the store.
+// New returns a follower of the account's entries that match the query, whose state is in store.
+// It makes no request, and does not touch the store.
 //
-// The query's Since is where a follower without a state starts; where that is empty, at the span of the look-back before
-// the first run. The first run saves it before it requests anything, and from then on the state takes its place. Before, Cursor and a direction other than "asc" are refused. Several
-// followers should share a client, and so its request budget.
+// The query's Since is where a follower without a state starts; where that is empty, at the span
+// of the look-back before the first run. The first run saves it before it requests anything, and
+// from then on the state takes its place. Before, Cursor and a direction other than "asc" are
+// refused. Several followers should share a client, and so its request budget.
 func New(client *auditlogs.Client, account string, query auditlogs.Query, store Store, options ...Option) (*Follower, error) {
 	f := &Follower{
 		config: config{
@@ -255,8 +256,9 @@ func (f *Follower) load(ctx context.Context) error {
 	return nil
 }
 
-// begin starts a state, and saves it before the first request: a start that is given as an age, or not at all, would
-// otherwise move on with each attempt that fails, and leave out what happened in between.
+// begin starts a state, and saves it before the first request: a start that is given as an age, or
+// not at all, would otherwise move on with each attempt that fails, and leave out what happened in
+// between.
 func (f *Follower) begin(ctx context.Context) error {
 	start := f.start
 	if start.IsZero() {
@@ -286,7 +288,8 @@ func (f *Follower) save(ctx context.Context) error {
 	return nil
 }
 
-// put stores a state, also when the run is to end: what was acknowledged is not to be delivered again.
+// put stores a state, also when the run is to end: what was acknowledged is not to be delivered
+// again.
 func (f *Follower) put(ctx context.Context, s *state) error {
 	data, err := s.encode(f.depth)
 	if err != nil {
@@ -334,10 +337,11 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Run runs several followers, mostly one for each of several accounts, until all have ended. One that ends leaves the others
-// alone: [Health.Ended] and [Health.LastError] say so. It returns the errors of all, each with its account. Batches are handed to
-// deliver one at a time, and a few followers read at a time, in the order in which they became due, so that the pages of
-// hundreds of accounts are not in memory at once.
+// Run runs several followers, mostly one for each of several accounts, until all have ended. One
+// that ends leaves the others alone: [Health.Ended] and [Health.LastError] say so. It returns the
+// errors of all, each with its account. Batches are handed to deliver one at a time, and a few
+// followers read at a time, in the order in which they became due, so that the pages of hundreds
+// of accounts are not in memory at once.
 func Run(ctx context.Context, deliver Deliver, followers ...*Follower) error {
 	return together(ctx, deliver, followers, false)
 }
@@ -369,9 +373,11 @@ func together(ctx context.Context, deliver Deliver, followers []*Follower, once 
 }
 
 const (
-	// sweepsAtOnce bounds how many of the followers that run together read at a time. Each has two pages in memory.
+	// sweepsAtOnce bounds how many of the followers that run together read at a time. Each has two
+	// pages in memory.
 	sweepsAtOnce = 8
-	// pagesATurn bounds how much of a long sweep is read while others wait. Taking it up again costs a request or two.
+	// pagesATurn bounds how much of a long sweep is read while others wait. Taking it up again
+	// costs a request or two.
 	pagesATurn = 50
 )
 

@@ -128,7 +128,8 @@ func TestStart(t *testing.T) {
 	})
 }
 
-// The start of the first run is kept, although the first runs got no answer: nothing that happened since is left out.
+// The start of the first run is kept, although the first runs got no answer: nothing that happened
+// since is left out.
 func TestStartIsKept(t *testing.T) {
 	for _, test := range []struct {
 		name  string

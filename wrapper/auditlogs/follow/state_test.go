@@ -149,7 +149,8 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// Another file of the program is told from those of the state, by whatever name they are called, also before they exist.
+// Another file of the program is told from those of the state, by whatever name they are called,
+// also before they exist.
 func TestUsesFile(t *testing.T) {
 	for _, exists := range []bool{false, true} {
 		t.Run(fmt.Sprintf("the state exists: %t", exists), func(t *testing.T) {

@@ -35,9 +35,10 @@ type File struct {
 // largestState bounds what is read from a file, which may be anything.
 const largestState = 4 << 20
 
-// OpenFile returns a store in the file at path, which need not exist yet, and locks it against other followers until Close,
-// or until the process ends in whatever way; an error that is [ErrLocked] says that another one has it, under whatever name.
-// Files of the same name with ".lock" and, for moments, ".tmp" after it stand beside it. Only its owner can read it.
+// OpenFile returns a store in the file at path, which need not exist yet, and locks it against
+// other followers until Close, or until the process ends in whatever way; an error that is
+// [ErrLocked] says that another one has it, under whatever name. Files of the same name with
+// ".lock" and, for moments, ".tmp" after it stand beside it. Only its owner can read it.
 func OpenFile(path string) (*File, error) {
 	release, err := durable.Lock(path)
 	if err != nil {
@@ -50,9 +51,9 @@ func OpenFile(path string) (*File, error) {
 	return &File{name: path, path: target, release: release}, nil
 }
 
-// UsesFile reports whether a store that [OpenFile] makes of the path state writes to the file at path, under whatever name:
-// to the state itself, or to one of the files beside it. A program that writes files of its own, such as one with its
-// status, can refuse such a path.
+// UsesFile reports whether a store that [OpenFile] makes of the path state writes to the file at
+// path, under whatever name: to the state itself, or to one of the files beside it. A program that
+// writes files of its own, such as one with its status, can refuse such a path.
 func UsesFile(state, path string) bool { return durable.Uses(state, path) }
 
 // Load reads the file. One that exists and is empty is an error, since none is ever saved.

@@ -74,8 +74,8 @@ func TestFewReadAtATime(t *testing.T) {
 	})
 }
 
-// Accounts with much to catch up share their turns: none waits until another one is done. What is read in several turns
-// is complete.
+// Accounts with much to catch up share their turns: none waits until another one is done. What is
+// read in several turns is complete.
 func TestLongSweepsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t, auditlogstest.WithLatency(time.Second))

@@ -13,20 +13,21 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// CSV gives each entry a row with one column for each field of [Columns]. Cells are those of encoding/csv: quoted where they
-// hold commas, quotes or line breaks. The text of a string stands as it is, null and what is missing are empty, and
-// numbers, objects and lists are JSON, with the digits that came. Fields that the contract does not know have no column.
+// CSV gives each entry a row with one column for each field of [Columns]. Cells are those of
+// encoding/csv: quoted where they hold commas, quotes or line breaks. The text of a string stands
+// as it is, null and what is missing are empty, and numbers, objects and lists are JSON, with the
+// digits that came. Fields that the contract does not know have no column.
 //
-// Entries contain what strangers typed, and a spreadsheet runs a cell that starts with = + - or @. An apostrophe before such
-// a character makes it text. It is put
+// Entries contain what strangers typed, and a spreadsheet runs a cell that starts with = + - or @.
+// An apostrophe before such a character makes it text. It is put
 //
 //   - before a cell that starts with one of these, with a tab or with a carriage return;
 //   - before one of these within a cell, after a semicolon, a tab or a line break and any spaces and quotes that follow it:
 //     where a spreadsheet separates cells at semicolons or tabs, as many languages set it to, quotes within a line do not
 //     keep a cell together, and a new one starts there.
 //
-// A comma within a cell needs none: the cell is quoted, and who separates at commas does not separate there. All other cells
-// are as they came.
+// A comma within a cell needs none: the cell is quoted, and who separates at commas does not
+// separate there. All other cells are as they came.
 type CSV struct {
 	paths [][]string // of the columns
 	cell  func(text string) string

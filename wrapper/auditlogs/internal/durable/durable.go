@@ -83,14 +83,17 @@ func SyncDir(path string) error {
 	return err
 }
 
-// Lock takes the lock of the file at path, without waiting: an error that is [ErrLocked] says that another process holds
-// it, or this one already. The file itself is not changed and need not exist; a file with the same name and ".lock" after
-// it is created where it is missing, and stays. The lock ends with release or with the process, in whatever way that ends.
+// Lock takes the lock of the file at path, without waiting: an error that is [ErrLocked] says that
+// another process holds it, or this one already. The file itself is not changed and need not
+// exist; a file with the same name and ".lock" after it is created where it is missing, and stays.
+// The lock ends with release or with the process, in whatever way that ends.
 //
-// The lock is that of the file, not of the name: names that are links to the same file exclude each other. What exists and
-// is not an ordinary file is [ErrNotRegular], and no file is created beside it.
+// The lock is that of the file, not of the name: names that are links to the same file exclude
+// each other. What exists and is not an ordinary file is [ErrNotRegular], and no file is created
+// beside it.
 //
-// Programs that do not ask for the lock are not kept away, and a network file system may not pass it on to other machines.
+// Programs that do not ask for the lock are not kept away, and a network file system may not pass
+// it on to other machines.
 func Lock(path string) (release func() error, err error) {
 	target, err := Resolve(path)
 	if err != nil {
@@ -105,8 +108,8 @@ func Lock(path string) (release func() error, err error) {
 		return nil, err
 	}
 	locks := []*flock.Flock{flock.New(target + locking)}
-	// Hard links have different names, and only the file itself in common. Windows would keep readers away with such a
-	// lock, and this process is one.
+	// Hard links have different names, and only the file itself in common. Windows would keep
+	// readers away with such a lock, and this process is one.
 	if exists && runtime.GOOS != "windows" {
 		locks = append(locks, flock.New(target, flock.SetFlag(os.O_RDONLY)))
 	}
@@ -128,8 +131,8 @@ func Lock(path string) (release func() error, err error) {
 	return release, nil
 }
 
-// Resolve returns the name of the file that path leads to through symbolic links. The file need not exist, but its folder
-// must.
+// Resolve returns the name of the file that path leads to through symbolic links. The file need
+// not exist, but its folder must.
 func Resolve(path string) (string, error) {
 	const mostLinks = 40 // as many as Linux follows
 	for range mostLinks {
@@ -149,8 +152,8 @@ func Resolve(path string) (string, error) {
 	return "", fmt.Errorf("%s: too many symbolic links, or a loop of them", path)
 }
 
-// Uses reports whether other leads to the file at path, to its lock or to the file in which [WriteFile] collects its data,
-// under whatever name. None of them need exist.
+// Uses reports whether other leads to the file at path, to its lock or to the file in which
+// [WriteFile] collects its data, under whatever name. None of them need exist.
 func Uses(path, other string) bool {
 	target, err := Resolve(path)
 	if err != nil {

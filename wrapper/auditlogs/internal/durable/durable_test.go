@@ -135,7 +135,8 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// A lock is that of the file: another name for it is locked as well, also while the file is replaced.
+// A lock is that of the file: another name for it is locked as well, also while the file is
+// replaced.
 func TestLockFollowsLinks(t *testing.T) {
 	for _, test := range []struct {
 		name  string
