@@ -69,8 +69,8 @@ does not go on where it was changed. A file that this command did not write is n
 
 Formats
 ndjson has each entry's own bytes as a line. csv has a column for each known field, in an order to which new ones are only
-added at the end; a cell that a spreadsheet would take for a formula, starting with = + - @, a tab or a carriage return,
-gets an apostrophe in front.
+added at the end; what a spreadsheet would take for a formula, = + - or @ at the start of a cell or after a semicolon,
+a tab or a line break in it, gets an apostrophe before it.
 
 Environment
 CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and

@@ -61,8 +61,9 @@ func newFollow(env *environment) *cobra.Command {
 const followFooter = whenFooter + `
 
 FILE
-The state is replaced as a whole, and only after the entries that it stands for have been written. FILE.lock beside it
-keeps a second follower away. {account} stands for the account's ID. A state that is damaged, or was made with another
+The first run saves where it starts before it requests anything, and later ones keep to that. From then on the state is
+replaced as a whole, and only after the entries that it stands for have been written. FILE.lock beside it keeps a second
+follower away. {account} stands for the account's ID. A state that is damaged, or was made with another
 account or other filters, is refused.
 
 Late entries
@@ -71,7 +72,8 @@ they are not later than --look-back. Later ones can be missed; "nearly missed" c
 
 Output
 Each line is an entry's own bytes. A line counts once its line break has come: where the program was killed, the reader of
-a pipe may see a part of one at the end. A file that standard output is appended to is put right by the next run.
+a pipe may see a part of one at the end. Nothing is removed from a file that standard output is appended to: where its
+last line lacks the line break, the next run adds it, and says so where that line is partial.
 
 Environment
 CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
@@ -80,7 +82,7 @@ CLOUDFLARE_BASE_URL stand in for their flags.
 Exit status
 0: caught up with --once, or nobody reads on. 1: failed, for the reason on standard error; what may pass by itself is
 tried again and again instead. 2: wrong usage, nothing was requested. 130: interrupted or terminated, after the entries at
-hand were written and the state was saved.`
+hand were written and the state was saved; entries that nobody took within 2 seconds come again.`
 
 const (
 	groupPace   = "Pace"
@@ -157,8 +159,16 @@ func (f *following) run(ctx context.Context) error {
 	}
 	f.query.Limit = f.pageSize
 	if f.since.given {
-		since := f.since.resolve(f.env.now())
+		now := f.env.now()
+		since := f.since.resolve(now)
+		if since.After(now) {
+			return usage(f.cmd, "--since %s lies in the future: want a start that has passed, such as 1h or %s",
+				excerpt(f.since.text), auditlogs.Time(now.Add(-time.Hour).Truncate(time.Second)))
+		}
 		f.query.Since = auditlogs.Time(since)
+	}
+	if err := checkOutput(f.env.stdout); err != nil {
+		return err
 	}
 	health := newHealthReport(f.env, f.status)
 	return f.use(ctx, f.cmd, f.env, health, func(ctx context.Context, client *auditlogs.Client) error {
@@ -170,13 +180,20 @@ func (f *following) followAll(ctx context.Context, client *auditlogs.Client, hea
 	if err := f.fileEach(f.cmd, stateFlag, f.state, ".state"); err != nil {
 		return err
 	}
+	if err := f.apart(); err != nil {
+		return err
+	}
 	followers, closeStates, err := f.followers(client, health)
 	defer closeStates()
 	if err != nil {
 		return err
 	}
-	if err := mend(f.env.stdout); err != nil {
+	partial, err := endLastLine(f.env.stdout)
+	if err != nil {
 		return &exit{code: exitIncomplete, text: writeFailed(err)}
+	}
+	if partial {
+		f.env.note("the last line of the file that is appended to is partial: it stays as it is, and the next entry gets a line of its own")
 	}
 	f.out = &output{w: f.env.stdout, format: format.NDJSON{}, continues: true}
 
@@ -189,6 +206,26 @@ func (f *following) followAll(ctx context.Context, client *auditlogs.Client, hea
 	return f.ended(ctx, run, err, followers)
 }
 
+// apart refuses a status that would overwrite a state or one of the files beside it.
+func (f *following) apart() error {
+	if f.status == "" {
+		return nil
+	}
+	for _, account := range f.accounts {
+		state := f.stateOf(account)
+		if follow.UsesFile(state, f.status) || follow.UsesFile(state, f.status+".tmp") {
+			return usage(f.cmd, "--status %s and --state %s use the same file: want another name for the status, such as status.json",
+				excerpt(f.status), excerpt(state))
+		}
+	}
+	return nil
+}
+
+// stateOf is the name of an account's state.
+func (f *following) stateOf(account string) string {
+	return strings.ReplaceAll(f.state, accountMark, account)
+}
+
 // followers makes a follower for each account, with its state. What it returns second closes the states.
 func (f *following) followers(client *auditlogs.Client, health *healthReport) (followers []*follow.Follower, closing func(), problem error) {
 	var files []*follow.File
@@ -198,7 +235,7 @@ func (f *following) followers(client *auditlogs.Client, health *healthReport) (f
 		}
 	}
 	for _, account := range f.accounts {
-		file, err := follow.OpenFile(strings.ReplaceAll(f.state, accountMark, account))
+		file, err := follow.OpenFile(f.stateOf(account))
 		if err != nil {
 			return nil, closing, &exit{code: exitIncomplete, text: plain(err.Error())}
 		}
@@ -215,8 +252,8 @@ func (f *following) followers(client *auditlogs.Client, health *healthReport) (f
 }
 
 func (f *following) follow(ctx context.Context, end context.CancelCauseFunc, followers []*follow.Follower) error {
-	deliver := func(_ context.Context, batch follow.Batch) error {
-		err := f.print(batch)
+	deliver := func(ctx context.Context, batch follow.Batch) error {
+		err := f.print(ctx, batch)
 		if err != nil {
 			// For the other accounts too there is nowhere to print to.
 			end(err)
@@ -230,14 +267,14 @@ func (f *following) follow(ctx context.Context, end context.CancelCauseFunc, fol
 }
 
 // print writes the entries of a batch, whole and, where they go to a file, onto the disk.
-func (f *following) print(batch follow.Batch) error {
+func (f *following) print(ctx context.Context, batch follow.Batch) error {
 	err := func() error {
 		for _, entry := range batch.Entries {
-			if err := f.out.add(entry); err != nil {
+			if err := f.out.add(ctx, entry); err != nil {
 				return err
 			}
 		}
-		if err := f.out.flush(); err != nil {
+		if err := f.out.flush(ctx); err != nil {
 			return err
 		}
 		return toDisk(f.env.stdout)
@@ -247,6 +284,8 @@ func (f *following) print(batch follow.Batch) error {
 		return nil
 	case closedPipe(err):
 		return errClosedPipe
+	case errors.Is(err, errUnread):
+		return err
 	}
 	text := writeFailed(err)
 	if f.out.cut {
@@ -261,6 +300,8 @@ func (f *following) ended(interrupted, run context.Context, err error, followers
 	switch {
 	case errors.Is(cause, errClosedPipe), err == nil:
 		return nil
+	case errors.Is(err, errUnread):
+		return f.resumable(&exit{code: exitInterrupted, text: "interrupted: " + errUnread.Error()})
 	case interrupted.Err() != nil:
 		return f.resumable(&exit{code: exitInterrupted, text: "interrupted"})
 	case !errors.Is(cause, context.Canceled):

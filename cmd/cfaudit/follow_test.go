@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -74,46 +75,6 @@ func TestSpan(t *testing.T) {
 	}
 }
 
-// The last line of a file is put right only where it is what is left of an entry.
-func TestMend(t *testing.T) {
-	long := `{"id":"` + strings.Repeat("x", 200_000)
-	for _, test := range []struct{ name, before, after string }{
-		{"empty", "", ""},
-		{"whole lines", "{}\n{}\n", "{}\n{}\n"},
-		{"half a line", "{}\n{}\n{\"id\":", "{}\n{}\n"},
-		{"nothing but half a line", "{\"id\":", ""},
-		{"a long half", "{}\n" + long, "{}\n"},
-		{"somebody else's", "{}\nhalf", "{}\nhalf"},
-		{"nothing but somebody else's", "half", "half"},
-	} {
-		for _, mode := range []struct {
-			name  string
-			flags int
-		}{{"read and write", os.O_RDWR}, {"append", os.O_RDWR | os.O_APPEND}} {
-			t.Run(test.name+", "+mode.name, func(t *testing.T) {
-				path := filepath.Join(t.TempDir(), "out")
-				if err := os.WriteFile(path, []byte(test.before), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				file, err := os.OpenFile(path, mode.flags, 0)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer file.Close()
-				if err := mend(file); err != nil {
-					t.Fatal(err)
-				}
-				if got, _ := os.ReadFile(path); string(got) != test.after {
-					t.Errorf("%d bytes are left, want %d", len(got), len(test.after))
-				}
-			})
-		}
-	}
-	if err := mend(&strings.Builder{}); err != nil {
-		t.Error(err)
-	}
-}
-
 // The status is replaced as a whole, readable for others, and that it cannot be is told once and changes nothing.
 func TestStatus(t *testing.T) {
 	server := auditlogstest.NewServer()
@@ -164,5 +125,61 @@ func TestFollowTellsOfTrouble(t *testing.T) {
 	code, _, errs := try{env: against(server)}.run(t, "follow", "--state", filepath.Join(t.TempDir(), "state"), "--retries", "0", "--once")
 	if code != 0 || strings.Count(errs, "note: account ") != 1 || !strings.Contains(errs, "status 500 internal server error") || !strings.Contains(errs, "; it is tried again\n") {
 		t.Errorf("exit %d\n%s", code, errs)
+	}
+}
+
+// A start in the future would print nothing, for as long as nobody notices.
+func TestFollowRefusesAFutureStart(t *testing.T) {
+	server := auditlogstest.NewServer(auditlogstest.WithT(t))
+	defer server.Close()
+	state := filepath.Join(t.TempDir(), "state")
+	code, out, errs := try{env: against(server)}.run(t, "follow", "--state", state, "--once", "--since", "2035-01-01")
+	if want := `cfaudit: --since "2035-01-01" lies in the future: want a start that has passed, such as 1h or 2024-10-30T14:04:05Z`; code != exitUsage || out != "" || !strings.Contains(errs, want) {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	if names, _ := filepath.Glob(state + "*"); names != nil || len(server.Requests()) > 0 {
+		t.Errorf("files %q, %d requests", names, len(server.Requests()))
+	}
+}
+
+// A status that would overwrite a state, or a file beside it, is refused before anything is
+// written.
+func TestFollowKeepsStatusAndStateApart(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("links need rights there")
+	}
+	server := auditlogstest.NewServer(auditlogstest.WithT(t))
+	defer server.Close()
+	folder := t.TempDir()
+	t.Chdir(folder)
+	if err := os.WriteFile("state", []byte("a state"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for link, make := range map[string]func(old, link string) error{"soft": os.Symlink, "hard": os.Link} {
+		if err := make("state", link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := strings.Repeat("a", 32)
+	for _, args := range [][]string{
+		{"--state", "state", "--status", "state"},
+		{"--state", "new", "--status", "./new"},
+		{"--state", "state", "--status", "soft"},
+		{"--state", "soft", "--status", "state"},
+		{"--state", "state", "--status", "hard"},
+		{"--state", "new", "--status", "new.lock"},
+		{"--state", "new", "--status", "new.tmp"},
+		{"--state", "new.tmp", "--status", "new"},
+		{"--state", filepath.Join(folder, "new"), "--status", "new"},
+		{"--state", "{account}.state", "--status", other + ".state", "--account", auditlogstest.AccountID, "--account", other},
+	} {
+		code, out, errs := try{env: against(server)}.run(t, append([]string{"follow", "--once"}, args...)...)
+		if code != exitUsage || out != "" || !strings.Contains(errs, "use the same file: want another name for the status, such as status.json") {
+			t.Errorf("%v: exit %d: %s", args, code, errs)
+		}
+	}
+	names, _ := filepath.Glob("*")
+	if text, _ := os.ReadFile("state"); strings.Join(names, " ") != "hard soft state" || string(text) != "a state" || len(server.Requests()) > 0 {
+		t.Errorf("files %q, the state is %q, %d requests", names, text, len(server.Requests()))
 	}
 }

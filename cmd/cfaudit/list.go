@@ -66,9 +66,9 @@ account and no zone, and so there are no filters on these, on the account's prod
 // outputFooter explains what commands have in common that print entries.
 const outputFooter = `
 Formats
-ndjson prints each entry's own bytes as a line. csv has a column for each known field; a cell that a spreadsheet would
-take for a formula, beginning with = + - @, a tab or a carriage return, gets an apostrophe in front; with --from there
-is no header row, so that the text continues the earlier one. table is for people: it is cut to the terminal's width,
+ndjson prints each entry's own bytes as a line. csv has a column for each known field; what a spreadsheet would take
+for a formula, = + - or @ at the start of a cell or after a semicolon, a tab or a line break in it, gets an apostrophe
+before it; with --from there is no header row, so that the text continues the earlier one. table is for people: it is cut to the terminal's width,
 and characters that cannot be printed appear as �.
 
 Environment
@@ -187,6 +187,9 @@ func (l *listing) run(ctx context.Context) error {
 	if l.pageSize == nil && l.most > 0 && l.from.IsZero() {
 		l.query.Limit = new(min(described("limit").Max, l.most))
 	}
+	if err := checkOutput(l.env.stdout); err != nil {
+		return err
+	}
 	o := &output{w: l.env.stdout, format: l.newFormat(), position: l.from}
 	o.continues = l.encoding == format.NameCSV && !l.from.IsZero()
 	l.progress = progress{w: l.env.stderr}
@@ -247,9 +250,9 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		o.begin()
 		l.tally.repeated += page.Repeated
 		l.tally.unsorted += page.OutOfOrder
-		full, last, err := l.print(o, page)
+		full, last, err := l.print(ctx, o, page)
 		if err == nil {
-			err = o.flush()
+			err = o.flush(ctx)
 		}
 		l.progress.page(o.entries, reached(page))
 		switch {
@@ -267,7 +270,7 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		}
 	}
 	l.progress.clear()
-	if err := o.finish(); err != nil {
+	if err := o.finish(ctx); err != nil {
 		return l.unwritten(o, err)
 	}
 	l.sum(o)
@@ -287,7 +290,7 @@ func reached(page *auditlogs.Page) time.Time {
 
 // print adds the page's entries to the output. Full says that --max is reached, and last that no entry of the page is
 // left.
-func (l *listing) print(o *output, page *auditlogs.Page) (full, last bool, err error) {
+func (l *listing) print(ctx context.Context, o *output, page *auditlogs.Page) (full, last bool, err error) {
 	printed := o.entries
 	for i, entry := range page.Entries {
 		if err := entry.Err(); err != nil {
@@ -295,7 +298,7 @@ func (l *listing) print(o *output, page *auditlogs.Page) (full, last bool, err e
 				l.tally.oddOne = clean(fmt.Sprintf("%s (%s)", firstOf(entry.ID, "one without an id"), err))
 			}
 		}
-		if err := o.add(entry); err != nil {
+		if err := o.add(ctx, entry); err != nil {
 			return false, false, err
 		}
 		if printed+i+1 == l.most {
@@ -328,6 +331,10 @@ func (l *listing) unwritten(o *output, err error) error {
 	if closedPipe(err) {
 		return nil
 	}
+	if errors.Is(err, errUnread) {
+		l.sum(o)
+		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to go on:", last: l.commandLine(o.position, l.left(o))}
+	}
 	text := writeFailed(err)
 	if o.cut {
 		text += "; its last line is not whole, and is to be removed"
@@ -338,17 +345,21 @@ func (l *listing) unwritten(o *output, err error) error {
 
 // resumable completes a message with the command that goes on.
 func (l *listing) resumable(o *output, e *exit) *exit {
-	most := l.most
-	if most > 0 {
-		most -= o.entries
-	}
 	if o.position.IsZero() {
 		e.text += "; nothing was printed, to run the same again:"
 	} else {
 		e.text += "; the listing is incomplete, to go on:"
 	}
-	e.last = l.commandLine(o.position, most)
+	e.last = l.commandLine(o.position, l.left(o))
 	return e
+}
+
+// left is how many entries are still to be printed; 0 for all.
+func (l *listing) left(o *output) int {
+	if l.most == 0 {
+		return 0
+	}
+	return l.most - o.entries
 }
 
 // commandLine is the command that goes on at a position, in the same window, which no longer depends on the present time.

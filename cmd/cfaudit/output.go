@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/format"
@@ -21,8 +25,9 @@ type output struct {
 	continues bool // the header has been printed, by this run or by the one that this one goes on from
 
 	entries  int                // entries written whole
-	position auditlogs.Position // directly behind the last of them
+	position auditlogs.Position // directly after the last of them
 	cut      bool               // a write failed in the middle of a line
+	failed   error              // why nothing more is written
 
 	buffer  []byte
 	pending []line
@@ -34,20 +39,20 @@ type line struct {
 	end   int
 }
 
-func (o *output) add(e *auditlogs.Entry) error {
+func (o *output) add(ctx context.Context, e *auditlogs.Entry) error {
 	o.begin()
 	o.buffer = o.format.Entry(o.buffer, e)
 	o.pending = append(o.pending, line{e, len(o.buffer)})
 	if len(o.buffer) >= outputBuffer {
-		return o.flush()
+		return o.flush(ctx)
 	}
 	return nil
 }
 
 // finish writes the header of a listing without entries.
-func (o *output) finish() error {
+func (o *output) finish(ctx context.Context) error {
 	o.begin()
-	return o.flush()
+	return o.flush(ctx)
 }
 
 func (o *output) begin() {
@@ -59,15 +64,14 @@ func (o *output) begin() {
 	o.pending = append(o.pending, line{nil, len(o.buffer)})
 }
 
-// flush writes what has been collected. Where that fails, the position stays behind the last entry that got out whole.
-func (o *output) flush() error {
-	if len(o.buffer) == 0 {
-		return nil
+// flush writes what has been collected. Where that fails, the position stays after the last entry
+// that got out whole, and nothing more is written. A write that nobody takes is given up soon
+// after the context has ended; see [errUnread].
+func (o *output) flush(ctx context.Context) error {
+	if o.failed != nil || len(o.buffer) == 0 {
+		return o.failed
 	}
-	n, err := o.w.Write(o.buffer)
-	if err == nil && n < len(o.buffer) {
-		err = io.ErrShortWrite
-	}
+	n, err := write(ctx, o.w, o.buffer)
 	whole := 0
 	for _, l := range o.pending {
 		if l.end > n {
@@ -82,10 +86,51 @@ func (o *output) flush() error {
 	o.cut = n > whole && !takeBack(o.w, n-whole)
 	clear(o.pending)
 	o.buffer, o.pending = o.buffer[:0], o.pending[:0]
+	if err != nil {
+		o.failed, o.buffer = err, nil // A write that was given up may still read the buffer.
+	}
 	return err
 }
 
-// takeBack removes the last bytes that were written, where that is possible: from a file, so that it ends with a whole line.
+// errUnread is a write that was given up: the program was to end, and nobody took what it printed.
+// How much of it got out is not known, and so none of it counts.
+var errUnread = errors.New("nobody reads what is printed, and what was printed last may come again")
+
+// patience is how long a write may still take once the program is to end.
+const patience = 2 * time.Second
+
+// write writes text, or returns errUnread. The text must not be changed after that.
+func write(ctx context.Context, w io.Writer, text []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	// A write to a pipe that is full cannot be interrupted, only left alone.
+	written := make(chan result, 1)
+	go func() {
+		n, err := w.Write(text)
+		if err == nil && n < len(text) {
+			err = io.ErrShortWrite
+		}
+		written <- result{n, err}
+	}()
+	select {
+	case r := <-written:
+		return r.n, r.err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case r := <-written:
+		return r.n, r.err
+	case <-timer.C:
+		return 0, errUnread
+	}
+}
+
+// takeBack removes the last bytes that this program has written, so that a file ends with a whole
+// line. It removes nothing where it cannot be sure that the file ends with just these bytes.
 func takeBack(w io.Writer, bytes int) bool {
 	file, ok := w.(interface {
 		io.Seeker
@@ -95,7 +140,12 @@ func takeBack(w io.Writer, bytes int) bool {
 	if !ok {
 		return false
 	}
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+	at, err := file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return false
+	}
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() != at {
 		return false
 	}
 	end, err := file.Seek(int64(-bytes), io.SeekCurrent)
@@ -122,53 +172,60 @@ func toDisk(w io.Writer) error {
 	return nil
 }
 
-// mend takes off a file what a program that was killed left of an entry's line at its end, so that the next line does not
-// continue it.
-func mend(w io.Writer) error {
+// checkOutput refuses a standard output that was closed when the program was started, since all
+// that is printed would be lost without an error.
+func checkOutput(w io.Writer) error {
+	file, ok := w.(*os.File)
+	if !ok {
+		return nil
+	}
+	closed := &exit{code: exitIncomplete, text: "standard output is closed, or is the null device opened for reading too: want a file, a pipe or a terminal, or \"> " + os.DevNull + "\" to discard what is printed"}
+	info, err := file.Stat()
+	if err != nil {
+		return closed
+	}
+	// The runtime opens the null device in place of a closed output, for reading as well. A shell
+	// that is told to discard what is printed opens it for writing only.
+	if null, err := os.Stat(os.DevNull); err != nil || !os.SameFile(info, null) {
+		return nil //nolint:nilerr // It is something else.
+	}
+	if _, err := file.Read(make([]byte, 1)); errors.Is(err, io.EOF) {
+		return closed
+	}
+	return nil
+}
+
+// longestTail bounds how much of a file's last line is looked at.
+const longestTail = 16 << 20
+
+// endLastLine adds the line break that the last line of a file lacks, so that the next entry gets
+// a line of its own. It reports whether that line is partial, as far as can be told. Nothing is
+// removed: it may be an entry that counts as printed, or somebody else's text. A file that cannot
+// be read stays as it is.
+func endLastLine(w io.Writer) (partial bool, err error) {
 	file := regular(w)
 	if file == nil {
-		return nil
+		return false, nil
 	}
-	info, err := file.Stat()
-	if err != nil || info.Size() == 0 {
-		return err
+	size, err := file.Seek(0, io.SeekEnd)
+	if err != nil || size == 0 {
+		return false, err
 	}
-	reader := io.ReaderAt(file)
-	if _, err := file.ReadAt(make([]byte, 1), info.Size()-1); err != nil {
-		// It is open for writing only. Where the system has no way to read it all the same, it stays as it is.
-		again, err := os.Open(fmt.Sprintf("/dev/fd/%d", file.Fd()))
-		if err != nil {
-			return nil //nolint:nilerr // see above
-		}
-		defer func() { _ = again.Close() }()
-		if other, err := again.Stat(); err != nil || !os.SameFile(info, other) {
-			return nil //nolint:nilerr // see above
-		}
-		reader = again
+	// A file that is appended to is mostly open for writing only, and some systems let it be
+	// opened again.
+	reader, err := os.Open(fmt.Sprintf("/dev/fd/%d", file.Fd()))
+	if err != nil {
+		reader = file
+	} else {
+		defer func() { _ = reader.Close() }()
 	}
-	end := info.Size()
-	for chunk := make([]byte, 64<<10); end > 0; {
-		n := min(int64(len(chunk)), end)
-		if _, err := reader.ReadAt(chunk[:n], end-n); err != nil {
-			return nil //nolint:nilerr // see above
-		}
-		if i := bytes.LastIndexByte(chunk[:n], '\n'); i >= 0 {
-			end += int64(i) + 1 - n
-			break
-		}
-		end -= n
+	last := make([]byte, 1)
+	if _, err := reader.ReadAt(last, size-1); err != nil || last[0] == '\n' {
+		return false, nil //nolint:nilerr // It cannot be read.
 	}
-	if end == info.Size() {
-		return nil
-	}
-	first := make([]byte, 1)
-	if _, err := reader.ReadAt(first, end); err != nil || first[0] != '{' {
-		return nil //nolint:nilerr // It is no entry, but somebody else's.
-	}
-	if err := file.Truncate(end); err != nil {
-		return err
-	}
-	// Where the file is not only appended to.
-	_, err = file.Seek(0, io.SeekEnd)
-	return err
+	tail := make([]byte, min(size, longestTail))
+	_, err = reader.ReadAt(tail, size-int64(len(tail)))
+	partial = err != nil || !json.Valid(tail[bytes.LastIndexByte(tail, '\n')+1:])
+	_, err = file.WriteString("\n")
+	return partial, err
 }

@@ -119,7 +119,7 @@ func (p *progress) show(text string) {
 	if _, n := measure(text, p.width-1); n < len(text) {
 		text = fit(text, p.width-1)
 	}
-	fmt.Fprint(p.w, text)
+	fmt.Fprint(behind(p.w), text) // The text is this program's own.
 	p.shown = runewidth.StringWidth(text)
 }
 
@@ -132,7 +132,7 @@ func (p *progress) clear() {
 
 func (p *progress) wipe() {
 	if p.shown > 0 {
-		fmt.Fprint(p.w, "\r"+strings.Repeat(" ", p.shown)+"\r")
+		fmt.Fprint(behind(p.w), "\r"+strings.Repeat(" ", p.shown)+"\r")
 		p.shown = 0
 	}
 }

@@ -37,6 +37,11 @@ func usage(cmd *cobra.Command, format string, args ...any) *exit {
 
 // run does what the command line says and returns the exit code.
 func run(ctx context.Context, env environment) int {
+	for _, w := range []*io.Writer{&env.stdout, &env.stderr} {
+		if env.terminal(*w) > 0 {
+			*w = screen{*w}
+		}
+	}
 	out := &remembering{Writer: env.stdout}
 	root := newRoot(&env, out)
 	root.SetArgs(env.args)

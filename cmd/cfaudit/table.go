@@ -38,13 +38,13 @@ func newTable(width int, colours bool) *tableFormat {
 }
 
 // Header appends the titles.
-func (t *tableFormat) Header(b []byte) []byte { return t.line(b, tableTitles[:], "\x1b[1m") }
+func (t *tableFormat) Header(b []byte) []byte { return t.line(b, tableTitles[:], styleBold) }
 
 // Entry appends an entry's line.
 func (t *tableFormat) Entry(b []byte, e *auditlogs.Entry) []byte {
 	colour := ""
 	if e.Action.Result == string(auditlogsapi.ActionResultFailure) {
-		colour = "\x1b[31m"
+		colour = styleRed
 	}
 	return t.line(b, []string{tableTime(e), tableActor(e), tableAction(e), tableResource(e), e.Action.Result}, colour)
 }
@@ -67,7 +67,7 @@ func (t *tableFormat) line(b []byte, cells []string, colour string) []byte {
 	}
 	whole = strings.TrimRight(whole, " ")
 	if t.colours && colour != "" {
-		whole = colour + whole + "\x1b[0m"
+		whole = colour + whole + styleReset
 	}
 	return append(append(b, whole...), '\n')
 }

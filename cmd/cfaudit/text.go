@@ -1,12 +1,85 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
+	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/mattn/go-runewidth"
 )
+
+// A screen is a terminal. What is written to it cannot do anything but be seen.
+type screen struct{ terminal io.Writer }
+
+func (s screen) Write(text []byte) (int, error) {
+	if _, err := s.terminal.Write(harmless(text)); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// behind returns the terminal that a screen protects, and any other writer as it is.
+func behind(w io.Writer) io.Writer {
+	if s, ok := w.(screen); ok {
+		return s.terminal
+	}
+	return w
+}
+
+// The styles of text on a terminal.
+const (
+	styleBold  = "\x1b[1m"
+	styleRed   = "\x1b[31m"
+	styleReset = "\x1b[0m"
+)
+
+// harmless returns text with \uXXXX in place of what a terminal may take for a command: control
+// characters other than line breaks and tabs, characters that change the direction of text, and
+// bytes that are not UTF-8, which become \ufffd. A line of JSON stays one, of the same value
+// wherever it was UTF-8. The styles of this program stay.
+func harmless(text []byte) []byte {
+	var safe []byte // empty as long as nothing had to be replaced
+	done := 0       // so much of text is in safe
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		switch {
+		case r == '\x1b' && styleAt(text[i:]) > 0:
+			size = styleAt(text[i:])
+		case r == utf8.RuneError && size == 1, commands(r):
+			safe = fmt.Appendf(append(safe, text[done:i]...), `\u%04x`, r)
+			done = i + size
+		}
+		i += size
+	}
+	if done == 0 {
+		return text
+	}
+	return append(safe, text[done:]...)
+}
+
+// styleAt returns the length of the style that text starts with; 0 where it does not.
+func styleAt(text []byte) int {
+	for _, style := range []string{styleBold, styleRed, styleReset} {
+		if bytes.HasPrefix(text, []byte(style)) {
+			return len(style)
+		}
+	}
+	return 0
+}
+
+// commands reports whether a character does something to a terminal, or to the text around it.
+func commands(r rune) bool {
+	switch {
+	case r == '\n', r == '\t':
+		return false
+	case r < ' ', r >= 0x7f && r <= 0x9f:
+		return true
+	}
+	return unicode.Is(unicode.Bidi_Control, r)
+}
 
 // clean makes text from an entry safe to print on a terminal: line breaks and other space become a plain space, and what
 // cannot be seen becomes U+FFFD. That takes in control characters, without which no escape sequence works, and the

@@ -101,8 +101,6 @@ func (s *pageStart) position(offset int, m mark) Position {
 		Since:  s.listing.since,
 		Before: s.listing.before,
 		Query:  s.listing.identity,
-
-		Descends: s.listing.descends,
 	}}
 }
 

@@ -82,6 +82,7 @@ type reader struct {
 	asked   *listing // the whole, or the rest of it from a start
 	cursor  string   // of the next page
 	cursors cursorWatch
+	checked bool      // the cursor is new
 	moment  time.Time // of the last entry with a time
 	ties    ties      // of the last entry
 	// alike counts the rows of that moment that have no id and are the same to the byte: entries of their own, all the same.
@@ -90,9 +91,12 @@ type reader struct {
 
 // next asks for the next page.
 func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, error) {
-	if err := r.cursors.check(r.cursor); err != nil {
-		return nil, fmt.Errorf("%s: %w", r.asked, err)
+	if !r.checked {
+		if err := r.cursors.check(r.cursor); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.asked, err)
+		}
 	}
+	r.checked = true // Asking again for a page that did not come is not a loop.
 	answer, err := r.fetcher.fetch(ctx, question{listing: r.asked, cursor: r.cursor, most: most, sent: sent})
 	if err != nil {
 		return nil, err
@@ -101,7 +105,7 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 	if r.asked != r.whole {
 		answer.at.start = r.asked.first()
 	}
-	r.cursor = answer.cursor
+	r.cursor, r.checked = answer.cursor, false
 	r.ties.OnPage = 0
 	for i, entry := range answer.entries {
 		if t := entry.Action.Time; !t.IsZero() && !t.Equal(r.moment) {

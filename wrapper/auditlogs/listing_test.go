@@ -411,7 +411,7 @@ func TestSearchForAPlaceIsBounded(t *testing.T) {
 	}
 }
 
-// Without an id, entries that are the same to the byte are told apart by how many of them a page holds.
+// Without an id, entries that are the same to the byte are entries of their own, on other pages too: rather twice than never.
 func TestEntriesThatAreAlike(t *testing.T) {
 	s := newFake(t, 0)
 	page := func(n int, cursor string) auditlogstest.Fault {
@@ -426,7 +426,7 @@ func TestEntriesThatAreAlike(t *testing.T) {
 		}
 		sizes, repeated = append(sizes, len(page.Entries)), append(repeated, page.Repeated)
 	}
-	if !slices.Equal(sizes, []int{3, 0}) || !slices.Equal(repeated, []int{0, 2}) {
+	if !slices.Equal(sizes, []int{3, 2}) || !slices.Equal(repeated, []int{0, 0}) {
 		t.Errorf("pages of %v, repeated %v", sizes, repeated)
 	}
 }

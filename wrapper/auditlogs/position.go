@@ -28,8 +28,6 @@ type place struct {
 	Since  string `json:"s"`
 	Before string `json:"b"`
 	Query  string `json:"q"` // the listing's identity
-	// The listing goes from the newest entry to the oldest.
-	Descends bool `json:"d,omitzero"`
 }
 
 // A mark is the entry by which a place is found again, also when others have arrived before it: the one before the place
@@ -69,26 +67,6 @@ func (p Position) IsZero() bool { return p.at == place{} }
 
 // Time returns the time, in UTC, of the last entry before the position; the zero time where none had one.
 func (p Position) Time() time.Time { return p.at.Time }
-
-// Restart returns the place to go on at when the service no longer takes the cursor in p: shortly before p, so that the last
-// entries before p come again. It is found by time, and so depends on the service to sort by time.
-func (p Position) Restart() Position {
-	at := place{Since: p.at.Since, Before: p.at.Before, Query: p.at.Query, Descends: p.at.Descends}
-	from, err := ParseTime(at.Since)
-	to, err2 := ParseTime(at.Before)
-	if p.IsZero() || err != nil || err2 != nil {
-		return Position{}
-	}
-	// Whole seconds, and one more: the service may take bounds, or sort, less precisely than it shows times.
-	start := p.at.Time.Truncate(time.Second).Add(-time.Second)
-	if at.Descends {
-		start = p.at.Time.Truncate(time.Second).Add(2 * time.Second)
-	}
-	if !p.at.Time.IsZero() && start.After(from) && start.Before(to) {
-		at.Start = Time(start)
-	}
-	return Position{at: at}
-}
 
 // Window returns the ends of the window that the position lies in, as the query gave them.
 func (p Position) Window() (since, before string) { return p.at.Since, p.at.Before }

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -34,7 +35,14 @@ const mode fs.FileMode = 0o600
 
 type osDisk struct{}
 
-func (osDisk) lock(path string) (func() error, error)    { return durable.Lock(path) }
+func (osDisk) lock(path string) (release func() error, err error) {
+	release, err = durable.Lock(path)
+	if errors.Is(err, durable.ErrNotRegular) {
+		err = fmt.Errorf("%s: %w: it is not an ordinary file", path, ErrOther)
+	}
+	return release, err
+}
+
 func (osDisk) replace(path string, data []byte) error    { return durable.WriteFile(path, data, mode) }
 func (osDisk) stream(path string) (io.ReadCloser, error) { return os.Open(path) }
 func (osDisk) remove(path string) error                  { return os.Remove(path) }

@@ -32,5 +32,8 @@
 // the hashed ids of the entries that will be met again. It is below 1 MB, always: where there are more ids than 60,000
 // ([WithMemory]) the oldest are forgotten, which can repeat entries and never loses one; [Health.Forgotten] counts them.
 //
+// The first run saves where it starts before it requests anything, so that runs that fail for hours,
+// without a network or with a token that is refused, leave nothing out.
+//
 // After standing still, a follower catches up from its watermark, however long that is; the service keeps 18 months.
 package follow

@@ -45,12 +45,13 @@ type Batch struct {
 // The context ends when the run is to end. A batch that is finished all the same, and acknowledged, counts.
 type Deliver func(ctx context.Context, batch Batch) error
 
-// New returns a follower of the account's entries that match the query, whose state is in store. It makes no request, and
-// does not touch the store.
+// New returns a follower of the account's entries that match the query, whose state is in store.
+// It makes no request, and does not touch the store.
 //
-// The query's Since is where a follower without a state begins; where that is empty, at the span of the look-back before
-// the first run. A state that is there takes its place. Before, Cursor and a direction other than "asc" are refused. Several
-// followers should share a client, and so its request budget.
+// The query's Since is where a follower without a state starts; where that is empty, at the span
+// of the look-back before the first run. The first run saves it before it requests anything, and
+// from then on the state takes its place. Before, Cursor and a direction other than "asc" are
+// refused. Several followers should share a client, and so its request budget.
 func New(client *auditlogs.Client, account string, query auditlogs.Query, store Store, options ...Option) (*Follower, error) {
 	f := &Follower{
 		config: config{
@@ -129,18 +130,20 @@ func (f *Follower) window(w *sweep) auditlogs.Query {
 // of up to five minutes, and shows in [Health].
 //
 // Each batch is saved as soon as deliver has acknowledged it, also when the context ends meanwhile.
-func (f *Follower) Run(ctx context.Context, deliver Deliver) error { return f.run(ctx, deliver, false) }
+func (f *Follower) Run(ctx context.Context, deliver Deliver) error {
+	return f.run(ctx, deliver, false, turns{})
+}
 
 // CatchUp delivers what there is up to now less the settle time, and returns nil: a single sweep of [Follower.Run], for programs
 // that are started again and again. Trouble that does not pass within three attempts ends it.
 func (f *Follower) CatchUp(ctx context.Context, deliver Deliver) error {
-	return f.run(ctx, deliver, true)
+	return f.run(ctx, deliver, true, turns{})
 }
 
 // attempts bounds how often CatchUp tries.
 const attempts = 3
 
-func (f *Follower) run(ctx context.Context, deliver Deliver, once bool) (err error) {
+func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns turns) (err error) {
 	if !f.running.TryLock() {
 		return errors.New("follow: the follower is running already")
 	}
@@ -160,6 +163,7 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool) (err err
 	pause := &backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 5 * time.Minute}
 	pause.Reset()
 	started := f.now()
+	var look *reader // of the sweep under way, in all of its turns
 	for failures := 0; ; {
 		if f.state.Sweep == nil && !f.plan() {
 			if once {
@@ -171,12 +175,22 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool) (err err
 			continue
 		}
 		began := f.state.Sweep.Begun
-		moved, err := f.sweep(ctx, deliver)
+		turns.take()
+		if look == nil {
+			look = &reader{follower: f}
+		}
+		moved, err := f.sweep(ctx, deliver, look, turns.pages)
+		turns.give()
+		if err != nil || f.state.Sweep == nil {
+			look = nil
+		}
 		if moved {
 			pause.Reset()
 		}
 		var lasting *lastingError
 		switch {
+		case err == nil && f.state.Sweep != nil:
+			// It was the turn of another follower.
 		case err == nil && once && !began.Before(started):
 			return nil
 		case err == nil && once:
@@ -219,22 +233,22 @@ type lastingError struct{ error }
 
 func (e *lastingError) Unwrap() error { return e.error }
 
-// load reads the state, once, or begins one.
+// load reads the state, once, or starts one.
 func (f *Follower) load(ctx context.Context) error {
 	if f.state == nil {
 		data, err := f.store.Load(ctx)
 		if err != nil {
 			return fmt.Errorf("follow: %s cannot be read: %w", f.stateName(), err)
 		}
-		s := f.begin()
-		if len(data) > 0 {
-			s, err = decodeState(data)
-			if err == nil {
-				err = s.belongs(f.account, f.id)
-			}
-			if err != nil {
-				return fmt.Errorf("follow: %s: %w", f.stateName(), err)
-			}
+		if len(data) == 0 {
+			return f.begin(ctx)
+		}
+		s, err := decodeState(data)
+		if err == nil {
+			err = s.belongs(f.account, f.id)
+		}
+		if err != nil {
+			return fmt.Errorf("follow: %s: %w", f.stateName(), err)
 		}
 		f.state = s
 	}
@@ -242,13 +256,21 @@ func (f *Follower) load(ctx context.Context) error {
 	return nil
 }
 
-// begin returns the state of a follower that has delivered nothing yet.
-func (f *Follower) begin() *state {
+// begin starts a state, and saves it before the first request: a start that is given as an age, or
+// not at all, would otherwise move on with each attempt that fails, and leave out what happened in
+// between.
+func (f *Follower) begin(ctx context.Context) error {
 	start := f.start
 	if start.IsZero() {
 		start = f.now().Add(-f.settle - f.depth.lookBack).UTC().Truncate(time.Second)
 	}
-	return &state{Account: f.account, Query: f.id, Start: start, Watermark: start, LookedBack: start, Newest: start, Seen: newMemory()}
+	s := &state{Account: f.account, Query: f.id, Start: start, Watermark: start, LookedBack: start, Newest: start, Seen: newMemory()}
+	if err := f.put(ctx, s); err != nil {
+		return fmt.Errorf("follow: %s cannot be saved, and nothing was requested: %w", f.stateName(), err)
+	}
+	f.state = s
+	f.report(f.progressed)
+	return nil
 }
 
 func (f *Follower) stateName() string {
@@ -258,18 +280,24 @@ func (f *Follower) stateName() string {
 	return "state"
 }
 
-// save stores the state, also when the run is to end: what was acknowledged is not to be delivered again.
+// save stores the state after a delivery.
 func (f *Follower) save(ctx context.Context) error {
-	data, err := f.state.encode(f.depth)
-	if err == nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
-		err = f.store.Save(ctx, data)
-	}
-	if err != nil {
+	if err := f.put(ctx, f.state); err != nil {
 		return &lastingError{fmt.Errorf("follow: %s cannot be saved, and what was delivered since the last time comes again: %w", f.stateName(), err)}
 	}
 	return nil
+}
+
+// put stores a state, also when the run is to end: what was acknowledged is not to be delivered
+// again.
+func (f *Follower) put(ctx context.Context, s *state) error {
+	data, err := s.encode(f.depth)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return f.store.Save(ctx, data)
 }
 
 // progressed brings the health's times up to date with the state.
@@ -309,34 +337,71 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Run runs several followers, mostly one for each of several accounts, until all have ended. One that ends leaves the others
-// alone: [Health.Ended] and [Health.LastError] say so. It returns the errors of all, each with its account. Batches are handed to
-// deliver one at a time.
+// Run runs several followers, mostly one for each of several accounts, until all have ended. One
+// that ends leaves the others alone: [Health.Ended] and [Health.LastError] say so. It returns the
+// errors of all, each with its account. Batches are handed to deliver one at a time, and a few
+// followers read at a time, in the order in which they became due, so that the pages of hundreds
+// of accounts are not in memory at once.
 func Run(ctx context.Context, deliver Deliver, followers ...*Follower) error {
-	return together(ctx, deliver, followers, (*Follower).Run)
+	return together(ctx, deliver, followers, false)
 }
 
-// CatchUp lets several followers catch up at the same time; see [Follower.CatchUp].
+// CatchUp lets several followers catch up at the same time; see [Follower.CatchUp] and [Run].
 func CatchUp(ctx context.Context, deliver Deliver, followers ...*Follower) error {
-	return together(ctx, deliver, followers, (*Follower).CatchUp)
+	return together(ctx, deliver, followers, true)
 }
 
-func together(ctx context.Context, deliver Deliver, followers []*Follower, run func(*Follower, context.Context, Deliver) error) error {
+func together(ctx context.Context, deliver Deliver, followers []*Follower, once bool) error {
 	var running sync.WaitGroup
-	var turn sync.Mutex
-	inTurn := func(ctx context.Context, batch Batch) error {
-		turn.Lock()
-		defer turn.Unlock()
+	var delivering sync.Mutex
+	oneByOne := func(ctx context.Context, batch Batch) error {
+		delivering.Lock()
+		defer delivering.Unlock()
 		return deliver(ctx, batch)
 	}
+	turns := newTurns(len(followers))
 	failures := make([]error, len(followers))
 	for i, f := range followers {
 		running.Go(func() {
-			if err := run(f, ctx, inTurn); err != nil {
+			if err := f.run(ctx, oneByOne, once, turns); err != nil {
 				failures[i] = fmt.Errorf("account %s: %w", f.account, err)
 			}
 		})
 	}
 	running.Wait()
 	return errors.Join(failures...)
+}
+
+const (
+	// sweepsAtOnce bounds how many of the followers that run together read at a time. Each has two
+	// pages in memory.
+	sweepsAtOnce = 8
+	// pagesATurn bounds how much of a long sweep is read while others wait. Taking it up again
+	// costs a request or two.
+	pagesATurn = 50
+)
+
+// Turns decide which followers read. The zero value is for followers that need not wait.
+type turns struct {
+	slots chan struct{} // Those who wait to send are served in the order in which they came.
+	pages int           // of a sweep in one turn; 0 for all
+}
+
+func newTurns(followers int) turns {
+	if followers <= sweepsAtOnce {
+		return turns{}
+	}
+	return turns{make(chan struct{}, sweepsAtOnce), pagesATurn}
+}
+
+func (t turns) take() {
+	if t.slots != nil {
+		t.slots <- struct{}{}
+	}
+}
+
+func (t turns) give() {
+	if t.slots != nil {
+		<-t.slots
+	}
 }

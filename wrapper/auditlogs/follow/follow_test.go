@@ -128,6 +128,64 @@ func TestStart(t *testing.T) {
 	})
 }
 
+// The start of the first run is kept, although the first runs got no answer: nothing that happened
+// since is left out.
+func TestStartIsKept(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		since time.Duration // before each run; 0 for a query without a start
+		fault auditlogstest.Fault
+		times int // that it strikes in a run
+	}{
+		{"an hour ago, with a token that is refused", time.Hour, auditlogstest.Fault{Status: 403}, 1},
+		{"an hour ago, without a network", time.Hour, auditlogstest.Fault{Drop: true}, 6},
+		{"wherever it is, with a token that is refused", 0, auditlogstest.Fault{Status: 401}, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newFake(t)
+				start := time.Now()
+				for i := range 480 {
+					s.Add(made(i, start.Add(time.Duration(i)*time.Minute-30*time.Minute)))
+				}
+				store, out := &memoryStore{}, &sink{}
+				for range 5 {
+					s.FailNext(slices.Repeat([]auditlogstest.Fault{test.fault}, test.times)...)
+					query := auditlogs.Query{}
+					if test.since > 0 {
+						query.Since = auditlogs.Time(time.Now().Add(-test.since))
+					}
+					if err := newFollower(t, newClient(t, s), query, store).CatchUp(t.Context(), out.deliver); err == nil {
+						t.Fatal("it caught up without an answer")
+					}
+					time.Sleep(time.Hour)
+				}
+				time.Sleep(10 * time.Hour)
+				if err := newFollower(t, newClient(t, s), auditlogs.Query{}, store).CatchUp(t.Context(), out.deliver); err != nil {
+					t.Fatal(err)
+				}
+				wantAll(t, out.entries(), stored(s), false)
+			})
+		})
+	}
+}
+
+// A start that cannot be saved is the end, before anything is requested.
+func TestStartIsSavedFirst(t *testing.T) {
+	s := newFake(t)
+	store := &memoryStore{fail: func(int) (error, error) { return errDisk, nil }}
+	f := newFollower(t, newClient(t, s), auditlogs.Query{}, store)
+	for range 2 {
+		err := f.CatchUp(t.Context(), (&sink{}).deliver)
+		if !errors.Is(err, errDisk) || !strings.Contains(err.Error(), "state cannot be saved, and nothing was requested") {
+			t.Errorf("got %v", err)
+		}
+	}
+	if n := len(s.Requests()); n > 0 {
+		t.Errorf("%d requests", n)
+	}
+}
+
 // What appears late is delivered by the next look-back, and counted.
 func TestLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

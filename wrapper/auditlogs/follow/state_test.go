@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -145,6 +146,76 @@ func TestFile(t *testing.T) {
 	}
 	if _, err := follow.OpenFile(filepath.Join(t.TempDir(), "missing", "state.json")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("in a folder that does not exist: %v", err)
+	}
+}
+
+// Another file of the program is told from those of the state, by whatever name they are called,
+// also before they exist.
+func TestUsesFile(t *testing.T) {
+	for _, exists := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the state exists: %t", exists), func(t *testing.T) {
+			folder := t.TempDir()
+			in := func(name string) string { return filepath.Join(folder, name) }
+			if err := os.Mkdir(in("sub"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if exists {
+				for _, name := range []string{"state", "state.lock"} {
+					if err := os.WriteFile(in(name), nil, 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := errors.Join(os.Link(in("state"), in("hard")), os.Link(in("state.lock"), in("hardlock"))); err != nil {
+					t.Skip(err)
+				}
+			}
+			if err := errors.Join(os.Symlink("state", in("soft")), os.Symlink(in("soft"), in("softer")), os.Symlink(folder, in("here")), os.Symlink("state.tmp", in("softtmp"))); err != nil {
+				t.Skip(err)
+			}
+			t.Chdir(folder)
+			for path, want := range map[string]bool{
+				in("state"): true, "state": true, "./state": true, "sub/../state": true, in("sub") + "/../state": true, "here/state": true,
+				"soft": true, "softer": true, "here/here/softer": true,
+				"state.lock": true, "state.tmp": true, "here/state.lock": true, "softtmp": true,
+				"hard": exists, "hardlock": exists,
+				"status": false, "state.json": false, "sub/state": false, "state.tmp.tmp": false, "missing/state": false,
+			} {
+				for _, state := range []string{"state", "soft", "here/softer", in("state")} {
+					if got := follow.UsesFile(state, path); got != want {
+						t.Errorf("state %s, path %s: %t", state, path, got)
+					}
+				}
+			}
+			if !follow.UsesFile("missing/state", "./missing/state.tmp") {
+				t.Error("in a folder that does not exist")
+			}
+		})
+	}
+}
+
+// A state behind a symbolic link is saved there, and the link stays.
+func TestFileBehindALink(t *testing.T) {
+	folder := t.TempDir()
+	link := filepath.Join(folder, "link")
+	if err := os.Symlink("state", link); err != nil {
+		t.Skip(err)
+	}
+	file, err := follow.OpenFile(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := file.Save(t.Context(), []byte("a state")); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(folder, "state")); string(data) != "a state" || err != nil {
+		t.Errorf("the file has %q, %v", data, err)
+	}
+	if target, err := os.Readlink(link); target != "state" || err != nil {
+		t.Errorf("the link leads to %q, %v", target, err)
+	}
+	if file.String() != link {
+		t.Errorf("it is called %s", file)
 	}
 }
 

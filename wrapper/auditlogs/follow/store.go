@@ -26,7 +26,8 @@ var ErrLocked = durable.ErrLocked
 
 // A File is a [Store] in a file.
 type File struct {
-	path    string
+	name    string // as it was given
+	path    string // without symbolic links, so that saving does not replace a link
 	release func() error
 	once    sync.Once
 }
@@ -34,16 +35,26 @@ type File struct {
 // largestState bounds what is read from a file, which may be anything.
 const largestState = 4 << 20
 
-// OpenFile returns a store in the file at path, which need not exist yet, and locks it against other followers until Close,
-// or until the process ends in whatever way; an error that is [ErrLocked] says that another one has it. Files of the same
-// name with ".lock" and, for moments, ".tmp" behind it stand beside it. Only its owner can read it.
+// OpenFile returns a store in the file at path, which need not exist yet, and locks it against
+// other followers until Close, or until the process ends in whatever way; an error that is
+// [ErrLocked] says that another one has it, under whatever name. Files of the same name with
+// ".lock" and, for moments, ".tmp" after it stand beside it. Only its owner can read it.
 func OpenFile(path string) (*File, error) {
 	release, err := durable.Lock(path)
 	if err != nil {
 		return nil, fmt.Errorf("follow: state file: %w", err)
 	}
-	return &File{path: path, release: release}, nil
+	target, err := durable.Resolve(path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("follow: state file: %w", err), release())
+	}
+	return &File{name: path, path: target, release: release}, nil
 }
+
+// UsesFile reports whether a store that [OpenFile] makes of the path state writes to the file at
+// path, under whatever name: to the state itself, or to one of the files beside it. A program that
+// writes files of its own, such as one with its status, can refuse such a path.
+func UsesFile(state, path string) bool { return durable.Uses(state, path) }
 
 // Load reads the file. One that exists and is empty is an error, since none is ever saved.
 func (f *File) Load(context.Context) ([]byte, error) {
@@ -78,5 +89,5 @@ func (f *File) Close() (err error) {
 	return err
 }
 
-// String returns the file's path, which messages name.
-func (f *File) String() string { return f.path }
+// String returns the file's path as it was given, which messages name.
+func (f *File) String() string { return f.name }

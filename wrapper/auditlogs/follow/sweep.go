@@ -28,11 +28,12 @@ func (f *Follower) plan() bool {
 	return true
 }
 
-// sweep delivers what is new in the window, page by page, and moves the state on behind each. It reports whether the state
-// has moved. An error that is not a lastingError, and not the context's, may pass.
-func (f *Follower) sweep(ctx context.Context, deliver Deliver) (moved bool, err error) {
-	w := f.state.Sweep
-	look := reader{follower: f}
+// sweep delivers what is new in the window, page by page, and moves the state on after each, until
+// the window has been read, or as many pages as there may be at most; 0 is no bound. It reports
+// whether the state has moved. An error that is not a lastingError, and not the context's, may
+// pass.
+func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, most int) (moved bool, err error) {
+	w, pages := f.state.Sweep, 0
 	for page, err := range f.client.Pages(ctx, f.account, f.window(w), auditlogs.From(w.Position)) {
 		if err != nil {
 			if ctx.Err() != nil {
@@ -67,6 +68,9 @@ func (f *Follower) sweep(ctx context.Context, deliver Deliver) (moved bool, err 
 			h.Forgotten += int64(forgotten)
 			h.LastSuccess = f.now().UTC()
 		})
+		if pages++; pages == most {
+			break
+		}
 	}
 	return moved, nil
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/csv"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,12 +13,21 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// CSV gives each entry a row with one column for each field of [Columns]. Cells are those of encoding/csv: quoted where they
-// hold commas, quotes or line breaks. The text of a string stands as it is, null and what is missing are empty, and
-// numbers, objects and lists are JSON, with the digits that came. Fields that the contract does not know have no column.
+// CSV gives each entry a row with one column for each field of [Columns]. Cells are those of
+// encoding/csv: quoted where they hold commas, quotes or line breaks. The text of a string stands
+// as it is, null and what is missing are empty, and numbers, objects and lists are JSON, with the
+// digits that came. Fields that the contract does not know have no column.
 //
-// A cell that a spreadsheet would take for a formula, beginning with = + - @, a tab or a carriage return, gets an apostrophe
-// in front: entries carry what strangers typed.
+// Entries contain what strangers typed, and a spreadsheet runs a cell that starts with = + - or @.
+// An apostrophe before such a character makes it text. It is put
+//
+//   - before a cell that starts with one of these, with a tab or with a carriage return;
+//   - before one of these within a cell, after a semicolon, a tab or a line break and any spaces and quotes that follow it:
+//     where a spreadsheet separates cells at semicolons or tabs, as many languages set it to, quotes within a line do not
+//     keep a cell together, and a new one starts there.
+//
+// A comma within a cell needs none: the cell is quoted, and who separates at commas does not
+// separate there. All other cells are as they came.
 type CSV struct {
 	paths [][]string // of the columns
 	cell  func(text string) string
@@ -136,9 +146,18 @@ func cellOf(value json.RawMessage) string {
 	return string(value)
 }
 
+// withinCell finds what becomes the start of a formula where a cell is split; see [CSV].
+var withinCell = regexp.MustCompile(`([;\t\r\n][;\t\r\n "]*)([=+\-@])`)
+
 // guard puts an apostrophe before what a spreadsheet would take for a formula.
 func guard(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+	if cell == "" {
+		return ""
+	}
+	if strings.ContainsAny(cell, ";\t\r\n") {
+		cell = withinCell.ReplaceAllString(cell, "$1'$2")
+	}
+	if strings.IndexByte("=+-@\t\r", cell[0]) >= 0 {
 		return "'" + cell
 	}
 	return cell

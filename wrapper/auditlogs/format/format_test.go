@@ -68,9 +68,56 @@ func TestCSVFieldsWithoutColumnComeLast(t *testing.T) {
 func TestGuard(t *testing.T) {
 	for cell, want := range map[string]string{
 		"": "", "a": "a", "=a": "'=a", "+1": "'+1", "-1": "'-1", "@a": "'@a", "\ta": "'\ta", "\ra": "'\ra", "a=": "a=", "'=a": "'=a",
+		// What stays as it is: no separator comes directly before.
+		"a;b": "a;b", "a; b=1": "a; b=1", "a=b;c": "a=b;c", "a\nb": "a\nb", "{\"a\":[1,-2],\"@type\":\"x\"}": "{\"a\":[1,-2],\"@type\":\"x\"}",
+		"x-y;z": "x-y;z", "a\tb": "a\tb", "2024-10-30;": "2024-10-30;", "a,=b": "a,=b", ";'=1": ";'=1",
+		// What starts a cell after a semicolon, a tab or a line break.
+		"a;=1": "a;'=1", ";=1": ";'=1", "a;+1;-2;@x": "a;'+1;'-2;'@x", "a\t=1": "a\t'=1", "a\n=1": "a\n'=1", "a\r=1": "a\r'=1", "a\r\n-x": "a\r\n'-x",
+		"a; =1": "a; '=1", "a;\"=1\"": "a;\"'=1\"", "a;\t=1": "a;\t'=1", "a;;=1": "a;;'=1", "=a;=b": "'=a;'=b", "\t=a": "'\t'=a",
+		`{"q":";=1"}`: `{"q":";'=1"}`,
 	} {
 		if got := guard(cell); got != want {
 			t.Errorf("%q becomes %q, want %q", cell, got, want)
+		}
+	}
+}
+
+// However a spreadsheet separates cells, none starts as a formula does.
+func TestNoCellIsAFormula(t *testing.T) {
+	f := NewCSV(nil)
+	var text []byte
+	for _, before := range []string{"", "a", ";", "\t", ",", "\n", "\r", "a;", "a\t", "a,", "a\n", "a;\t ", "\"", "a;\"", "a\";\"", "\";\" \t", "a\r\n\""} {
+		for _, trigger := range []string{"=1+1", "+1+1", "-1+1", "@SUM(1)"} {
+			quoted, err := json.Marshal(before + trigger)
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw := `{"id":` + string(quoted) + `,"action":{"time":"2024-10-30T12:00:00Z","description":` + string(quoted) + `},"resource":{"request":{"q":` + string(quoted) + `}}}`
+			text = f.Entry(text, decode(t, raw))
+		}
+	}
+	for _, separator := range []rune{',', ';', '\t'} {
+		reader := csv.NewReader(bytes.NewReader(text))
+		reader.Comma, reader.LazyQuotes, reader.FieldsPerRecord = separator, true, -1
+		rows, err := reader.ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// As one that knows no quotes but those around a cell.
+		if separator != ',' {
+			for line := range strings.FieldsFuncSeq(string(text), func(r rune) bool { return r == '\n' || r == '\r' }) {
+				rows = append(rows, strings.Split(line, string(separator)))
+			}
+		}
+		for _, row := range rows {
+			for _, cell := range row {
+				if separator != ',' {
+					cell = strings.TrimLeft(cell, " \"\t\r\n")
+				}
+				if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+					t.Errorf("separated at %q, a cell is %.40q", separator, cell)
+				}
+			}
 		}
 	}
 }

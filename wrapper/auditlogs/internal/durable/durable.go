@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/gofrs/flock"
@@ -16,6 +17,9 @@ import (
 
 // ErrLocked is what [Lock] returns while somebody else holds the lock.
 var ErrLocked = errors.New("in use by another process")
+
+// ErrNotRegular is what [Lock] returns for a folder, a device, a pipe and the like.
+var ErrNotRegular = errors.New("not an ordinary file")
 
 // What stands beside a file, by the end of its name.
 const (
@@ -79,20 +83,110 @@ func SyncDir(path string) error {
 	return err
 }
 
-// Lock takes the lock of the file at path, without waiting: an error that is [ErrLocked] says that another process holds
-// it, or this one already. The file itself is not touched and need not exist; the lock is on a file with the same name
-// and ".lock" behind it, which is created where it is missing and stays. The lock ends with release or with the process,
-// in whatever way that ends.
+// Lock takes the lock of the file at path, without waiting: an error that is [ErrLocked] says that
+// another process holds it, or this one already. The file itself is not changed and need not
+// exist; a file with the same name and ".lock" after it is created where it is missing, and stays.
+// The lock ends with release or with the process, in whatever way that ends.
 //
-// Programs that do not ask for the lock are not kept away, and a network file system may not pass it on to other machines.
+// The lock is that of the file, not of the name: names that are links to the same file exclude
+// each other. What exists and is not an ordinary file is [ErrNotRegular], and no file is created
+// beside it.
+//
+// Programs that do not ask for the lock are not kept away, and a network file system may not pass
+// it on to other machines.
 func Lock(path string) (release func() error, err error) {
-	lock := flock.New(path + locking)
-	taken, err := lock.TryLock()
+	target, err := Resolve(path)
 	if err != nil {
 		return nil, err
 	}
-	if !taken {
-		return nil, fmt.Errorf("%s: %w", path, ErrLocked)
+	info, err := os.Stat(target)
+	exists := err == nil
+	switch {
+	case exists && !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: %w", path, ErrNotRegular)
+	case !exists && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
 	}
-	return lock.Unlock, nil
+	locks := []*flock.Flock{flock.New(target + locking)}
+	// Hard links have different names, and only the file itself in common. Windows would keep
+	// readers away with such a lock, and this process is one.
+	if exists && runtime.GOOS != "windows" {
+		locks = append(locks, flock.New(target, flock.SetFlag(os.O_RDONLY)))
+	}
+	release = func() (err error) {
+		for _, lock := range locks {
+			err = errors.Join(err, lock.Unlock())
+		}
+		return err
+	}
+	for _, lock := range locks {
+		taken, err := lock.TryLock()
+		if err == nil && !taken {
+			err = fmt.Errorf("%s: %w", path, ErrLocked)
+		}
+		if err != nil {
+			return nil, errors.Join(err, release())
+		}
+	}
+	return release, nil
+}
+
+// Resolve returns the name of the file that path leads to through symbolic links. The file need
+// not exist, but its folder must.
+func Resolve(path string) (string, error) {
+	const mostLinks = 40 // as many as Linux follows
+	for range mostLinks {
+		folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(folder, filepath.Base(path))
+		link, err := os.Readlink(path)
+		if err != nil {
+			return path, nil //nolint:nilerr // It is not a link, or does not exist.
+		}
+		if path = link; !filepath.IsAbs(link) {
+			path = filepath.Join(folder, link)
+		}
+	}
+	return "", fmt.Errorf("%s: too many symbolic links, or a loop of them", path)
+}
+
+// Uses reports whether other leads to the file at path, to its lock or to the file in which
+// [WriteFile] collects its data, under whatever name. None of them need exist.
+func Uses(path, other string) bool {
+	target, err := Resolve(path)
+	if err != nil {
+		target = path // Its folder does not exist.
+	}
+	for _, ending := range []string{"", locking, temporary} {
+		if same(target+ending, other) {
+			return true
+		}
+	}
+	return false
+}
+
+// same reports whether two names lead to the same file.
+func same(a, b string) bool {
+	first, errFirst := os.Stat(a)
+	second, errSecond := os.Stat(b)
+	if errFirst == nil && errSecond == nil {
+		return os.SameFile(first, second)
+	}
+	a, b = absolute(a), absolute(b)
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		return strings.EqualFold(a, b)
+	}
+	return a == b
+}
+
+func absolute(path string) string {
+	if target, err := Resolve(path); err == nil {
+		path = target
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		path = whole
+	}
+	return path
 }

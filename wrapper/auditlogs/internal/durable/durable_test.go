@@ -135,6 +135,97 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// A lock is that of the file: another name for it is locked as well, also while the file is
+// replaced.
+func TestLockFollowsLinks(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		given string // what the first lock names
+		links func(folder string) error
+	}{
+		{"a symbolic link", "state", func(folder string) error { return os.Symlink("state", filepath.Join(folder, "other")) }},
+		{"the file, after its symbolic link", "other", func(folder string) error {
+			return os.Symlink(filepath.Join(folder, "state"), filepath.Join(folder, "other"))
+		}},
+		{"a symbolic link to a link", "state", func(folder string) error {
+			return errors.Join(os.Symlink("state", filepath.Join(folder, "between")), os.Symlink("between", filepath.Join(folder, "other")))
+		}},
+		{"a symbolic link to a file that does not exist yet", "state", func(folder string) error {
+			return errors.Join(os.Remove(filepath.Join(folder, "state")), os.Symlink("state", filepath.Join(folder, "other")))
+		}},
+		{"a hard link", "state", func(folder string) error {
+			return os.Link(filepath.Join(folder, "state"), filepath.Join(folder, "other"))
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if runtime.GOOS == "windows" {
+				t.Skip("links need rights there")
+			}
+			folder := t.TempDir()
+			write(t, filepath.Join(folder, "state"), "a state")
+			if err := test.links(folder); err != nil {
+				t.Fatal(err)
+			}
+			second := map[string]string{"state": "other", "other": "state"}[test.given]
+			release, err := durable.Lock(filepath.Join(folder, test.given))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.given == "state" {
+				if err := durable.WriteFile(filepath.Join(folder, "state"), []byte("the next"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := durable.Lock(filepath.Join(folder, second)); !errors.Is(err, durable.ErrLocked) || !strings.Contains(err.Error(), second) {
+				t.Errorf("the same file under another name: %v", err)
+			}
+			if err := release(); err != nil {
+				t.Fatal(err)
+			}
+			release, err = durable.Lock(filepath.Join(folder, second))
+			if err != nil {
+				t.Fatalf("after the release: %v", err)
+			}
+			if err := release(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What is not an ordinary file is refused, and nothing is created beside it.
+func TestLockRefuses(t *testing.T) {
+	folder := t.TempDir()
+	inside := filepath.Join(folder, "folder")
+	if err := os.Mkdir(inside, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{inside}
+	if runtime.GOOS != "windows" {
+		device, loop := filepath.Join(folder, "device"), filepath.Join(folder, "loop")
+		if err := errors.Join(os.Symlink(os.DevNull, device), os.Symlink("loop", loop)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := durable.Lock(loop); err == nil {
+			t.Error("a loop of links was locked")
+		}
+		paths = append(paths, device, os.DevNull)
+	}
+	before := list(t, folder)
+	for _, path := range paths {
+		if _, err := durable.Lock(path); !errors.Is(err, durable.ErrNotRegular) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", path, err)
+		}
+		if _, err := os.Stat(path + ".lock"); err == nil {
+			t.Errorf("%s.lock was created", path)
+			_ = os.Remove(path + ".lock")
+		}
+	}
+	if after := list(t, folder); !slices.Equal(before, after) {
+		t.Errorf("the folder has %q, and had %q", after, before)
+	}
+}
+
 func TestLockEndsWithTheProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	executable, err := os.Executable()
