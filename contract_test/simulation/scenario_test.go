@@ -145,17 +145,19 @@ func draw(seed uint64) *scenario {
 func (s *scenario) drawTraits(d drawing, n int) {
 	t := &s.traits
 	t.sinceIncluded, t.beforeIncluded = d.percent(70), d.percent(40)
-	t.coarse = pick(d, 0, 0, 0, 0, time.Second, time.Minute, 24*time.Hour)
+	if d.percent(30) {
+		t.coarse = pick(d, time.Second, time.Second, time.Minute, time.Minute, 24*time.Hour)
+	}
 	t.order = byTime
 	if d.percent(15) {
 		t.order = pick(d, toTheSecond, byHidden, byHiddenShown)
 	}
 	t.ties = tiesFixed
-	if d.percent(30) {
+	if d.percent(30) && t.order == byTime {
 		t.ties = tiesPerListing
 	}
 	t.offset = d.percent(25)
-	if d.percent(3) {
+	if d.percent(3) && t.order == byTime {
 		t.ties, t.offset = tiesPerRequest, true
 	}
 	pages := d.between(1, 60)

@@ -61,8 +61,9 @@ type traits struct {
 	offset                        bool // cursors count entries, instead of naming the last one
 	pageCap                       int
 	pace                          pace
-	faults                        int   // percent of the requests
-	refuse                        []int // these requests are answered with 403
+	faults                        int    // percent of the requests
+	fault                         string // what these meet; empty for any
+	refuse                        []int  // these requests are answered with 403
 }
 
 // A pace says how long requests take.
@@ -171,7 +172,10 @@ func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
 	takes := s.pace.of(random, number)
 	fault := ""
 	if s.faults > random.IntN(100) {
-		fault = []string{"503", "429", "cut", "connection"}[random.IntN(4)]
+		fault = faults[random.IntN(len(faults))]
+		if s.fault != "" {
+			fault = s.fault
+		}
 	}
 	before := time.Duration(random.Int64N(int64(takes) + 1))
 	if err := sleep(request.Context(), before); err != nil {
@@ -205,6 +209,9 @@ func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
 		Header: header, Body: io.NopCloser(reader), ContentLength: -1, Request: request,
 	}, nil
 }
+
+// faults are what can befall a request.
+var faults = []string{"503", "429", "cut", "connection"}
 
 // cut is a body that ends too early.
 type cut struct{}
