@@ -141,7 +141,7 @@ func TestWholeSecondsWithFaults(t *testing.T) {
 // On pages of two entries, a page says hardly anything about what follows.
 func TestPagesOfTwo(t *testing.T) {
 	wantAllComplete(t, 18, func(seed uint64) *scenario {
-		s := inParallel(seed, at(scattered(seed, 1000, 24*time.Hour, time.Millisecond)), 2)
+		s := inParallel(seed, at(scattered(seed, 400, 2000*time.Second, time.Second)), 2)
 		s.remembered = 100
 		s.traits.pace = pace{shape: "tailed", mean: 200 * time.Millisecond}
 		return s
