@@ -128,9 +128,13 @@ func wholeSeconds(seed uint64) *scenario {
 }
 
 // Twenty entries a second, of times that are shown to the second, and a tenth of the requests ten times slower.
-func TestWholeSeconds(t *testing.T) { wantAllComplete(t, 40, wholeSeconds) }
+func TestWholeSeconds(t *testing.T) {
+	t.Parallel()
+	wantAllComplete(t, 40, wholeSeconds)
+}
 
 func TestWholeSecondsWithFaults(t *testing.T) {
+	t.Parallel()
 	wantAllComplete(t, 40, func(seed uint64) *scenario {
 		s := wholeSeconds(seed)
 		s.traits.faults, s.traits.fault = 4, "503"
@@ -140,6 +144,7 @@ func TestWholeSecondsWithFaults(t *testing.T) {
 
 // On pages of two entries, a page says hardly anything about what follows.
 func TestPagesOfTwo(t *testing.T) {
+	t.Parallel()
 	wantAllComplete(t, 18, func(seed uint64) *scenario {
 		s := inParallel(seed, at(scattered(seed, 400, 2000*time.Second, time.Second)), 2)
 		s.remembered = 100
@@ -150,6 +155,7 @@ func TestPagesOfTwo(t *testing.T) {
 
 // Entries lie so close that a second holds ten pages: nothing comes twice where a listing is resumed.
 func TestCloseEntriesResumed(t *testing.T) {
+	t.Parallel()
 	wantAllComplete(t, 2, func(seed uint64) *scenario {
 		s := inParallel(seed, at(steady(20_000, 100*time.Microsecond, time.Microsecond)), 1000)
 		s.legs = []leg{{parallel: true, prefetch: true, stop: 12_000}, {parallel: true, prefetch: true}}
@@ -158,6 +164,7 @@ func TestCloseEntriesResumed(t *testing.T) {
 }
 
 func TestCloseEntriesExportedAfterRefusal(t *testing.T) {
+	t.Parallel()
 	wantAllComplete(t, 4, func(seed uint64) *scenario {
 		s := inParallel(seed, at(steady(20_000, 100*time.Microsecond, time.Microsecond)), 1000)
 		s.what, s.traits.refuse = "export", []int{8 + 4*int(seed)}
@@ -167,6 +174,7 @@ func TestCloseEntriesExportedAfterRefusal(t *testing.T) {
 
 // A service that takes bounds less precisely than they are sent shows less of a window that ends at any moment.
 func TestCoarseBounds(t *testing.T) {
+	t.Parallel()
 	for _, coarse := range []time.Duration{time.Second, time.Minute} {
 		t.Run(coarse.String(), func(t *testing.T) {
 			wantAllComplete(t, 2, func(seed uint64) *scenario {
@@ -180,6 +188,7 @@ func TestCoarseBounds(t *testing.T) {
 
 // A service that does not keep the documented order is read completely, or the listing says that it cannot be.
 func TestUndocumentedOrder(t *testing.T) {
+	t.Parallel()
 	for _, order := range []order{toTheSecond, byHidden, byHiddenShown} {
 		t.Run(string(order), func(t *testing.T) {
 			wantAllComplete(t, 3, func(seed uint64) *scenario {
@@ -202,6 +211,7 @@ func TestUndocumentedOrder(t *testing.T) {
 
 // Batches that nobody can foresee cost neither many more requests than a plain listing nor more time.
 func TestBatchesAreCheap(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		batches, entries int
 		over             time.Duration
@@ -228,6 +238,7 @@ func TestBatchesAreCheap(t *testing.T) {
 // TestCosts compares parallel listings with plain ones in drawn scenarios: services of the documented order, without faults and
 // without late entries.
 func TestCosts(t *testing.T) {
+	t.Parallel()
 	runs := setting(t, "CFAUDIT_SIMULATION_RUNS", 300) / 3
 	judged, failed := 0, 0
 	for seed := uint64(1); judged < runs; seed++ {
