@@ -71,7 +71,8 @@ unit: ## The root module's tests, with the race detector
 
 .PHONY: contract
 contract: ## Documents, requests, responses and mutations against the contract
-	cd contract_test && go test -race -count=1 $$(go list ./... | grep -v /command)
+	cd contract_test && go test -race -count=1 $$(go list ./... | grep -v -e /command -e /simulation)
+	cd contract_test && go test -count=1 ./simulation && CFAUDIT_SIMULATION_RUNS=30 go test -race -count=1 -run '^TestSimulation$$' ./simulation
 	cd contract_test/compatible && go test -race -count=1 ./...
 
 .PHONY: command
@@ -122,8 +123,10 @@ faults: ## The table of faults: what struck where, and what came of it
 	CFAUDIT_FAULT_TABLE=1 go test -count=1 -v -run '^TestFaults$$' ./wrapper/auditlogs
 
 .PHONY: schedules
-schedules: ## 10,000 random schedules of faults, pages, filters and histories
-	cd contract_test && go test -race -count=1 -run Schedules -timeout 30m . -rapid.checks=10000
+schedules: ## 20,000 simulated services, durations, faults and stops, and 2,000 schedules of odd answers
+	@cd contract_test && CFAUDIT_SIMULATION_RUNS=20000 CFAUDIT_SIMULATION_MINUTES=10 \
+		go test -count=1 -v -run '^TestSimulation$$' -timeout 20m ./simulation | sed -n '/^ *\(===\|---\)/!p'
+	cd contract_test && go test -race -count=1 -run Schedules -timeout 10m . -rapid.checks=2000
 
 KILLS ?= 200
 
