@@ -124,7 +124,7 @@ func TestExportInterruptedWhileItVerifies(t *testing.T) {
 // TestExportParallel looks for the flag in the job: more than one request is under way only with it.
 func TestExportParallel(t *testing.T) {
 	for _, parallel := range []bool{false, true} {
-		server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithHistory(demoHistory(testNow, 3000, 1)), auditlogstest.WithLatency(5*time.Millisecond))
+		server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithHistory(demoHistory(testNow, 9000, 1)), auditlogstest.WithLatency(5*time.Millisecond))
 		defer server.Close()
 		path := filepath.Join(t.TempDir(), "a.ndjson")
 		args := []string{"export", "--since", "20d", "--out", path, "--rate", "0", "--page-size", "50"}

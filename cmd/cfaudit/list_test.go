@@ -102,10 +102,12 @@ func TestListResumesAfterFailedWrite(t *testing.T) {
 			if header && !strings.Contains(stderr, "--from") {
 				whole = "" // The same again prints the header again.
 			} else if strings.Contains(stderr, "is not whole") {
-				// No entry here holds a line break, in csv neither.
 				whole = whole[:strings.LastIndexByte(whole, '\n')+1]
 			}
 			code, rest, stderr := try{env: env}.run(t, lastLine(t, stderr)...)
+			if extra := len(whole) + len(rest) - len(want); header && extra > 0 && extra < 2000 {
+				whole = whole[:len(whole)-extra] // A cell that holds a line break.
+			}
 			if code != 0 || whole+rest != want {
 				t.Fatalf("%s: exit %d; %d bytes before and %d after are not %d: %s", format, code, len(whole), len(rest), len(want), stderr)
 			}

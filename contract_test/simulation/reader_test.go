@@ -155,9 +155,9 @@ func (s *scenario) leg(client *auditlogs.Client, l leg, from auditlogs.Position,
 	return "", true, nil
 }
 
-// exportJob is the job of an export; an export reads in parallel where the leg says so and the library can.
-func (s *scenario) exportJob(path string, _ leg) export.Job {
-	return export.Job{Account: account, Query: s.query(), Path: path}
+// exportJob is the job of an export.
+func (s *scenario) exportJob(path string, l leg) export.Job {
+	return export.Job{Account: account, Query: s.query(), Path: path, Parallel: l.parallel}
 }
 
 // export exports to a file, which is read back. Each leg but the last is stopped from its report of progress.

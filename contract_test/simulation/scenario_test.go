@@ -115,6 +115,11 @@ func draw(seed uint64) *scenario {
 		n = d.between(20, 600)
 	}
 	s.drawTraits(d, n)
+	if s.traits.order == byHiddenShown {
+		// Only the entries that were seen before the first stretch is opened can tell that the order is another one: as many as
+		// are remembered. The default is enough to be sure.
+		s.remembered = 0
+	}
 	if s.what == "follow" {
 		s.drawFollow(d, n)
 		return s

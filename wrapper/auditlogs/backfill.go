@@ -11,15 +11,14 @@ import (
 
 // Why a backfill is complete. A stretch is a listing of its own, by the ordinary reader: the window from some later start to
 // the window's end, so that in the order of the service it is a suffix of the whole listing. A stretch is read until it has
-// shown an entry that a later stretch has shown too: everything after that entry is in the later stretch. Only then, or at
-// the end of its cursors, does it stop. No end of a stretch is ever sent to the service or compared with an entry's time, so
-// that it does not matter whether bounds count inclusively, how precisely they are taken, or in which order the entries of
-// one moment come. Times decide only where a stretch starts: when that is wrong it costs requests, and no entries. Every
-// page that came is delivered, stretch by stretch; an entry is left out only because the same entry was delivered before.
+// shown an entry that a later stretch has shown too, which has everything after that entry. Only then, or at the end of its
+// cursors, does it stop. No end of a stretch is sent to the service or compared with a time, so that it does not matter
+// whether bounds count inclusively, how precisely they are taken, or in which order the entries of one moment come. Times
+// decide only where a stretch starts: when that is wrong it costs requests, and no entries. Every page that came is
+// delivered, stretch by stretch; an entry is left out only because the same entry was delivered before.
 //
 // All of this rests on the service sorting and filtering by the same time. Where the times that it shows are out of order,
-// that is in doubt: nothing is read ahead any more, and the listing goes on plainly from the last place that depends on the
-// first stretch alone.
+// that is in doubt: the listing goes on plainly from the last place that depends on the first stretch alone.
 
 // Backfill reads a long window in several places at the same time. The entries are the same, and come in the same order,
 // each once, and positions work as ever. How many requests are under way follows from how long they take and from the
@@ -30,16 +29,10 @@ func Backfill() ListOption {
 }
 
 const (
-	// These bound what is read before its turn, requests under way included.
-	aheadBytes, aheadPages = 96 << 20, 128
-	// stretchPages is how many pages a stretch is planned for. Each costs about half a page more than its entries need.
-	stretchPages = 8
-	// pagesForStretch is for how many pages that came a stretch is opened. That bounds the requests beyond those of a plain
-	// listing, whatever the entries' times are.
-	pagesForStretch = 5
-	// backfillMemory is how many entries are remembered at the least. A service that takes bounds to the day shows a stretch
-	// from the start of its day, most of which may have been delivered.
-	backfillMemory = 1 << 18
+	aheadBytes      = 96 << 20 // what is read before its turn, requests under way included
+	stretchPages    = 8        // what a stretch is planned for; each costs about half a page more than its entries need
+	pagesForStretch = 6        // that came, for each stretch that is opened: bounds the requests, whatever the times are
+	backfillMemory  = 1 << 18  // entries; bounds that are taken to the day show a day's entries again, most of them delivered
 )
 
 // A backfill is one concurrent run through a listing. Whatever happens, a request that is sent, a page that comes or one
@@ -99,7 +92,14 @@ func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *ans
 	}
 	for b.ctx.Err() == nil {
 		if b.unordered && b.late == nil {
-			b.goPlainly()
+			// What was shown is delivered at the end, as far as it is new by then.
+			b.late = &stretch{done: true}
+			for _, s := range b.stretches {
+				b.late.pages = append(b.late.pages, s.pages...)
+			}
+			b.pager.position = b.sure
+			b.stretches = []*stretch{{reader: b.pager.reader(b.fetcher)}, b.late}
+			b.pager.search = nil // What was delivered is known.
 		}
 		b.plan()
 		front, only := b.stretches[0], len(b.stretches) == 1
@@ -109,13 +109,11 @@ func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *ans
 			b.owed -= len(next.entries)
 			b.plan()
 			return next, !front.done || len(front.pages) > 0 || !only, nil
-		case front.done && (front.underway || only && b.underway > 0):
-			b.changed.Wait() // What was asked for is delivered, too.
-		case front.done && !only:
+		case front.done && !front.underway && !only:
 			b.stretches, b.seam = b.stretches[1:], true
-		case front.done && b.owed != 0:
+		case front.done && b.underway == 0 && b.owed != 0:
 			return nil, false, fmt.Errorf("%s: %d entries came and were not delivered, by a fault of this library: list again without Backfill, and report it", b.pager.listing, b.owed)
-		case front.done || front.err != nil:
+		case front.done && b.underway == 0, front.err != nil:
 			return nil, false, front.err
 		default:
 			b.changed.Wait()
@@ -133,7 +131,8 @@ func (b *backfill) plan() {
 		}
 		next.underway, next.most, b.queued = true, most, true
 		b.underway++
-		b.running.Go(func() { b.read(next) })
+		ctx := b.ctx
+		b.running.Go(func() { b.read(ctx, next) })
 	}
 }
 
@@ -141,46 +140,38 @@ func (b *backfill) plan() {
 // that comes larger is refused, and asked for again when its turn has come.
 func (b *backfill) choose() (next *stretch, most int) {
 	reserve := max(b.largest*3/2, 1<<20)
-	bytes, pages := reserve, b.underway
+	bytes := reserve
 	for _, s := range b.stretches {
-		bytes, pages = bytes+s.most, pages+len(s.pages)
+		bytes += s.most
 		for _, page := range s.pages {
 			bytes += page.bytes
 		}
 	}
-	room := bytes <= aheadBytes && pages < aheadPages
+	room := bytes <= aheadBytes
 	for i, s := range b.stretches {
 		switch {
-		case s.done, s.underway, s.err != nil, s.parked && i > 0, b.waits(i):
+		case s.done, s.underway, s.err != nil, s.parked && i > 0:
+		case i+1 < len(b.stretches) && b.stretches[i+1].underway && !b.stretches[i+1].read && b.beyond(s.reached, b.stretches[i+1].start):
+			// It waits for the first page of the next stretch, which decides which of the two goes on, and saves a request.
 		case i == 0 && len(s.pages) < 2:
 			return s, 0
 		case room:
 			return s, reserve
 		}
 	}
-	enough := b.entries >= b.pager.config.limits.Remembered // To have seen whether they are in order.
-	if room && enough && !b.searching && !b.closed && b.opened < b.reads/pagesForStretch && !b.pager.config.pace.busy(b.latency, b.underway) {
+	if room && !b.searching && !b.closed && b.opened < b.reads/pagesForStretch && !b.pager.config.pace.busy(b.latency, b.underway) &&
+		b.entries >= b.pager.config.limits.Remembered { // Enough to have seen whether they are in order.
 		next = b.open()
 	}
 	return next, reserve
 }
 
-// waits reports whether a stretch has come to where the next one starts, and the first page of that is on its way. What it
-// shows decides which of the two goes on, and saves a request.
-func (b *backfill) waits(i int) bool {
-	if i+1 == len(b.stretches) {
-		return false
-	}
-	next := b.stretches[i+1]
-	return next.underway && !next.read && b.beyond(b.stretches[i].reached, next.start)
-}
-
 // open starts a stretch some pages after the first place where that many are left to be read, as far as can be foreseen.
 func (b *backfill) open() *stretch {
 	l := b.pager.listing
+	_, windowEnd := l.ends()
 	for i, s := range b.stretches {
-		from := s.start
-		_, end := l.ends()
+		from, end := s.start, windowEnd
 		if i+1 < len(b.stretches) {
 			end = b.stretches[i+1].start
 		}
@@ -202,9 +193,9 @@ func (b *backfill) open() *stretch {
 }
 
 // read reads the next page of a stretch.
-func (b *backfill) read(s *stretch) {
+func (b *backfill) read(ctx context.Context, s *stretch) {
 	var sent time.Time
-	answer, err := s.reader.next(b.ctx, s.most, func() {
+	answer, err := s.reader.next(ctx, s.most, func() {
 		b.changed.L.Lock()
 		defer b.changed.L.Unlock()
 		b.queued, sent = false, time.Now()
@@ -249,8 +240,10 @@ func (b *backfill) came(s *stretch, answer *answer) {
 	if len(answer.entries) == 0 || s == b.late {
 		return
 	}
-	if s.opened && !s.read && b.early(s, answer.entries) {
-		s.done, b.closed = true, true // An earlier stretch has read this already, or soon will.
+	if started := func(e *Entry) bool { return !e.Action.Time.IsZero() && !b.beyond(s.start, e.Action.Time) }; s.opened && !s.read &&
+		(!slices.ContainsFunc(answer.entries, started) || slices.ContainsFunc(answer.entries, b.pager.resumedAfter)) {
+		// Bounds are taken so roughly that earlier stretches, or the listing that was resumed, have read this, or soon will.
+		s.done, b.closed = true, true
 		return
 	}
 	s.read = true
@@ -274,25 +267,6 @@ func (b *backfill) came(s *stretch, answer *answer) {
 	if first := answer.entries[0].Action.Time; !first.IsZero() {
 		s.pace = max((s.pace+b.pager.listing.distance(first, s.reached))/2, time.Millisecond)
 	}
-}
-
-// early reports whether a stretch has not even come to its start on its first page, or shows the place from which the listing
-// was resumed, since the service takes bounds so roughly.
-func (b *backfill) early(s *stretch, entries []*Entry) bool {
-	return !slices.ContainsFunc(entries, func(e *Entry) bool {
-		return !e.Action.Time.IsZero() && !b.beyond(s.start, e.Action.Time)
-	}) || slices.ContainsFunc(entries, b.pager.resumedAfter)
-}
-
-// goPlainly goes on with a single stretch. What others have shown is delivered at the end, as far as it is new by then.
-func (b *backfill) goPlainly() {
-	b.late = &stretch{done: true}
-	for _, s := range b.stretches {
-		b.late.pages = append(b.late.pages, s.pages...)
-	}
-	b.pager.position = b.sure
-	b.stretches = []*stretch{{reader: b.pager.reader(b.fetcher)}, b.late}
-	b.pager.search = nil // What was delivered is known.
 }
 
 func (b *backfill) beyond(t, than time.Time) bool { return beyond(t, than, b.pager.listing.descends) }

@@ -101,15 +101,22 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 	if err != nil {
 		return nil, err
 	}
-	answer.at = &pageStart{listing: r.whole, cursor: r.cursor}
+	answer.at, answer.bytes = &pageStart{listing: r.whole, cursor: r.cursor}, 64<<10
 	if r.asked != r.whole {
 		answer.at.start = r.asked.first()
 	}
 	r.cursor, r.checked = answer.cursor, false
 	r.ties.OnPage = 0
+	var onPage time.Time // the moment, of which an earlier page is not known to a listing that is resumed on this one
 	for i, entry := range answer.entries {
-		if t := entry.Action.Time; !t.IsZero() && !t.Equal(r.moment) {
-			r.moment, r.ties, r.alike = t, ties{}, nil
+		if t := entry.Action.Time; !t.IsZero() {
+			if !r.moment.IsZero() && !t.Equal(r.moment) {
+				r.ties.Read, r.alike = 0, nil
+			}
+			if !onPage.IsZero() && !t.Equal(onPage) {
+				r.ties.OnPage = 0
+			}
+			r.moment, onPage = t, t
 		}
 		entry.id = identify(entry, 0)
 		if entry.ID == "" {
