@@ -75,17 +75,23 @@ func (s *search) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry, 
 	return nil, false
 }
 
-// unsure returns those entries before the mark that may not have been delivered, and remembers the others.
+// unsure returns those entries before the mark that may not have been delivered, and remembers the others. They are of the
+// mark's own moment; where a single one of them is new, the digests tell which.
 func (s *search) unsure(before []*Entry, mark *Entry, seen *memory) (unsure []*Entry) {
 	seen.add(mark.id)
-	sure := mark.ties.Read == s.mark.OnPage || mark.ties.Read == s.mark.Read
+	changed := []uint64{mark.ties.Read ^ s.mark.OnPage, mark.ties.Read ^ s.mark.Read}
+	sure := slices.Contains(changed, 0)
 	for i := len(before) - 1; i >= 0; i-- {
-		t := before[i].Action.Time
+		entry := before[i]
+		t := entry.Action.Time
 		sure = sure || !t.IsZero() && !t.Equal(s.mark.Time)
-		if sure {
-			seen.add(before[i].id)
-		} else {
-			unsure = append(unsure, before[i])
+		switch {
+		case sure:
+			seen.add(entry.id)
+		case slices.Contains(changed, entry.id.digest()):
+			return []*Entry{entry}
+		default:
+			unsure = append(unsure, entry)
 		}
 	}
 	slices.Reverse(unsure)
