@@ -109,14 +109,9 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 	r.ties.OnPage = 0
 	var onPage time.Time // the moment, of which an earlier page is not known to a listing that is resumed on this one
 	for i, entry := range answer.entries {
-		if t := entry.Action.Time; !t.IsZero() {
-			if !r.moment.IsZero() && !t.Equal(r.moment) {
-				r.ties.Read, r.alike = 0, nil
-			}
-			if !onPage.IsZero() && !t.Equal(onPage) {
-				r.ties.OnPage = 0
-			}
-			r.moment, onPage = t, t
+		t := entry.Action.Time
+		if !t.IsZero() && !t.Equal(r.moment) {
+			r.moment, r.ties.Read, r.alike = t, 0, nil
 		}
 		entry.id = identify(entry, 0)
 		if entry.ID == "" {
@@ -128,8 +123,13 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 			r.alike[first]++
 		}
 		answer.bytes += len(entry.Raw)*3/2 + 800 // The typed entry beside its bytes.
-		r.ties.OnPage ^= entry.id.digest()
-		r.ties.Read ^= entry.id.digest()
+		if !t.IsZero() {
+			if !t.Equal(onPage) {
+				onPage, r.ties.OnPage = t, 0
+			}
+			r.ties.OnPage ^= entry.id.digest()
+			r.ties.Read ^= entry.id.digest()
+		}
 		entry.page, entry.offset, entry.ties = answer.at, i+1, r.ties
 	}
 	return answer, nil

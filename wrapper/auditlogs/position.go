@@ -40,8 +40,7 @@ type mark struct {
 	ties     `json:",inline"`
 }
 
-// ties are digests of the entries that have an entry's time, or none, and directly precede it, and of itself: of those on its
-// page, and of all that were read.
+// ties are digests of the last entries up to a place that share a time: of those on its page, and of all that were read.
 type ties struct {
 	OnPage uint64 `json:"x,omitzero"`
 	Read   uint64 `json:"y,omitzero"`
