@@ -69,6 +69,7 @@ type stretch struct {
 	opened, read   bool      // it is not the first; it has shown something
 	most           int       // bytes of the page that is on its way; 0 for no bound of its own
 	underway, done bool      // a page is on its way; nothing more is to be read
+	stop           func()    // gives up the page that is on its way
 	parked         bool      // a request has failed; the page is asked for again when its turn has come
 	err            error     // of a request whose turn had come
 }
@@ -131,8 +132,12 @@ func (b *backfill) plan() {
 		}
 		next.underway, next.most, b.queued = true, most, true
 		b.underway++
-		ctx := b.ctx
-		b.running.Go(func() { b.read(ctx, next) })
+		ctx, stop := context.WithCancel(b.ctx)
+		next.stop = stop
+		b.running.Go(func() {
+			defer stop()
+			b.read(ctx, next)
+		})
 	}
 }
 
@@ -212,6 +217,7 @@ func (b *backfill) read(ctx context.Context, s *stretch) {
 	case err == nil:
 		b.latency = max((3*b.latency+time.Since(sent))/4, time.Since(sent)/2)
 		b.came(s, answer)
+	case s.done:
 	case !bounded:
 		s.err = err
 	default:
@@ -237,6 +243,9 @@ func (b *backfill) came(s *stretch, answer *answer) {
 	b.entries += len(answer.entries)
 	b.owed += len(answer.entries)
 	b.largest = max(b.largest, answer.bytes)
+	if answer.cursor == "" && (s.read || !s.opened) {
+		b.skip(s, nil)
+	}
 	if len(answer.entries) == 0 || s == b.late {
 		return
 	}
@@ -257,6 +266,7 @@ func (b *backfill) came(s *stretch, answer *answer) {
 		case by != nil && b.beyond(by.start, s.start):
 			b.shown.set(entry.id, by)
 			s.done = true
+			b.skip(s, by)
 		case by != nil:
 			by.done = true
 		}
@@ -266,6 +276,19 @@ func (b *backfill) came(s *stretch, answer *answer) {
 	}
 	if first := answer.entries[0].Action.Time; !first.IsZero() {
 		s.pace = max((s.pace+b.pager.listing.distance(first, s.reached))/2, time.Millisecond)
+	}
+}
+
+// skip gives up the stretches between two, or after one that has ended, that have shown nothing: they are part of the first.
+func (b *backfill) skip(s, to *stretch) {
+	for _, other := range b.stretches[slices.Index(b.stretches, s)+1:] {
+		if other == to {
+			return
+		}
+		if !other.read && !other.done {
+			other.done = true
+			other.stop()
+		}
 	}
 }
 
