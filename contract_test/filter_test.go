@@ -63,7 +63,7 @@ func TestNewFilter(t *testing.T) {
 	}
 	window := auditlogs.Query{Since: "2024-10-01", Before: "2024-10-31"}
 	list := func(query auditlogs.Query) (ids []string) {
-		for entry, err := range client.Entries(t.Context(), auditlogstest.AccountID, query) {
+		for entry, err := range client.Account(auditlogstest.AccountID).Entries(t.Context(), query) {
 			if err != nil {
 				t.Fatal(err)
 			}

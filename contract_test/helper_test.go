@@ -220,13 +220,13 @@ func window() auditlogs.Query {
 
 // list reads a listing to its end.
 func list(client *auditlogs.Client, query auditlogs.Query) (entries []*auditlogs.Entry, err error) {
-	return collect(client.Entries(context.Background(), account, query))
+	return collect(client.Account(account).Entries(context.Background(), query))
 }
 
 // listHistory reads a history to its end.
 func listHistory(client *auditlogs.Client) (entries []*auditlogs.Entry, err error) {
 	query := auditlogs.HistoryQuery{ActionTime: auditlogs.Time(windowStart), Since: auditlogs.Time(windowStart), Before: auditlogs.Time(windowEnd)}
-	return collect(client.History(context.Background(), account, "f174be97-19b1-40d6-954d-70cd5fbd52db", query))
+	return collect(client.Account(account).History(context.Background(), "f174be97-19b1-40d6-954d-70cd5fbd52db", query))
 }
 
 func collect(listed iter.Seq2[*auditlogs.Entry, error]) (entries []*auditlogs.Entry, err error) {

@@ -169,7 +169,7 @@ func checkLeak(t *testing.T, test leakTest, byPage bool) {
 		return seen != test.breaks
 	}
 	if byPage {
-		for page, err := range client.Pages(ctx, account, query) {
+		for page, err := range client.Account(account).Pages(ctx, query) {
 			if end = err; err != nil {
 				break
 			}
@@ -182,7 +182,7 @@ func checkLeak(t *testing.T, test leakTest, byPage bool) {
 			}
 		}
 	} else {
-		for _, err := range client.Entries(ctx, account, query) {
+		for _, err := range client.Account(account).Entries(ctx, query) {
 			if end = err; err != nil || !visit() {
 				break
 			}

@@ -111,7 +111,7 @@ func (l liveCheck) run(ctx context.Context, since, before string) (liveResult, e
 	}
 	query := auditlogs.Query{Since: since, Before: before, Direction: new("desc"), Limit: &l.pageSize}
 	pages := 0
-	for _, err := range client.Pages(ctx, l.account, query) {
+	for _, err := range client.Account(l.account).Pages(ctx, query) {
 		if err != nil {
 			return result, errors.New(result.hide.Replace(err.Error()))
 		}

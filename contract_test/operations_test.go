@@ -47,8 +47,8 @@ func sentAs(t *testing.T, recorder *recorder, path string, want url.Values) {
 func TestRequestsOfOrganizations(t *testing.T) {
 	_, client, recorder := operationsService(t)
 	path := "/organizations/" + organization + "/logs/audit"
-	query := func() auditlogs.OrganizationQuery {
-		return auditlogs.OrganizationQuery{Since: auditlogs.Time(windowStart), Before: auditlogs.Time(windowEnd)}
+	query := func() auditlogs.Query {
+		return auditlogs.Query{Since: auditlogs.Time(windowStart), Before: auditlogs.Time(windowEnd)}
 	}
 	all, allSent := query(), wire(window(), "")
 	filters := 0
@@ -64,21 +64,21 @@ func TestRequestsOfOrganizations(t *testing.T) {
 		t.Run(p.Name, func(t *testing.T) {
 			q, sent := query(), wire(window(), "")
 			*q.Filter(p.Name), sent[p.Name] = values, values
-			if _, err := collect(client.OrganizationEntries(t.Context(), organization, q)); err != nil {
+			if _, err := collect(client.Organization(organization).Entries(t.Context(), q)); err != nil {
 				t.Fatal(err)
 			}
 			sentAs(t, recorder, path, sent)
 		})
 		*all.Filter(p.Name), allSent[p.Name] = values, values
 	}
-	if _, err := collect(client.OrganizationEntries(t.Context(), organization, all)); err != nil {
+	if _, err := collect(client.Organization(organization).Entries(t.Context(), all)); err != nil {
 		t.Fatal(err)
 	}
 	sentAs(t, recorder, path, allSent)
 	if filters != 36 {
 		t.Errorf("%d filters", filters)
 	}
-	entries, err := collect(client.OrganizationEntries(t.Context(), organization, query()))
+	entries, err := collect(client.Organization(organization).Entries(t.Context(), query()))
 	if err != nil || len(entries) != 1 || entries[0].Organization.ID != organization {
 		t.Errorf("%v, %v", entries, err)
 	}
@@ -95,16 +95,16 @@ func TestRequestsOfHistories(t *testing.T) {
 	if n := len(queryParametersOf(recorder.contract, "getAccountAuditLogHistory")); n != len(want)+1 { // And the cursor.
 		t.Errorf("the contract has %d parameters, and %d were sent", n, len(want))
 	}
-	entries, err := collect(client.History(t.Context(), account, "e1", query))
+	entries, err := collect(client.Account(account).History(t.Context(), "e1", query))
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("%v, %v", entries, err)
 	}
 	sentAs(t, recorder, listingPath+"/e1/history", want)
-	if entries, err = collect(client.OrganizationHistory(t.Context(), organization, "e1", query)); err != nil || len(entries) != 1 {
+	if entries, err = collect(client.Organization(organization).History(t.Context(), "e1", query)); err != nil || len(entries) != 1 {
 		t.Fatalf("%v, %v", entries, err)
 	}
 	sentAs(t, recorder, "/organizations/"+organization+"/logs/audit/e1/history", want)
-	_, err = collect(client.History(t.Context(), account, "e2", query))
+	_, err = collect(client.Account(account).History(t.Context(), "e2", query))
 	if answered := checkError(t, err, auditlogs.ErrNotFound, http.StatusNotFound); answered.History != auditlogs.HistoryUnavailable {
 		t.Errorf("%+v", answered)
 	}
@@ -112,7 +112,7 @@ func TestRequestsOfHistories(t *testing.T) {
 
 func TestRequestsOfProductCategories(t *testing.T) {
 	_, client, recorder := operationsService(t)
-	categories, err := client.ProductCategories(t.Context(), account)
+	categories, err := client.Account(account).ProductCategories(t.Context())
 	if err != nil || len(categories) == 0 {
 		t.Fatalf("%v, %v", categories, err)
 	}

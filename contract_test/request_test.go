@@ -257,7 +257,7 @@ func TestRequestStops(t *testing.T) {
 		t.Run("account "+strconv.Quote(id), func(t *testing.T) {
 			recorder := &recorder{t: t, contract: c, next: answering(http.StatusOK, jsonHeader(), lastPage)}
 			client := newClient(t, auditlogs.DefaultBaseURL, recorder)
-			for _, err := range client.Entries(t.Context(), id, window()) {
+			for _, err := range client.Account(id).Entries(t.Context(), window()) {
 				if err == nil {
 					t.Error("an entry came")
 				}

@@ -528,10 +528,10 @@ func (r *planRig) list(run planRun, from string) (place string, done bool, err e
 func (r *planRig) pages(ctx context.Context, run planRun, from auditlogs.Position) iter.Seq2[*auditlogs.Page, error] {
 	options := []auditlogs.ListOption{auditlogs.From(from), auditlogs.Prefetch(run.ahead)}
 	if run.byPage {
-		return r.client.Pages(ctx, account, r.query, options...)
+		return r.client.Account(account).Pages(ctx, r.query, options...)
 	}
 	return func(yield func(*auditlogs.Page, error) bool) {
-		for entry, err := range r.client.Entries(ctx, account, r.query, options...) {
+		for entry, err := range r.client.Account(account).Entries(ctx, r.query, options...) {
 			var page *auditlogs.Page
 			if entry != nil {
 				page = &auditlogs.Page{Entries: []*auditlogs.Entry{entry}}

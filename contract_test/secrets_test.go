@@ -130,7 +130,7 @@ func spy(t *testing.T, out *output, base string, next http.RoundTripper, options
 func use(t *testing.T, out *output, client *auditlogs.Client) error {
 	t.Helper()
 	var last error
-	for page, err := range client.Pages(t.Context(), account, window()) {
+	for page, err := range client.Account(account).Pages(t.Context(), window()) {
 		if last = err; err != nil {
 			out.print(err)
 			log := slog.New(slog.NewJSONHandler(out, nil))

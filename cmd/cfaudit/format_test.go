@@ -29,7 +29,7 @@ func decode(t *testing.T, raw string) *auditlogs.Entry {
 		t.Fatal(err)
 	}
 	query := auditlogs.Query{Since: "2000-01-01", Before: auditlogs.Time(time.Now().Add(time.Hour))}
-	for entry, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+	for entry, err := range client.Account(auditlogstest.AccountID).Entries(context.Background(), query) {
 		if err != nil {
 			t.Fatal(err)
 		}

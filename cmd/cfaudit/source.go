@@ -20,11 +20,11 @@ func (l *listing) words() []string {
 func (l *listing) pages(ctx context.Context, client *auditlogs.Client, options []auditlogs.ListOption) iter.Seq2[*auditlogs.Page, error] {
 	switch {
 	case l.entry != "" && l.organization != "":
-		return client.OrganizationHistoryPages(ctx, l.organization, l.entry, l.historyQuery(), options...)
+		return client.Organization(l.organization).HistoryPages(ctx, l.entry, l.historyQuery(), options...)
 	case l.entry != "":
 		return client.HistoryPages(ctx, l.accounts[0], l.entry, l.historyQuery(), options...)
 	case l.organization != "":
-		return client.OrganizationPages(ctx, l.organization, organizationQuery(l.query), options...)
+		return client.Organization(l.organization).Pages(ctx, organizationQuery(l.query), options...)
 	}
 	return client.Pages(ctx, l.accounts[0], l.query, options...)
 }
@@ -54,7 +54,7 @@ func (l *listing) checkFilters() error {
 }
 
 // organizationQuery is the part of a query that the log of an organization knows.
-func organizationQuery(query auditlogs.Query) (q auditlogs.OrganizationQuery) {
+func organizationQuery(query auditlogs.Query) (q auditlogs.Query) {
 	for _, p := range organizationOperation.Parameters {
 		if filter := q.Filter(p.Name); filter != nil {
 			*filter = *query.Filter(p.Name)

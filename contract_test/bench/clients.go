@@ -55,7 +55,7 @@ func listWithCfaudit(base string) (s sum) {
 		fatal("%v", err)
 	}
 	query := auditlogs.Query{Since: auditlogs.Time(since), Before: auditlogs.Time(before)}
-	for entry, err := range c.Entries(context.Background(), auditlogstest.AccountID, query) {
+	for entry, err := range c.Account(auditlogstest.AccountID).Entries(context.Background(), query) {
 		if err != nil {
 			fatal("%v", err)
 		}

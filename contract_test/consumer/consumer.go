@@ -12,7 +12,7 @@ func DeletedZones(ctx context.Context, client *auditlogs.Client, account string,
 	query.ActionType = []string{"delete"}
 	query.ResourceType = []string{"zone"}
 	var names []string
-	for entry, err := range client.Entries(ctx, account, query) {
+	for entry, err := range client.Account(account).Entries(ctx, query) {
 		if err != nil {
 			return nil, err
 		}

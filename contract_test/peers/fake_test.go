@@ -52,7 +52,7 @@ var stored = sync.OnceValues(func() (map[string][]row, error) {
 	}
 	rows := map[string][]row{}
 	query := auditlogs.Query{Since: auditlogs.Time(since), Before: auditlogs.Time(before)}
-	for entry, err := range client.Entries(bg, account, query) {
+	for entry, err := range client.Account(account).Entries(bg, query) {
 		if err != nil {
 			return nil, err
 		}

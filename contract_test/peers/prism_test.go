@@ -104,7 +104,7 @@ func list(t *testing.T, base string, transport http.RoundTripper, query auditlog
 	if err != nil {
 		t.Fatal(err)
 	}
-	for entry, err := range client.Entries(t.Context(), account, query) {
+	for entry, err := range client.Account(account).Entries(t.Context(), query) {
 		if err != nil {
 			return entries, err
 		}

@@ -129,7 +129,7 @@ func (s *scenario) leg(client *auditlogs.Client, l leg, from auditlogs.Position,
 	}
 	taken := 0
 	if !l.byPage {
-		for entry, err := range client.Entries(ctx, account, s.query(), options...) {
+		for entry, err := range client.Account(account).Entries(ctx, s.query(), options...) {
 			if err != nil {
 				return "", false, err
 			}
@@ -140,7 +140,7 @@ func (s *scenario) leg(client *auditlogs.Client, l leg, from auditlogs.Position,
 		}
 		return "", true, nil
 	}
-	for page, err := range client.Pages(ctx, account, s.query(), options...) {
+	for page, err := range client.Account(account).Pages(ctx, s.query(), options...) {
 		if err != nil {
 			return "", false, err
 		}

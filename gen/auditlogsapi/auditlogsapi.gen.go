@@ -177,18 +177,6 @@ type Account struct {
 	Name string `json:"name,omitempty,omitzero"`
 }
 
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *Account) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "id":
-		return 0, &v.ID
-	case "name":
-		return 1, &v.Name
-	}
-	return -1, nil
-}
-
 // Action What was done.
 type Action struct {
 	// Description The action in a few words.
@@ -202,22 +190,6 @@ type Action struct {
 
 	// Type The kind of action in one word. Values beyond the listed ones occur, such as `login`.
 	Type string `json:"type,omitempty,omitzero"`
-}
-
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *Action) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "description":
-		return 0, &v.Description
-	case "result":
-		return 1, &v.Result
-	case "time":
-		return 2, &v.Time
-	case "type":
-		return 3, &v.Type
-	}
-	return -1, nil
 }
 
 // ActionResult The outcomes of an action that a filter accepts.
@@ -250,28 +222,6 @@ type Actor struct {
 	Type string `json:"type,omitempty,omitzero"`
 }
 
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *Actor) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "context":
-		return 0, &v.Context
-	case "email":
-		return 1, &v.Email
-	case "id":
-		return 2, &v.ID
-	case "ip_address":
-		return 3, &v.IPAddress
-	case "token_id":
-		return 4, &v.TokenID
-	case "token_name":
-		return 5, &v.TokenName
-	case "type":
-		return 6, &v.Type
-	}
-	return -1, nil
-}
-
 // ActorContext The ways of signing in that a filter accepts.
 type ActorContext string
 
@@ -282,16 +232,6 @@ type ActorType string
 type Cursors struct {
 	// After Asks for the next page.
 	After string `json:"after,omitempty,omitzero"`
-}
-
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *Cursors) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "after":
-		return 0, &v.After
-	}
-	return -1, nil
 }
 
 // Direction The order of the entries by time.
@@ -324,30 +264,6 @@ type Entry struct {
 	Zone Zone `json:"zone,omitempty,omitzero"`
 }
 
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *Entry) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "account":
-		return 0, &v.Account
-	case "action":
-		return 1, &v.Action
-	case "actor":
-		return 2, &v.Actor
-	case "id":
-		return 3, &v.ID
-	case "organization":
-		return 4, &v.Organization
-	case "raw":
-		return 5, &v.Raw
-	case "resource":
-		return 6, &v.Resource
-	case "zone":
-		return 7, &v.Zone
-	}
-	return -1, nil
-}
-
 // EntryPage One page of a listing.
 type EntryPage struct {
 	// Errors Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
@@ -364,24 +280,6 @@ type EntryPage struct {
 
 	// Success Always true under status 200. Only then is the page an answer.
 	Success bool `json:"success,omitzero"`
-}
-
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *EntryPage) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "errors":
-		return 0, &v.Errors
-	case "messages":
-		return 1, &v.Messages
-	case "result":
-		return 2, &v.Result
-	case "result_info":
-		return 3, &v.ResultInfo
-	case "success":
-		return 4, &v.Success
-	}
-	return -1, nil
 }
 
 // ErrorEnvelope What the service answers instead of a page.
@@ -402,24 +300,6 @@ type ErrorEnvelope struct {
 	Success bool `json:"success,omitzero"`
 }
 
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *ErrorEnvelope) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "errors":
-		return 0, &v.Errors
-	case "messages":
-		return 1, &v.Messages
-	case "result":
-		return 2, &v.Result
-	case "result_info":
-		return 3, &v.ResultInfo
-	case "success":
-		return 4, &v.Success
-	}
-	return -1, nil
-}
-
 // HistoryFailure What the service answers instead of a history.
 type HistoryFailure struct {
 	// Errors What went wrong.
@@ -438,24 +318,6 @@ type HistoryFailure struct {
 	Success bool `json:"success,omitzero"`
 }
 
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *HistoryFailure) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "errors":
-		return 0, &v.Errors
-	case "messages":
-		return 1, &v.Messages
-	case "result":
-		return 2, &v.Result
-	case "result_info":
-		return 3, &v.ResultInfo
-	case "success":
-		return 4, &v.Success
-	}
-	return -1, nil
-}
-
 // HistoryInfo Where the page stands in the history, and how good the history is.
 type HistoryInfo struct {
 	// Count How many entries the page holds.
@@ -466,20 +328,6 @@ type HistoryInfo struct {
 
 	// HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that entries about other resources of the same kind can be among those listed. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
 	HistoryStatus HistoryStatus `json:"history_status,omitzero"`
-}
-
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *HistoryInfo) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "count":
-		return 0, &v.Count
-	case "cursor":
-		return 1, &v.Cursor
-	case "history_status":
-		return 2, &v.HistoryStatus
-	}
-	return -1, nil
 }
 
 // HistoryPage One page of the history of a resource.
@@ -500,24 +348,6 @@ type HistoryPage struct {
 	Success bool `json:"success,omitzero"`
 }
 
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *HistoryPage) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "errors":
-		return 0, &v.Errors
-	case "messages":
-		return 1, &v.Messages
-	case "result":
-		return 2, &v.Result
-	case "result_info":
-		return 3, &v.ResultInfo
-	case "success":
-		return 4, &v.Success
-	}
-	return -1, nil
-}
-
 // HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that entries about other resources of the same kind can be among those listed. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
 type HistoryStatus = string
 
@@ -530,18 +360,6 @@ type Message struct {
 	Message string `json:"message,omitzero"`
 }
 
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *Message) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "code":
-		return 0, &v.Code
-	case "message":
-		return 1, &v.Message
-	}
-	return -1, nil
-}
-
 // Moment An RFC 3339 time with any offset and any number of fractional digits.
 type Moment = string
 
@@ -549,16 +367,6 @@ type Moment = string
 type Organization struct {
 	// ID Identifies the organization.
 	ID string `json:"id,omitempty,omitzero"`
-}
-
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *Organization) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "id":
-		return 0, &v.ID
-	}
-	return -1, nil
 }
 
 // OrganizationActorType The kinds of actor that a filter accepts in the log of an organization.
@@ -576,18 +384,6 @@ type Product struct {
 	Value string `json:"value,omitempty,omitzero"`
 }
 
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *Product) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "label":
-		return 0, &v.Label
-	case "value":
-		return 1, &v.Value
-	}
-	return -1, nil
-}
-
 // ProductCategory A product category, and the products that it stands for.
 type ProductCategory struct {
 	// Label What people call the category.
@@ -598,20 +394,6 @@ type ProductCategory struct {
 
 	// Value The category as the filter `product_category` takes it.
 	Value string `json:"value,omitempty,omitzero"`
-}
-
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *ProductCategory) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "label":
-		return 0, &v.Label
-	case "products":
-		return 1, &v.Products
-	case "value":
-		return 2, &v.Value
-	}
-	return -1, nil
 }
 
 // ProductCategoryList All product categories.
@@ -627,22 +409,6 @@ type ProductCategoryList struct {
 
 	// Success Always true under status 200. Only then is this an answer.
 	Success bool `json:"success,omitzero"`
-}
-
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *ProductCategoryList) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "errors":
-		return 0, &v.Errors
-	case "messages":
-		return 1, &v.Messages
-	case "result":
-		return 2, &v.Result
-	case "success":
-		return 3, &v.Success
-	}
-	return -1, nil
 }
 
 // Raw The HTTP request that carried the action, and how it was answered.
@@ -661,24 +427,6 @@ type Raw struct {
 
 	// UserAgent What the client called itself.
 	UserAgent string `json:"user_agent,omitempty,omitzero"`
-}
-
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *Raw) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "cf_ray_id":
-		return 0, &v.CFRayID
-	case "method":
-		return 1, &v.Method
-	case "status_code":
-		return 2, &v.StatusCode
-	case "uri":
-		return 3, &v.URI
-	case "user_agent":
-		return 4, &v.UserAgent
-	}
-	return -1, nil
 }
 
 // Remarks Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
@@ -705,26 +453,6 @@ type Resource struct {
 	Type string `json:"type,omitempty,omitzero"`
 }
 
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *Resource) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "id":
-		return 0, &v.ID
-	case "product":
-		return 1, &v.Product
-	case "request":
-		return 2, &v.Request
-	case "response":
-		return 3, &v.Response
-	case "scope":
-		return 4, &v.Scope
-	case "type":
-		return 5, &v.Type
-	}
-	return -1, nil
-}
-
 // ResourceScope The scopes of a resource that a filter accepts.
 type ResourceScope string
 
@@ -743,22 +471,6 @@ type ResultInfo struct {
 	HistoryStatus HistoryStatus `json:"history_status,omitempty,omitzero"`
 }
 
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *ResultInfo) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "count":
-		return 0, &v.Count
-	case "cursor":
-		return 1, &v.Cursor
-	case "cursors":
-		return 2, &v.Cursors
-	case "history_status":
-		return 3, &v.HistoryStatus
-	}
-	return -1, nil
-}
-
 // TimeBound One end of the window: a date, which means midnight UTC at its start, or an RFC 3339 time with any offset and any number of fractional digits.
 type TimeBound = string
 
@@ -769,18 +481,6 @@ type Zone struct {
 
 	// Name The zone's domain name.
 	Name string `json:"name,omitempty,omitzero"`
-}
-
-// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
-// object's fields; nil and -1 where there is none.
-func (v *Zone) Member(name []byte) (number int, field any) {
-	switch string(name) {
-	case "id":
-		return 0, &v.ID
-	case "name":
-		return 1, &v.Name
-	}
-	return -1, nil
 }
 
 // AccountID defines model for AccountID.
@@ -974,6 +674,246 @@ type TooManyRequests = ErrorEnvelope
 
 // Unauthorized What the service answers instead of a page.
 type Unauthorized = ErrorEnvelope
+
+// Member returns the field for the member of a JSON object with the given name, as a pointer, and its number among the
+// object's fields; nil and -1 where there is none. The object is a pointer to a type that stands for one.
+func Member(object any, name []byte) (number int, field any) {
+	switch v := object.(type) {
+	case *Account:
+		switch string(name) {
+		case "id":
+			return 0, &v.ID
+		case "name":
+			return 1, &v.Name
+		}
+	case *Action:
+		switch string(name) {
+		case "description":
+			return 0, &v.Description
+		case "result":
+			return 1, &v.Result
+		case "time":
+			return 2, &v.Time
+		case "type":
+			return 3, &v.Type
+		}
+	case *Actor:
+		switch string(name) {
+		case "context":
+			return 0, &v.Context
+		case "email":
+			return 1, &v.Email
+		case "id":
+			return 2, &v.ID
+		case "ip_address":
+			return 3, &v.IPAddress
+		case "token_id":
+			return 4, &v.TokenID
+		case "token_name":
+			return 5, &v.TokenName
+		case "type":
+			return 6, &v.Type
+		}
+	case *Cursors:
+		switch string(name) {
+		case "after":
+			return 0, &v.After
+		}
+	case *Entry:
+		switch string(name) {
+		case "account":
+			return 0, &v.Account
+		case "action":
+			return 1, &v.Action
+		case "actor":
+			return 2, &v.Actor
+		case "id":
+			return 3, &v.ID
+		case "organization":
+			return 4, &v.Organization
+		case "raw":
+			return 5, &v.Raw
+		case "resource":
+			return 6, &v.Resource
+		case "zone":
+			return 7, &v.Zone
+		}
+	case *EntryPage:
+		switch string(name) {
+		case "errors":
+			return 0, &v.Errors
+		case "messages":
+			return 1, &v.Messages
+		case "result":
+			return 2, &v.Result
+		case "result_info":
+			return 3, &v.ResultInfo
+		case "success":
+			return 4, &v.Success
+		}
+	case *ErrorEnvelope:
+		switch string(name) {
+		case "errors":
+			return 0, &v.Errors
+		case "messages":
+			return 1, &v.Messages
+		case "result":
+			return 2, &v.Result
+		case "result_info":
+			return 3, &v.ResultInfo
+		case "success":
+			return 4, &v.Success
+		}
+	case *HistoryFailure:
+		switch string(name) {
+		case "errors":
+			return 0, &v.Errors
+		case "messages":
+			return 1, &v.Messages
+		case "result":
+			return 2, &v.Result
+		case "result_info":
+			return 3, &v.ResultInfo
+		case "success":
+			return 4, &v.Success
+		}
+	case *HistoryInfo:
+		switch string(name) {
+		case "count":
+			return 0, &v.Count
+		case "cursor":
+			return 1, &v.Cursor
+		case "history_status":
+			return 2, &v.HistoryStatus
+		}
+	case *HistoryPage:
+		switch string(name) {
+		case "errors":
+			return 0, &v.Errors
+		case "messages":
+			return 1, &v.Messages
+		case "result":
+			return 2, &v.Result
+		case "result_info":
+			return 3, &v.ResultInfo
+		case "success":
+			return 4, &v.Success
+		}
+	case *Message:
+		switch string(name) {
+		case "code":
+			return 0, &v.Code
+		case "message":
+			return 1, &v.Message
+		}
+	case *Organization:
+		switch string(name) {
+		case "id":
+			return 0, &v.ID
+		}
+	case *Product:
+		switch string(name) {
+		case "label":
+			return 0, &v.Label
+		case "value":
+			return 1, &v.Value
+		}
+	case *ProductCategory:
+		switch string(name) {
+		case "label":
+			return 0, &v.Label
+		case "products":
+			return 1, &v.Products
+		case "value":
+			return 2, &v.Value
+		}
+	case *ProductCategoryList:
+		switch string(name) {
+		case "errors":
+			return 0, &v.Errors
+		case "messages":
+			return 1, &v.Messages
+		case "result":
+			return 2, &v.Result
+		case "success":
+			return 3, &v.Success
+		}
+	case *Raw:
+		switch string(name) {
+		case "cf_ray_id":
+			return 0, &v.CFRayID
+		case "method":
+			return 1, &v.Method
+		case "status_code":
+			return 2, &v.StatusCode
+		case "uri":
+			return 3, &v.URI
+		case "user_agent":
+			return 4, &v.UserAgent
+		}
+	case *Resource:
+		switch string(name) {
+		case "id":
+			return 0, &v.ID
+		case "product":
+			return 1, &v.Product
+		case "request":
+			return 2, &v.Request
+		case "response":
+			return 3, &v.Response
+		case "scope":
+			return 4, &v.Scope
+		case "type":
+			return 5, &v.Type
+		}
+	case *ResultInfo:
+		switch string(name) {
+		case "count":
+			return 0, &v.Count
+		case "cursor":
+			return 1, &v.Cursor
+		case "cursors":
+			return 2, &v.Cursors
+		case "history_status":
+			return 3, &v.HistoryStatus
+		}
+	case *Zone:
+		switch string(name) {
+		case "id":
+			return 0, &v.ID
+		case "name":
+			return 1, &v.Name
+		}
+	}
+	return -1, nil
+}
+
+// IsObject reports whether a field is one that Member knows: a pointer to a type that stands for a JSON object.
+func IsObject(field any) bool {
+	switch field.(type) {
+	case *Account,
+		*Action,
+		*Actor,
+		*Cursors,
+		*Entry,
+		*EntryPage,
+		*ErrorEnvelope,
+		*HistoryFailure,
+		*HistoryInfo,
+		*HistoryPage,
+		*Message,
+		*Organization,
+		*Product,
+		*ProductCategory,
+		*ProductCategoryList,
+		*Raw,
+		*Resource,
+		*ResultInfo,
+		*Zone:
+		return true
+	}
+	return false
+}
 
 // An Operation describes one operation of the API as the contract states it.
 type Operation struct {
@@ -1276,6 +1216,120 @@ func (p *ListAccountAuditLogsParams) Filter(name string) *[]string {
 		return &p.ZoneName
 	case "zone_name.not":
 		return &p.ZoneNameNot
+	}
+	return nil
+}
+
+// Values returns the values of the query parameter with the given name on the wire, as they are sent; nil where it is not
+// set, or there is none of that name.
+func (p *ListAccountAuditLogsParams) Values(name string) []string {
+	switch name {
+	case "since":
+		return []string{fmt.Sprint(p.Since)}
+	case "before":
+		return []string{fmt.Sprint(p.Before)}
+	case "cursor":
+		if p.Cursor != nil {
+			return []string{fmt.Sprint(*p.Cursor)}
+		}
+	case "direction":
+		if p.Direction != nil {
+			return []string{fmt.Sprint(*p.Direction)}
+		}
+	case "limit":
+		if p.Limit != nil {
+			return []string{fmt.Sprint(*p.Limit)}
+		}
+	case "id":
+		return p.ID
+	case "id.not":
+		return p.IDNot
+	case "account_name":
+		return p.AccountName
+	case "account_name.not":
+		return p.AccountNameNot
+	case "action_result":
+		return p.ActionResult
+	case "action_result.not":
+		return p.ActionResultNot
+	case "action_type":
+		return p.ActionType
+	case "action_type.not":
+		return p.ActionTypeNot
+	case "actor_context":
+		return p.ActorContext
+	case "actor_context.not":
+		return p.ActorContextNot
+	case "actor_email":
+		return p.ActorEmail
+	case "actor_email.not":
+		return p.ActorEmailNot
+	case "actor_id":
+		return p.ActorID
+	case "actor_id.not":
+		return p.ActorIDNot
+	case "actor_ip_address":
+		return p.ActorIPAddress
+	case "actor_ip_address.not":
+		return p.ActorIPAddressNot
+	case "actor_token_id":
+		return p.ActorTokenID
+	case "actor_token_id.not":
+		return p.ActorTokenIDNot
+	case "actor_token_name":
+		return p.ActorTokenName
+	case "actor_token_name.not":
+		return p.ActorTokenNameNot
+	case "actor_type":
+		return p.ActorType
+	case "actor_type.not":
+		return p.ActorTypeNot
+	case "audit_log_id":
+		return p.AuditLogID
+	case "audit_log_id.not":
+		return p.AuditLogIDNot
+	case "product_category":
+		return p.ProductCategory
+	case "raw_cf_ray_id":
+		return p.RawCFRayID
+	case "raw_cf_ray_id.not":
+		return p.RawCFRayIDNot
+	case "raw_method":
+		return p.RawMethod
+	case "raw_method.not":
+		return p.RawMethodNot
+	case "raw_status_code":
+		return p.RawStatusCode
+	case "raw_status_code.not":
+		return p.RawStatusCodeNot
+	case "raw_uri":
+		return p.RawURI
+	case "raw_uri.not":
+		return p.RawURINot
+	case "resource_id":
+		return p.ResourceID
+	case "resource_id.not":
+		return p.ResourceIDNot
+	case "resource_product":
+		return p.ResourceProduct
+	case "resource_product.not":
+		return p.ResourceProductNot
+	case "resource_scope":
+		return p.ResourceScope
+	case "resource_scope.not":
+		return p.ResourceScopeNot
+	case "resource_type":
+		return p.ResourceType
+	case "resource_type.not":
+		return p.ResourceTypeNot
+	case "zone_id":
+		return p.ZoneID
+	case "zone_id.not":
+		return p.ZoneIDNot
+	case "zone_name":
+		return p.ZoneName
+	case "zone_name.not":
+		return p.ZoneNameNot
 	}
 	return nil
 }
@@ -1909,6 +1963,32 @@ func (p *GetAccountAuditLogHistoryParams) Filter(name string) *[]string {
 	return nil
 }
 
+// Values returns the values of the query parameter with the given name on the wire, as they are sent; nil where it is not
+// set, or there is none of that name.
+func (p *GetAccountAuditLogHistoryParams) Values(name string) []string {
+	switch name {
+	case "action_time":
+		return []string{fmt.Sprint(p.ActionTime)}
+	case "since":
+		return []string{fmt.Sprint(p.Since)}
+	case "before":
+		return []string{fmt.Sprint(p.Before)}
+	case "cursor":
+		if p.Cursor != nil {
+			return []string{fmt.Sprint(*p.Cursor)}
+		}
+	case "direction":
+		if p.Direction != nil {
+			return []string{fmt.Sprint(*p.Direction)}
+		}
+	case "limit":
+		if p.Limit != nil {
+			return []string{fmt.Sprint(*p.Limit)}
+		}
+	}
+	return nil
+}
+
 // Listing returns the parameters that every listing has.
 func (p *GetAccountAuditLogHistoryParams) Listing() Listing {
 	return Listing{
@@ -2246,6 +2326,102 @@ func (p *ListOrganizationAuditLogsParams) Filter(name string) *[]string {
 		return &p.ResourceType
 	case "resource_type.not":
 		return &p.ResourceTypeNot
+	}
+	return nil
+}
+
+// Values returns the values of the query parameter with the given name on the wire, as they are sent; nil where it is not
+// set, or there is none of that name.
+func (p *ListOrganizationAuditLogsParams) Values(name string) []string {
+	switch name {
+	case "since":
+		return []string{fmt.Sprint(p.Since)}
+	case "before":
+		return []string{fmt.Sprint(p.Before)}
+	case "cursor":
+		if p.Cursor != nil {
+			return []string{fmt.Sprint(*p.Cursor)}
+		}
+	case "direction":
+		if p.Direction != nil {
+			return []string{fmt.Sprint(*p.Direction)}
+		}
+	case "limit":
+		if p.Limit != nil {
+			return []string{fmt.Sprint(*p.Limit)}
+		}
+	case "id":
+		return p.ID
+	case "id.not":
+		return p.IDNot
+	case "action_result":
+		return p.ActionResult
+	case "action_result.not":
+		return p.ActionResultNot
+	case "action_type":
+		return p.ActionType
+	case "action_type.not":
+		return p.ActionTypeNot
+	case "actor_context":
+		return p.ActorContext
+	case "actor_context.not":
+		return p.ActorContextNot
+	case "actor_email":
+		return p.ActorEmail
+	case "actor_email.not":
+		return p.ActorEmailNot
+	case "actor_id":
+		return p.ActorID
+	case "actor_id.not":
+		return p.ActorIDNot
+	case "actor_ip_address":
+		return p.ActorIPAddress
+	case "actor_ip_address.not":
+		return p.ActorIPAddressNot
+	case "actor_token_id":
+		return p.ActorTokenID
+	case "actor_token_id.not":
+		return p.ActorTokenIDNot
+	case "actor_token_name":
+		return p.ActorTokenName
+	case "actor_token_name.not":
+		return p.ActorTokenNameNot
+	case "actor_type":
+		return p.ActorType
+	case "actor_type.not":
+		return p.ActorTypeNot
+	case "raw_cf_ray_id":
+		return p.RawCFRayID
+	case "raw_cf_ray_id.not":
+		return p.RawCFRayIDNot
+	case "raw_method":
+		return p.RawMethod
+	case "raw_method.not":
+		return p.RawMethodNot
+	case "raw_status_code":
+		return p.RawStatusCode
+	case "raw_status_code.not":
+		return p.RawStatusCodeNot
+	case "raw_uri":
+		return p.RawURI
+	case "raw_uri.not":
+		return p.RawURINot
+	case "resource_id":
+		return p.ResourceID
+	case "resource_id.not":
+		return p.ResourceIDNot
+	case "resource_product":
+		return p.ResourceProduct
+	case "resource_product.not":
+		return p.ResourceProductNot
+	case "resource_scope":
+		return p.ResourceScope
+	case "resource_scope.not":
+		return p.ResourceScopeNot
+	case "resource_type":
+		return p.ResourceType
+	case "resource_type.not":
+		return p.ResourceTypeNot
 	}
 	return nil
 }
@@ -2758,6 +2934,32 @@ type GetOrganizationAuditLogHistoryParams struct {
 // no such filter.
 func (p *GetOrganizationAuditLogHistoryParams) Filter(name string) *[]string {
 	switch name {
+	}
+	return nil
+}
+
+// Values returns the values of the query parameter with the given name on the wire, as they are sent; nil where it is not
+// set, or there is none of that name.
+func (p *GetOrganizationAuditLogHistoryParams) Values(name string) []string {
+	switch name {
+	case "action_time":
+		return []string{fmt.Sprint(p.ActionTime)}
+	case "since":
+		return []string{fmt.Sprint(p.Since)}
+	case "before":
+		return []string{fmt.Sprint(p.Before)}
+	case "cursor":
+		if p.Cursor != nil {
+			return []string{fmt.Sprint(*p.Cursor)}
+		}
+	case "direction":
+		if p.Direction != nil {
+			return []string{fmt.Sprint(*p.Direction)}
+		}
+	case "limit":
+		if p.Limit != nil {
+			return []string{fmt.Sprint(*p.Limit)}
+		}
 	}
 	return nil
 }

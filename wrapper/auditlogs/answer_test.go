@@ -46,7 +46,7 @@ func TestWhatIsAnAnswer(t *testing.T) {
 			for range 3 {
 				s.FailNext(auditlogstest.Fault{Status: 200, Body: test.body})
 			}
-			got, err := collect(t, newClient(t, s).Entries(t.Context(), account, day))
+			got, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), day))
 			if strings.Join(got, " ") != test.ids || !errors.Is(err, test.err) {
 				t.Errorf("got %v and the error %v", got, err)
 			}
@@ -82,7 +82,7 @@ func TestErrors(t *testing.T) {
 			for range 3 {
 				s.FailNext(test.fault)
 			}
-			got, err := collect(t, newClient(t, s).Entries(t.Context(), account, day))
+			got, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), day))
 			if len(got) != 0 || err == nil {
 				t.Fatalf("got %v, %v", got, err)
 			}
@@ -144,7 +144,7 @@ func TestQueryIsCheckedBeforeTheFirstRequest(t *testing.T) {
 		{account, with(func(q *auditlogs.Query) { q.Limit = new(0) }), []string{"limit", `"0"`, "from 1 to 1000"}},
 		{account, with(func(q *auditlogs.Query) { q.Limit = new(1001) }), []string{"limit", `"1001"`, "from 1 to 1000"}},
 	} {
-		got, err := collect(t, c.Entries(t.Context(), test.account, test.query))
+		got, err := collect(t, c.Account(test.account).Entries(t.Context(), test.query))
 		if len(got) > 0 || !errors.Is(err, auditlogs.ErrInvalidQuery) {
 			t.Errorf("%s %+v: %v, %v", test.account, test.query, got, err)
 			continue
@@ -159,7 +159,7 @@ func TestQueryIsCheckedBeforeTheFirstRequest(t *testing.T) {
 		t.Errorf("%d requests were made", n)
 	}
 	empty := with(func(q *auditlogs.Query) { q.ActorEmail, q.ActorType = []string{}, []string{} })
-	if got, err := collect(t, c.Entries(t.Context(), account, empty)); len(got) != 3 || err != nil {
+	if got, err := collect(t, c.Account(account).Entries(t.Context(), empty)); len(got) != 3 || err != nil {
 		t.Errorf("with empty filters: %v, %v", got, err)
 	}
 }
@@ -182,7 +182,7 @@ func TestLimits(t *testing.T) {
 		for _, options := range [][]auditlogstest.Option{nil, {auditlogstest.WithoutGzip()}} {
 			s := newFake(t, 0, options...)
 			s.FailNext(auditlogstest.Fault{Status: 200, Body: page})
-			_, err := collect(t, newClient(t, s, auditlogs.WithLimits(test.limits)).Entries(t.Context(), account, day))
+			_, err := collect(t, newClient(t, s, auditlogs.WithLimits(test.limits)).Account(account).Entries(t.Context(), day))
 			if !errors.Is(err, auditlogs.ErrLimitExceeded) || !strings.Contains(err.Error(), "Limits."+test.name) {
 				t.Errorf("%s: %v", test.name, err)
 			}
@@ -193,7 +193,7 @@ func TestLimits(t *testing.T) {
 	}
 	s := newFake(t, 0)
 	s.FailNext(auditlogstest.Fault{Status: 200, Body: page})
-	for got, err := range newClient(t, s).Entries(t.Context(), account, day) {
+	for got, err := range newClient(t, s).Account(account).Entries(t.Context(), day) {
 		if err != nil || string(got.Raw) != entry {
 			t.Errorf("%v, %v", got, err)
 		}
@@ -208,7 +208,7 @@ func TestTransportThatInflatesByItself(t *testing.T) {
 		r.Header.Del("Accept-Encoding")
 		return s.Client().Transport.RoundTrip(r)
 	})
-	got, err := collect(t, newClient(t, s, auditlogs.WithHTTPClient(&http.Client{Transport: inflating})).Entries(t.Context(), account, day))
+	got, err := collect(t, newClient(t, s, auditlogs.WithHTTPClient(&http.Client{Transport: inflating})).Account(account).Entries(t.Context(), day))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestUnknownEncodingIsRefused(t *testing.T) {
 	odd := doer(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Encoding": {"br"}}, Body: io.NopCloser(strings.NewReader("x")), Request: r}, nil
 	})
-	_, err := collect(t, newClient(t, newFake(t, 0), auditlogs.WithHTTPClient(&http.Client{Transport: odd})).Entries(t.Context(), account, day))
+	_, err := collect(t, newClient(t, newFake(t, 0), auditlogs.WithHTTPClient(&http.Client{Transport: odd})).Account(account).Entries(t.Context(), day))
 	if !errors.Is(err, auditlogs.ErrMalformedResponse) || !strings.Contains(err.Error(), `"br"`) {
 		t.Error(err)
 	}
@@ -229,7 +229,7 @@ func TestUnknownEncodingIsRefused(t *testing.T) {
 func TestPageOfEmptyRows(t *testing.T) {
 	s := newFake(t, 0)
 	s.FailNext(auditlogstest.Fault{Status: 200, Body: `{"success":true,"result":[` + strings.Repeat("{},", 1_000_000) + `{}]}`})
-	_, err := collect(t, newClient(t, s).Entries(t.Context(), account, day))
+	_, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), day))
 	if !errors.Is(err, auditlogs.ErrLimitExceeded) || !strings.Contains(err.Error(), "Limits.Entries") {
 		t.Error(err)
 	}
@@ -240,12 +240,12 @@ func TestRepeatedResult(t *testing.T) {
 	s := newFake(t, 0)
 	fault := auditlogstest.Fault{Status: 200, Body: `{"success":true,"result":[{"id":"a"},{"id":"b"}],"result":[{"id":"c"}]}`}
 	s.FailNext(fault, fault)
-	got, err := collect(t, newClient(t, s).Entries(t.Context(), account, day))
+	got, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), day))
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantIDs(t, got, []string{"a", "b", "c"})
-	_, err = collect(t, newClient(t, s, auditlogs.WithLimits(auditlogs.Limits{Entries: 2})).Entries(t.Context(), account, day))
+	_, err = collect(t, newClient(t, s, auditlogs.WithLimits(auditlogs.Limits{Entries: 2})).Account(account).Entries(t.Context(), day))
 	if !errors.Is(err, auditlogs.ErrLimitExceeded) {
 		t.Errorf("ended with %v", err)
 	}
@@ -255,7 +255,7 @@ func TestNestingBeyondTheDecoder(t *testing.T) {
 	for _, depth := range []int{1001, 9_991, 10_001, 1_000_000} {
 		s := newFake(t, 0)
 		s.FailNext(auditlogstest.Fault{Status: 200, Body: `{"success":true,"result":[{"x":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}]}`})
-		_, err := collect(t, newClient(t, s).Entries(t.Context(), account, day))
+		_, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), day))
 		if !errors.Is(err, auditlogs.ErrLimitExceeded) || !strings.Contains(err.Error(), "Limits.Depth") || len(s.Requests()) != 1 {
 			t.Errorf("depth %d: %v after %d requests", depth, err, len(s.Requests()))
 		}
@@ -267,7 +267,7 @@ func TestLargeErrors(t *testing.T) {
 	for _, status := range []int{200, 403} {
 		s := newFake(t, 0)
 		s.FailNext(auditlogstest.Fault{Status: status, Body: `{"success":false,"errors":[` + strings.Repeat(`{"code":1,"message":"x"},`, 200_000) + `{"message":"y"}]}`})
-		_, err := collect(t, newClient(t, s).Entries(t.Context(), account, day))
+		_, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), day))
 		var answered *auditlogs.Error
 		if !errors.As(err, &answered) || answered.StatusCode != status || len(answered.Details) > 0 {
 			t.Errorf("status %d: %v", status, err)
@@ -278,7 +278,7 @@ func TestLargeErrors(t *testing.T) {
 func TestOtherSuccess(t *testing.T) {
 	s := newFake(t, 0)
 	s.FailNext(auditlogstest.Fault{Status: 204})
-	if _, err := collect(t, newClient(t, s).Entries(t.Context(), account, day)); !errors.Is(err, auditlogs.ErrMalformedResponse) {
+	if _, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), day)); !errors.Is(err, auditlogs.ErrMalformedResponse) {
 		t.Error(err)
 	}
 }

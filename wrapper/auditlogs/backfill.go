@@ -76,10 +76,9 @@ type stretch struct {
 
 func newBackfill(p *pager, first *reader) *backfill {
 	p.seen.size = max(p.seen.size, backfillMemory)
-	start, _ := first.asked.ends()
 	return &backfill{
 		pager: p, fetcher: first.fetcher, changed: sync.NewCond(new(sync.Mutex)), shown: newMemory(p.seen.size),
-		stretches: []*stretch{{reader: first, start: start}},
+		stretches: []*stretch{{reader: first, start: first.asked.from}},
 	}
 }
 
@@ -174,9 +173,8 @@ func (b *backfill) choose() (next *stretch, most int) {
 // open starts a stretch some pages after the first place where that many are left to be read, as far as can be foreseen.
 func (b *backfill) open() *stretch {
 	l := b.pager.listing
-	_, windowEnd := l.ends()
 	for i, s := range b.stretches {
-		from, end := s.start, windowEnd
+		from, end := s.start, l.to
 		if i+1 < len(b.stretches) {
 			end = b.stretches[i+1].start
 		}

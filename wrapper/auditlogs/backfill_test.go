@@ -78,11 +78,11 @@ func TestBackfillListsTheSame(t *testing.T) {
 						c := newClient(t, s, auditlogs.WithRate(0), soon)
 						q := paged(10)
 						q.Direction = &direction
-						want, err := collect(t, c.Entries(t.Context(), account, q))
+						want, err := collect(t, c.Account(account).Entries(t.Context(), q))
 						if err != nil {
 							t.Fatal(err)
 						}
-						got, err := collect(t, c.Entries(t.Context(), account, q, auditlogs.Backfill()))
+						got, err := collect(t, c.Account(account).Entries(t.Context(), q, auditlogs.Backfill()))
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -102,7 +102,7 @@ func TestBackfillListsTheSame(t *testing.T) {
 func resume(t *testing.T, c *auditlogs.Client, q auditlogs.Query, taken int, options []auditlogs.ListOption) (ids []string) {
 	t.Helper()
 	var place auditlogs.Position
-	for entry, err := range c.Entries(t.Context(), account, q, auditlogs.Backfill()) {
+	for entry, err := range c.Account(account).Entries(t.Context(), q, auditlogs.Backfill()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func resume(t *testing.T, c *auditlogs.Client, q auditlogs.Query, taken int, opt
 	if err != nil {
 		t.Fatal(err)
 	}
-	rest, err := collect(t, c.Entries(t.Context(), account, q, append(options, auditlogs.From(place))...))
+	rest, err := collect(t, c.Account(account).Entries(t.Context(), q, append(options, auditlogs.From(place))...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestBackfillUntimed(t *testing.T) {
 		q := untimed(s, 700, func(i int) bool { return i%50 == 7 })
 		c := newClient(t, s, auditlogs.WithRate(0), soon)
 		defer c.CloseIdleConnections()
-		got, err := collect(t, c.Entries(t.Context(), account, q, auditlogs.Backfill()))
+		got, err := collect(t, c.Account(account).Entries(t.Context(), q, auditlogs.Backfill()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,13 +170,13 @@ func TestBackfillFails(t *testing.T) {
 			s.FailNext(auditlogstest.Fault{})
 		}
 		s.FailNext(auditlogstest.Fault{Status: 403})
-		first, err := collect(t, c.Entries(t.Context(), account, q, auditlogs.Backfill()))
+		first, err := collect(t, c.Account(account).Entries(t.Context(), q, auditlogs.Backfill()))
 		if err == nil {
 			// The page that failed was not wanted yet, and came when it was.
 			wantIDs(t, first, counted(0, 399))
 			continue
 		}
-		rest, err := collect(t, c.Entries(t.Context(), account, q, auditlogs.Backfill(), auditlogs.From(position(t, err))))
+		rest, err := collect(t, c.Account(account).Entries(t.Context(), q, auditlogs.Backfill(), auditlogs.From(position(t, err))))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +200,7 @@ func TestBackfillKeepsTheBudget(t *testing.T) {
 		c := newClient(t, s)
 		defer c.CloseIdleConnections()
 		began := time.Now()
-		got, err := collect(t, c.Entries(t.Context(), account, paged(size), auditlogs.Backfill()))
+		got, err := collect(t, c.Account(account).Entries(t.Context(), paged(size), auditlogs.Backfill()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +228,7 @@ func TestBackfillOfAnEmptyNight(t *testing.T) {
 				defer c.CloseIdleConnections()
 				q := paged(3)
 				q.Direction = &direction
-				got, err := collect(t, c.Entries(t.Context(), account, q, auditlogs.Backfill()))
+				got, err := collect(t, c.Account(account).Entries(t.Context(), q, auditlogs.Backfill()))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -261,7 +261,7 @@ func TestBackfillOfSmallPages(t *testing.T) {
 				}
 				c := newClient(t, s, auditlogs.WithRate(rate))
 				defer c.CloseIdleConnections()
-				got, err := collect(t, c.Entries(t.Context(), account, month, auditlogs.Backfill()))
+				got, err := collect(t, c.Account(account).Entries(t.Context(), month, auditlogs.Backfill()))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -322,7 +322,7 @@ func TestBackfillIsFast(t *testing.T) {
 					if shape == "weeks" {
 						query = month
 					}
-					for _, err := range c.Entries(t.Context(), account, query, auditlogs.Backfill()) {
+					for _, err := range c.Account(account).Entries(t.Context(), query, auditlogs.Backfill()) {
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -402,7 +402,7 @@ func TestBackfillMemoryIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := 0
-		for page, err := range c.Pages(t.Context(), account, day, options...) {
+		for page, err := range c.Account(account).Pages(t.Context(), day, options...) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -84,7 +84,7 @@ func BenchmarkIterate(b *testing.B) {
 	query := Query{Since: "2024-10-30", Before: "2024-10-31"}
 	b.ReportAllocs()
 	n := 0
-	for _, err := range client.Entries(b.Context(), "4bb334f7c94c4a29a045f03944f072e5", query, Prefetch(false)) {
+	for _, err := range client.Account("4bb334f7c94c4a29a045f03944f072e5").Entries(b.Context(), query, Prefetch(false)) {
 		if err != nil {
 			b.Fatal(err)
 		}

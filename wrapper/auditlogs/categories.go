@@ -17,30 +17,33 @@ type ProductCategory = auditlogsapi.ProductCategory
 type Product = auditlogsapi.Product
 
 // ProductCategories returns the product categories that the filter ProductCategory knows, each with the products that it
-// stands for. They come in one answer, or not at all: the errors are those of [Client.Entries], without an
-// [*IncompleteError] around them.
-func (c *Client) ProductCategories(ctx context.Context, accountID string) ([]ProductCategory, error) {
-	l := &listing{
-		operation: auditlogsapi.ListAccountAuditLogProductCategoriesOperation,
+// stands for. They come in one answer, or not at all: the errors are those of [Log.Entries], without an [*IncompleteError]
+// around them. The log of an organization has none: that is [ErrInvalidQuery].
+func (l *Log) ProductCategories(ctx context.Context) ([]ProductCategory, error) {
+	if l.kind != accounts {
+		return nil, fmt.Errorf("%w: %s: product categories are known for accounts only: want the log of an account", ErrInvalidQuery, l)
+	}
+	asked := &listing{
+		operation: &auditlogsapi.ListAccountAuditLogProductCategoriesOperation,
 		request: func(server string, _, _ string, _ *string) (*http.Request, error) {
-			return auditlogsapi.NewListAccountAuditLogProductCategoriesRequest(server, accountID)
+			return auditlogsapi.NewListAccountAuditLogProductCategoriesRequest(server, l.id)
 		},
 	}
-	if err := l.check(accountID); err != nil {
+	if err := asked.check([]string{l.id}, func(string) []string { return nil }); err != nil {
 		return nil, err
 	}
-	answer, err := newFetcher(&c.config).fetch(ctx, question{listing: l})
+	answer, err := newFetcher(&l.client.config).fetch(ctx, question{listing: asked})
 	if err != nil {
 		return nil, err
 	}
 	if answer.cursor != "" {
-		return nil, fmt.Errorf("%s: %w: there are more categories, and no way to ask for them", l, ErrMalformedResponse)
+		return nil, fmt.Errorf("%s: %w: there are more categories, and no way to ask for them", asked, ErrMalformedResponse)
 	}
 	categories := make([]ProductCategory, len(answer.entries))
 	for i, row := range answer.entries {
 		if err := json.Unmarshal(row.Raw, &categories[i], decodeOptions); err != nil {
 			// Without the decoder's words, which could hold anything that came.
-			return nil, fmt.Errorf("%s: %w: category %d does not have the types that the contract gives it", l, ErrMalformedResponse, i+1)
+			return nil, fmt.Errorf("%s: %w: category %d does not have the types that the contract gives it", asked, ErrMalformedResponse, i+1)
 		}
 	}
 	return categories, nil

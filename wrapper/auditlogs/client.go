@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
-	"net/http"
-
-	"cfaudit.example/gen/auditlogsapi"
 )
 
 // A Client reads audit logs. It is made by [New]; the zero Client is of no use. Make one and keep it: it is safe for use
@@ -85,28 +81,4 @@ func Prefetch(on bool) ListOption {
 // back in the meantime it is looked for; where it is gone, everything from the start of its page comes again.
 func From(position Position) ListOption {
 	return func(o *listOptions) { o.from = position }
-}
-
-// Entries lists the entries of an account that match the query, in the order of their time.
-//
-// Nothing is requested before the iteration starts, and at most one page ahead of what the caller works on; see
-// [Prefetch]. The iterator can be used again, and lists again then. Breaking off the loop ends everything that the
-// iteration started.
-//
-// An error is yielded once, and last, with a nil entry: one that is [ErrInvalidQuery] before the first request where the
-// query or the account ID is wrong, and else an [*IncompleteError]. An iteration that ends without an error has seen
-// every entry. An entry that itself is odd does not end it; see [Entry.Err].
-func (c *Client) Entries(ctx context.Context, accountID string, query Query, options ...ListOption) iter.Seq2[*Entry, error] {
-	return c.entries(ctx, accountListing(accountID, query), options)
-}
-
-// Pages lists the same entries as [Client.Entries], by the page as the service answers them.
-func (c *Client) Pages(ctx context.Context, accountID string, query Query, options ...ListOption) iter.Seq2[*Page, error] {
-	return c.pages(ctx, accountListing(accountID, query), options)
-}
-
-func accountListing(accountID string, query Query) *listing {
-	return newListing(auditlogsapi.ListAccountAuditLogsOperation, query, func(server string, q *Query) (*http.Request, error) {
-		return auditlogsapi.NewListAccountAuditLogsRequest(server, accountID, q)
-	}, accountID)
 }

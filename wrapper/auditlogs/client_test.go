@@ -82,7 +82,7 @@ func TestWhatIsSent(t *testing.T) {
 	q := day
 	q.ActorEmailNot = []string{"a+b@example.com", "c d&e=f"}
 	q.ActorType = []string{"user"}
-	if _, err := collect(t, c.Entries(t.Context(), account, q)); err != nil {
+	if _, err := collect(t, c.Account(account).Entries(t.Context(), q)); err != nil {
 		t.Fatal(err)
 	}
 	asked := s.Requests()[0]
@@ -93,7 +93,7 @@ func TestWhatIsSent(t *testing.T) {
 		t.Errorf("query %s", asked.URL.RawQuery)
 	}
 	s = newFake(t, 1)
-	if _, err := collect(t, newClient(t, s).Entries(t.Context(), account, day)); err != nil {
+	if _, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), day)); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.Requests()[0].Header.Get("User-Agent"); !strings.HasPrefix(got, "cfaudit/") {
@@ -116,15 +116,15 @@ func TestTokenSource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := collect(t, c.Entries(t.Context(), account, paged(5)))
+	got, err := collect(t, c.Account(account).Entries(t.Context(), paged(5)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantIDs(t, got, counted(0, 9))
-	if _, err = collect(t, c.Entries(t.Context(), account, day)); !errors.Is(err, auditlogs.ErrForbidden) {
+	if _, err = collect(t, c.Account(account).Entries(t.Context(), day)); !errors.Is(err, auditlogs.ErrForbidden) {
 		t.Errorf("with a third token: %v", err)
 	}
-	if _, err = collect(t, c.Entries(t.Context(), account, day)); err == nil || !strings.Contains(err.Error(), "vault is sealed") {
+	if _, err = collect(t, c.Account(account).Entries(t.Context(), day)); err == nil || !strings.Contains(err.Error(), "vault is sealed") {
 		t.Errorf("without a token: %v", err)
 	}
 	if n := len(s.Requests()); n != 3 {
@@ -143,7 +143,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := collect(t, c.Entries(t.Context(), account, day)); !errors.Is(err, auditlogs.ErrRedirect) || len(got) > 0 {
+			if got, err := collect(t, c.Account(account).Entries(t.Context(), day)); !errors.Is(err, auditlogs.ErrRedirect) || len(got) > 0 {
 				t.Errorf("%d to %s: %v, %v", status, location, got, err)
 			}
 			if n := len(s.Requests()); n != 1 {
@@ -187,7 +187,7 @@ func TestTokenIsShownNowhere(t *testing.T) {
 			s.FailNext(fault)
 		}
 		c := newClient(t, s, auditlogs.WithLogger(logger), auditlogs.WithObserver(&seen), auditlogs.WithRetry(2, 0, 0))
-		for page, err := range c.Pages(t.Context(), account, paged(2), auditlogs.Prefetch(false)) { // One writer for all.
+		for page, err := range c.Account(account).Pages(t.Context(), paged(2), auditlogs.Prefetch(false)) { // One writer for all.
 			if page != nil {
 				for _, entry := range page.Entries {
 					fmt.Fprintf(&shown, "%v %+v %v\n", entry.Err(), entry.Err(), entry.Position())
@@ -212,7 +212,7 @@ func TestTokenIsShownNowhere(t *testing.T) {
 		return nil, fmt.Errorf("cannot send %v", r.Header)
 	})
 	c := newClient(t, newFake(t, 0), auditlogs.WithLogger(logger), auditlogs.WithHTTPClient(&http.Client{Transport: broken}))
-	for _, err := range c.Entries(t.Context(), account, day) {
+	for _, err := range c.Account(account).Entries(t.Context(), day) {
 		for ; err != nil; err = errors.Unwrap(err) {
 			fmt.Fprintf(&shown, "%v %+v %#v\n", err, err, err)
 		}
@@ -235,7 +235,7 @@ func TestDefaultHTTPClientReachesTheRealURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := collect(t, c.Entries(t.Context(), account, day))
+	got, err := collect(t, c.Account(account).Entries(t.Context(), day))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestBodyIsClosed(t *testing.T) {
 	s.FailNext(auditlogstest.Fault{Status: 500}, auditlogstest.Fault{Cut: true, CutAt: 0.2}, auditlogstest.Fault{}, auditlogstest.Fault{Status: 403})
 	c := newClient(t, s, auditlogs.WithHTTPClient(&http.Client{Transport: counting}))
 	for range 2 {
-		for range c.Entries(t.Context(), account, day) {
+		for range c.Account(account).Entries(t.Context(), day) {
 			break
 		}
 	}

@@ -10,7 +10,7 @@
 //		Before:     auditlogs.Time(time.Now()),
 //		ActorEmail: []string{"alice@example.com"},
 //	}
-//	for entry, err := range client.Entries(ctx, accountID, query) {
+//	for entry, err := range client.Account(accountID).Entries(ctx, query) {
 //		if err != nil {
 //			return err
 //		}
@@ -20,7 +20,7 @@
 // An iteration that ends without an error has seen every entry of the window. One that cannot go on yields an
 // [*IncompleteError] last, whose Position tells [From] where to take up the listing again.
 //
-// The log of an organization, the history of one resource ([Client.History]) and the product categories of the filters are read
+// The log of an organization, the history of one resource ([Log.History]) and the product categories of the filters are read
 // in the same way.
 //
 // Times are UTC. To test a program without an account, see the package auditlogstest beside this one.

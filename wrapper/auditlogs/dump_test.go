@@ -45,7 +45,7 @@ func TestDumpDoesNotShowTheToken(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 3 {
-				if _, err := collect(t, client.Entries(t.Context(), account, day)); err != nil {
+				if _, err := collect(t, client.Account(account).Entries(t.Context(), day)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -69,7 +69,7 @@ func TestDumpOfErrorsDoesNotShowTheToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = collect(t, client.Entries(t.Context(), account, day))
+	_, err = collect(t, client.Account(account).Entries(t.Context(), day))
 	var incomplete *auditlogs.IncompleteError
 	if !errors.As(err, &incomplete) || reaches(err, dumpedToken) {
 		t.Errorf("a dump of the error shows the token: %v", err)

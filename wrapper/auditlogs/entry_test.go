@@ -69,7 +69,7 @@ func TestOddEntries(t *testing.T) {
 			s := newFake(t, 0)
 			s.FailNext(auditlogstest.Fault{Status: 200, Body: `{"success":true,"result":[{"id":"before"},` + test.raw + `,{"id":"after"}]}`})
 			var entries []*auditlogs.Entry
-			for entry, err := range newClient(t, s).Entries(t.Context(), account, day) {
+			for entry, err := range newClient(t, s).Account(account).Entries(t.Context(), day) {
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -34,7 +34,7 @@ func exampleClient(server *auditlogstest.Server) *auditlogs.Client {
 }
 
 // What did alice do on this day?
-func ExampleClient_Entries() {
+func ExampleLog_Entries() {
 	server := exampleServer()
 	defer server.Close()
 	client := exampleClient(server)
@@ -44,7 +44,7 @@ func ExampleClient_Entries() {
 		Before:     auditlogs.Date(2024, time.October, 31),
 		ActorEmail: []string{"alice@example.com"},
 	}
-	for entry, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+	for entry, err := range client.Account(auditlogstest.AccountID).Entries(context.Background(), query) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -55,13 +55,13 @@ func ExampleClient_Entries() {
 	// 10:00:00 Delete zone
 }
 
-func ExampleClient_Pages() {
+func ExampleLog_Pages() {
 	server := exampleServer()
 	defer server.Close()
 	client := exampleClient(server)
 
 	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31", Limit: new(2)}
-	for page, err := range client.Pages(context.Background(), auditlogstest.AccountID, query) {
+	for page, err := range client.Account(auditlogstest.AccountID).Pages(context.Background(), query) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func ExampleFrom() {
 	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31"}
 
 	var stored string
-	for entry, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+	for entry, err := range client.Account(auditlogstest.AccountID).Entries(context.Background(), query) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func ExampleFrom() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for entry, err := range client.Entries(context.Background(), auditlogstest.AccountID, query, auditlogs.From(position)) {
+	for entry, err := range client.Account(auditlogstest.AccountID).Entries(context.Background(), query, auditlogs.From(position)) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func ExampleIncompleteError() {
 	server.FailNext(auditlogstest.Fault{}, auditlogstest.Fault{Status: http.StatusForbidden})
 
 	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31", Limit: new(2)}
-	for entry, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+	for entry, err := range client.Account(auditlogstest.AccountID).Entries(context.Background(), query) {
 		var incomplete *auditlogs.IncompleteError
 		switch {
 		case errors.As(err, &incomplete):
@@ -165,7 +165,7 @@ func ExampleWithTokenSource() {
 		log.Fatal(err)
 	}
 	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31"}
-	for _, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+	for _, err := range client.Account(auditlogstest.AccountID).Entries(context.Background(), query) {
 		fmt.Println(err)
 	}
 	// Output:
@@ -191,7 +191,7 @@ func ExampleWithHTTPClient() {
 		log.Fatal(err)
 	}
 	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31"}
-	for _, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+	for _, err := range client.Account(auditlogstest.AccountID).Entries(context.Background(), query) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -216,7 +216,7 @@ func ExampleWithObserver() {
 		log.Fatal(err)
 	}
 	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31", Limit: new(2)}
-	for _, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+	for _, err := range client.Account(auditlogstest.AccountID).Entries(context.Background(), query) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -232,7 +232,7 @@ func ExampleError() {
 	defer server.Close()
 	server.FailNext(auditlogstest.Fault{Status: http.StatusForbidden})
 	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31"}
-	for _, err := range exampleClient(server).Entries(context.Background(), auditlogstest.AccountID, query) {
+	for _, err := range exampleClient(server).Account(auditlogstest.AccountID).Entries(context.Background(), query) {
 		var answered *auditlogs.Error
 		if errors.As(err, &answered) {
 			fmt.Println(answered.StatusCode, answered.Details[0].Code, answered.Details[0].Message, answered.Attempts)
@@ -249,7 +249,7 @@ func ExampleEntry_Err() {
 	server.FailNext(auditlogstest.Fault{Status: http.StatusOK,
 		Body: `{"success":true,"result":[{"id":"1","action":{"time":"yesterday","type":"delete"}}]}`})
 	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31"}
-	for entry, err := range exampleClient(server).Entries(context.Background(), auditlogstest.AccountID, query) {
+	for entry, err := range exampleClient(server).Account(auditlogstest.AccountID).Entries(context.Background(), query) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -268,15 +268,15 @@ func ExampleParsePosition() {
 }
 
 // Who changed the organization itself?
-func ExampleClient_OrganizationEntries() {
+func ExampleClient_Organization() {
 	server := auditlogstest.NewServer()
 	defer server.Close()
 	server.Add(`{"id":"1","action":{"time":"2024-10-30T08:00:00Z","description":"Add organization member"},` +
 		`"actor":{"email":"alice@example.com"},"organization":{"id":"a67e14daa5f8dceeb91fe5449ba496ef"}}`)
 	client := exampleClient(server)
 
-	query := auditlogs.OrganizationQuery{Since: "2024-10-30", Before: "2024-10-31"}
-	for entry, err := range client.OrganizationEntries(context.Background(), "a67e14daa5f8dceeb91fe5449ba496ef", query) {
+	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31"}
+	for entry, err := range client.Organization("a67e14daa5f8dceeb91fe5449ba496ef").Entries(context.Background(), query) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -286,7 +286,7 @@ func ExampleClient_OrganizationEntries() {
 }
 
 // What else happened to the record that an entry is about?
-func ExampleClient_History() {
+func ExampleLog_History() {
 	server := auditlogstest.NewServer()
 	defer server.Close()
 	server.Add(
@@ -301,7 +301,7 @@ func ExampleClient_History() {
 		Since:      "2024-10-01",
 		Before:     "2024-10-31",
 	}
-	for entry, err := range client.History(context.Background(), auditlogstest.AccountID, "3", query) {
+	for entry, err := range client.Account(auditlogstest.AccountID).History(context.Background(), "3", query) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -312,14 +312,14 @@ func ExampleClient_History() {
 	// 3 Delete DNS record
 }
 
-func ExampleClient_HistoryPages() {
+func ExampleLog_HistoryPages() {
 	server := auditlogstest.NewServer()
 	defer server.Close()
 	server.Add(`{"id":"1","action":{"time":"2024-10-30T08:00:00Z","description":"Log in"}}`)
 	client := exampleClient(server)
 
 	query := auditlogs.HistoryQuery{ActionTime: "2024-10-30T08:00:00Z", Since: "2024-10-01", Before: "2024-10-31"}
-	for page, err := range client.HistoryPages(context.Background(), auditlogstest.AccountID, "1", query) {
+	for page, err := range client.Account(auditlogstest.AccountID).HistoryPages(context.Background(), "1", query) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -330,12 +330,12 @@ func ExampleClient_HistoryPages() {
 	// Output: the entry does not say what it is about
 }
 
-func ExampleClient_ProductCategories() {
+func ExampleLog_ProductCategories() {
 	server := auditlogstest.NewServer()
 	defer server.Close()
 	client := exampleClient(server)
 
-	categories, err := client.ProductCategories(context.Background(), auditlogstest.AccountID)
+	categories, err := client.Account(auditlogstest.AccountID).ProductCategories(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}

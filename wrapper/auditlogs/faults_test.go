@@ -234,7 +234,7 @@ func suffer(t *testing.T, kind faultKind, strike strike, direction string) *verd
 		var from auditlogs.Position
 		start := time.Now()
 		for range 4 * faultPages {
-			ids, err := collect(t, c.Entries(ctx, account, q, auditlogs.From(from)))
+			ids, err := collect(t, c.Account(account).Entries(ctx, q, auditlogs.From(from)))
 			got = append(got, ids...)
 			if err == nil {
 				break

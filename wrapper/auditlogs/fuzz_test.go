@@ -236,7 +236,7 @@ func FuzzError(f *testing.F) {
 	f.Add(200, `{"errors":[{"message":"\u202e"},null,{}]}`, "", "-1", `;;;==,"`)
 	f.Fuzz(func(t *testing.T, status int, body, ray, retryAfter, limit string) {
 		response := &http.Response{StatusCode: status, Header: http.Header{"Cf-Ray": {ray}, "Retry-After": {retryAfter}, "Ratelimit": {limit}}}
-		l := &listing{operation: auditlogsapi.ListAccountAuditLogsOperation, path: "/accounts/x/logs/audit"}
+		l := &listing{operation: &auditlogsapi.ListAccountAuditLogsOperation, path: "/accounts/x/logs/audit"}
 		e := newError(l, response, []byte(body))
 		text := e.Error()
 		if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {

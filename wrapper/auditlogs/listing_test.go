@@ -35,7 +35,7 @@ func TestEveryEntryOfEveryPage(t *testing.T) {
 			s := newFake(t, 100, test.options...)
 			q := paged(test.limit)
 			q.Direction = &test.direction
-			got, err := collect(t, newClient(t, s).Entries(t.Context(), account, q))
+			got, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), q))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +58,7 @@ func TestRawIsWhatTheServerHolds(t *testing.T) {
 	s.Add("{\"id\" : 7,\n\t\"action\":{\"time\":\"2024-10-30T23:00:00Z\"}, \"big\":12345678901234567890123, \"twice\":1,\"twice\":\"\\u00e9\xff\"}")
 	stored = append(stored, s.Stored(noon.Add(3e13), noon.Add(5e13))...)
 	i := 0
-	for entry, err := range newClient(t, s).Entries(t.Context(), account, day) {
+	for entry, err := range newClient(t, s).Account(account).Entries(t.Context(), day) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func TestIteratorIsLazyAndRestartable(t *testing.T) {
 	s := newFake(t, 10)
 	q := paged(3)
 	q.ActorEmail = []string{"alice@example.com"}
-	entries := newClient(t, s).Entries(t.Context(), account, q)
+	entries := newClient(t, s).Account(account).Entries(t.Context(), q)
 	q.ActorEmail[0] = "bob@example.com" // The listing has its own copy.
 	if n := len(s.Requests()); n != 0 {
 		t.Fatalf("%d requests before the iteration", n)
@@ -100,7 +100,7 @@ func TestPages(t *testing.T) {
 	s := newFake(t, 25)
 	var sizes []int
 	var last *auditlogs.Page
-	for page, err := range newClient(t, s).Pages(t.Context(), account, paged(10)) {
+	for page, err := range newClient(t, s).Account(account).Pages(t.Context(), paged(10)) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestResumeBehindEachEntry(t *testing.T) {
 				q.Direction = &direction
 				var all []string
 				var positions []auditlogs.Position
-				for entry, err := range c.Entries(t.Context(), account, q) {
+				for entry, err := range c.Account(account).Entries(t.Context(), q) {
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -143,7 +143,7 @@ func TestResumeBehindEachEntry(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					rest, err := collect(t, c.Entries(t.Context(), account, q, auditlogs.From(parsed)))
+					rest, err := collect(t, c.Account(account).Entries(t.Context(), q, auditlogs.From(parsed)))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -163,7 +163,7 @@ func TestBrokenOffByTheContextIsResumable(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var before []string
 		var end error
-		for entry, err := range c.Entries(ctx, account, paged(7)) {
+		for entry, err := range c.Account(account).Entries(ctx, paged(7)) {
 			if err != nil {
 				end = err
 				break
@@ -179,7 +179,7 @@ func TestBrokenOffByTheContextIsResumable(t *testing.T) {
 		if !errors.Is(end, context.Canceled) {
 			t.Fatalf("after %d entries: %v", stop, end)
 		}
-		rest, err := collect(t, c.Entries(t.Context(), account, paged(7), auditlogs.From(position(t, end))))
+		rest, err := collect(t, c.Account(account).Entries(t.Context(), paged(7), auditlogs.From(position(t, end))))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func TestNoEntryTwiceWherePagesShift(t *testing.T) {
 		var got []string
 		repeated := 0
 		next := 60
-		for page, err := range newClient(t, s).Pages(t.Context(), account, q) {
+		for page, err := range newClient(t, s).Account(account).Pages(t.Context(), q) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,7 +224,7 @@ func TestShiftBeyondTheMemoryIsCounted(t *testing.T) {
 	q.Direction = new("desc")
 	c := newClient(t, s, auditlogs.WithLimits(auditlogs.Limits{Remembered: 5}))
 	outOfOrder, added := 0, false
-	for page, err := range c.Pages(t.Context(), account, q) {
+	for page, err := range c.Account(account).Pages(t.Context(), q) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +249,7 @@ func TestShiftWhileBrokenOff(t *testing.T) {
 		q.Direction = new("desc")
 		var got []string
 		var place auditlogs.Position
-		for entry, err := range c.Entries(t.Context(), account, q) {
+		for entry, err := range c.Account(account).Entries(t.Context(), q) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -259,7 +259,7 @@ func TestShiftWhileBrokenOff(t *testing.T) {
 			}
 		}
 		s.Add(made(40), made(41))
-		rest, err := collect(t, c.Entries(t.Context(), account, q, auditlogs.From(place)))
+		rest, err := collect(t, c.Account(account).Entries(t.Context(), q, auditlogs.From(place)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -271,7 +271,7 @@ func TestPositionIsRefusedForOtherQueries(t *testing.T) {
 	s := newFake(t, 10)
 	c := newClient(t, s)
 	var place auditlogs.Position
-	for entry, err := range c.Entries(t.Context(), account, paged(3)) {
+	for entry, err := range c.Account(account).Entries(t.Context(), paged(3)) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -294,7 +294,7 @@ func TestPositionIsRefusedForOtherQueries(t *testing.T) {
 		"direction": {account, other(func(q *auditlogs.Query) { q.Direction = new("desc") }), "direction"},
 		"window":    {account, other(func(q *auditlogs.Query) { q.Before = "2024-11-01" }), "since 2024-10-30 before 2024-10-31"},
 	} {
-		got, err := collect(t, c.Entries(t.Context(), test.account, test.query, auditlogs.From(place)))
+		got, err := collect(t, c.Account(test.account).Entries(t.Context(), test.query, auditlogs.From(place)))
 		if len(got) > 0 || !errors.Is(err, auditlogs.ErrInvalidQuery) || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
@@ -321,7 +321,7 @@ func TestLoops(t *testing.T) {
 			for i, cursor := range cursors {
 				s.FailNext(page(fmt.Sprint(i), cursor))
 			}
-			got, err := collect(t, newClient(t, s).Entries(t.Context(), account, day))
+			got, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), day))
 			if last := cursors[len(cursors)-1]; !errors.Is(err, auditlogs.ErrCursorLoop) || !strings.Contains(err.Error(), fmt.Sprintf("%q", last)) {
 				t.Errorf("ended with %v", err)
 			}
@@ -335,7 +335,7 @@ func TestEmptyPagesAreBounded(t *testing.T) {
 	for i := range 20 {
 		s.FailNext(auditlogstest.Fault{Status: 200, Body: fmt.Sprintf(`{"success":true,"result":[],"result_info":{"cursor":"%d"}}`, i)})
 	}
-	_, err := collect(t, newClient(t, s, auditlogs.WithLimits(auditlogs.Limits{EmptyPages: 5})).Entries(t.Context(), account, day))
+	_, err := collect(t, newClient(t, s, auditlogs.WithLimits(auditlogs.Limits{EmptyPages: 5})).Account(account).Entries(t.Context(), day))
 	if !errors.Is(err, auditlogs.ErrLimitExceeded) || !strings.Contains(err.Error(), "Limits.EmptyPages") {
 		t.Errorf("ended with %v", err)
 	}
@@ -346,7 +346,7 @@ func TestEmptyPagesAreBounded(t *testing.T) {
 
 func TestBoundsOfTheWindow(t *testing.T) {
 	s := newFake(t, 0)
-	for range newClient(t, s).Entries(t.Context(), account, auditlogs.Query{
+	for range newClient(t, s).Account(account).Entries(t.Context(), auditlogs.Query{
 		Since:  auditlogs.Time(noon.Add(123456789)),
 		Before: auditlogs.Date(2024, 10, 31),
 	}) {
@@ -363,7 +363,7 @@ func TestPagesOfNothingNewAreBounded(t *testing.T) {
 	for i := range 20 {
 		s.FailNext(auditlogstest.Fault{Status: 200, Body: fmt.Sprintf(`{"success":true,"result":[{"id":"a"}],"result_info":{"cursor":"%d"}}`, i)})
 	}
-	got, err := collect(t, newClient(t, s, auditlogs.WithLimits(auditlogs.Limits{EmptyPages: 5})).Entries(t.Context(), account, day))
+	got, err := collect(t, newClient(t, s, auditlogs.WithLimits(auditlogs.Limits{EmptyPages: 5})).Account(account).Entries(t.Context(), day))
 	if !errors.Is(err, auditlogs.ErrLimitExceeded) || len(got) != 1 || len(s.Requests()) != 7 {
 		t.Errorf("%v, %v after %d requests", got, err, len(s.Requests()))
 	}
@@ -381,7 +381,7 @@ func TestSearchForAPlaceIsBounded(t *testing.T) {
 			s := newFake(t, 10)
 			c := newClient(t, s, auditlogs.WithLimits(auditlogs.Limits{EmptyPages: 5, Remembered: 50}))
 			var place auditlogs.Position
-			for entry, err := range c.Entries(t.Context(), account, paged(5), auditlogs.Prefetch(false)) {
+			for entry, err := range c.Account(account).Entries(t.Context(), paged(5), auditlogs.Prefetch(false)) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -393,7 +393,7 @@ func TestSearchForAPlaceIsBounded(t *testing.T) {
 				s.FailNext(auditlogstest.Fault{Status: 200, Body: fmt.Sprintf(`{"success":true,"result":[%s],"result_info":{"cursor":"%d"}}`, row, i)})
 			}
 			entries := 0
-			for page, err := range c.Pages(t.Context(), account, paged(5), auditlogs.From(place), auditlogs.Prefetch(false)) {
+			for page, err := range c.Account(account).Pages(t.Context(), paged(5), auditlogs.From(place), auditlogs.Prefetch(false)) {
 				if err != nil {
 					if !errors.Is(err, auditlogs.ErrLimitExceeded) {
 						t.Error(err)
@@ -420,7 +420,7 @@ func TestEntriesThatAreAlike(t *testing.T) {
 	}
 	s.FailNext(page(3, "x"), page(2, ""))
 	var sizes, repeated []int
-	for page, err := range newClient(t, s).Pages(t.Context(), account, day) {
+	for page, err := range newClient(t, s).Account(account).Pages(t.Context(), day) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -438,7 +438,7 @@ func TestPositionsOfOddCursors(t *testing.T) {
 			auditlogstest.Fault{Status: 200, Body: `{"success":true,"result":[{"id":"b"}]}`})
 		q := day
 		q.Cursor = &cursor
-		for entry, err := range newClient(t, s).Entries(t.Context(), account, q) {
+		for entry, err := range newClient(t, s).Account(account).Entries(t.Context(), q) {
 			if err != nil {
 				break // The fake knows none of these cursors.
 			}

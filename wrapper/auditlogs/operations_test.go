@@ -49,8 +49,8 @@ func listings(t *testing.T, direction string) []listed {
 		q.Direction = &direction
 		return q
 	}
-	ofOrganization := func(limit int) auditlogs.OrganizationQuery {
-		return auditlogs.OrganizationQuery{Since: day.Since, Before: day.Before, Limit: &limit, Direction: &direction}
+	ofOrganization := func(limit int) auditlogs.Query {
+		return auditlogs.Query{Since: day.Since, Before: day.Before, Limit: &limit, Direction: &direction}
 	}
 	ofResource := func(limit int) auditlogs.HistoryQuery {
 		q := history
@@ -61,37 +61,37 @@ func listings(t *testing.T, direction string) []listed {
 		{
 			"account",
 			func(c *auditlogs.Client, n int, o ...auditlogs.ListOption) pages {
-				return c.Pages(ctx, account, ofAccount(n), o...)
+				return c.Account(account).Pages(ctx, ofAccount(n), o...)
 			},
 			func(c *auditlogs.Client, n int, o ...auditlogs.ListOption) entries {
-				return c.Entries(ctx, account, ofAccount(n), o...)
+				return c.Account(account).Entries(ctx, ofAccount(n), o...)
 			}, 1,
 		},
 		{
 			"organization",
 			func(c *auditlogs.Client, n int, o ...auditlogs.ListOption) pages {
-				return c.OrganizationPages(ctx, organization, ofOrganization(n), o...)
+				return c.Organization(organization).Pages(ctx, ofOrganization(n), o...)
 			},
 			func(c *auditlogs.Client, n int, o ...auditlogs.ListOption) entries {
-				return c.OrganizationEntries(ctx, organization, ofOrganization(n), o...)
+				return c.Organization(organization).Entries(ctx, ofOrganization(n), o...)
 			}, 1,
 		},
 		{
 			"history",
 			func(c *auditlogs.Client, n int, o ...auditlogs.ListOption) pages {
-				return c.HistoryPages(ctx, account, "0", ofResource(n), o...)
+				return c.Account(account).HistoryPages(ctx, "0", ofResource(n), o...)
 			},
 			func(c *auditlogs.Client, n int, o ...auditlogs.ListOption) entries {
-				return c.History(ctx, account, "0", ofResource(n), o...)
+				return c.Account(account).History(ctx, "0", ofResource(n), o...)
 			}, 3,
 		},
 		{
 			"organization's history",
 			func(c *auditlogs.Client, n int, o ...auditlogs.ListOption) pages {
-				return c.OrganizationHistoryPages(ctx, organization, "0", ofResource(n), o...)
+				return c.Organization(organization).HistoryPages(ctx, "0", ofResource(n), o...)
 			},
 			func(c *auditlogs.Client, n int, o ...auditlogs.ListOption) entries {
-				return c.OrganizationHistory(ctx, organization, "0", ofResource(n), o...)
+				return c.Organization(organization).History(ctx, "0", ofResource(n), o...)
 			}, 3,
 		},
 	}
@@ -192,30 +192,30 @@ func TestEveryOperationIsCheckedBeforeTheFirstRequest(t *testing.T) {
 		change(&q)
 		return q
 	}
-	ofOrganization := auditlogs.OrganizationQuery{Since: day.Since, Before: day.Before}
+	ofOrganization := auditlogs.Query{Since: day.Since, Before: day.Before}
 	wrong := ofOrganization
 	wrong.ResourceScope = []string{"zones"}
-	upsideDown := auditlogs.OrganizationQuery{Since: day.Before, Before: day.Since}
+	upsideDown := auditlogs.Query{Since: day.Before, Before: day.Since}
 	for _, test := range []struct {
 		entries iter.Seq2[*auditlogs.Entry, error]
 		says    []string
 	}{
-		{c.OrganizationEntries(ctx, "", ofOrganization), []string{"organization_id", organization}},
-		{c.OrganizationEntries(ctx, "..", ofOrganization), []string{"organization_id", `".."`, organization}},
-		{c.OrganizationEntries(ctx, "a/b", ofOrganization), []string{"organization_id", `"a/b"`}},
-		{c.OrganizationEntries(ctx, organization, wrong), []string{`resource_scope is "zones"`, "one of organizations"}},
-		{c.OrganizationEntries(ctx, organization, upsideDown), []string{"older end"}},
-		{c.OrganizationEntries(ctx, organization, auditlogs.OrganizationQuery{}), []string{"since is missing"}},
-		{c.History(ctx, "x", "0", history), []string{"account_id"}},
-		{c.History(ctx, account, "", history), []string{"id is", "f174be97"}},
-		{c.History(ctx, account, "..", history), []string{"id is", `".."`}},
-		{c.History(ctx, account, "0/../../1", history), []string{"id is", `"0/../../1"`}},
-		{c.History(ctx, account, "0", with(func(q *auditlogs.HistoryQuery) { q.ActionTime = "" })), []string{"action_time is missing", "date-time", "2024-10-31T08:30:00Z"}},
-		{c.History(ctx, account, "0", with(func(q *auditlogs.HistoryQuery) { q.ActionTime = "2024-10-30" })), []string{`action_time is "2024-10-30"`}},
-		{c.History(ctx, account, "0", with(func(q *auditlogs.HistoryQuery) { q.Limit = new(0) })), []string{"limit"}},
-		{c.OrganizationHistory(ctx, organization, "0", with(func(q *auditlogs.HistoryQuery) { q.Before = "" })), []string{"before is missing"}},
-		{c.OrganizationHistory(ctx, "a b", "0", history), []string{"organization_id"}},
-		{c.Entries(ctx, account, func() auditlogs.Query { q := day; q.ProductCategory = []string{""}; return q }()), []string{"product_category is empty"}},
+		{c.Organization("").Entries(ctx, ofOrganization), []string{"organization_id", organization}},
+		{c.Organization("..").Entries(ctx, ofOrganization), []string{"organization_id", `".."`, organization}},
+		{c.Organization("a/b").Entries(ctx, ofOrganization), []string{"organization_id", `"a/b"`}},
+		{c.Organization(organization).Entries(ctx, wrong), []string{`resource_scope is "zones"`, "one of organizations"}},
+		{c.Organization(organization).Entries(ctx, upsideDown), []string{"older end"}},
+		{c.Organization(organization).Entries(ctx, auditlogs.Query{}), []string{"since is missing"}},
+		{c.Account("x").History(ctx, "0", history), []string{"account_id"}},
+		{c.Account(account).History(ctx, "", history), []string{"id is", "f174be97"}},
+		{c.Account(account).History(ctx, "..", history), []string{"id is", `".."`}},
+		{c.Account(account).History(ctx, "0/../../1", history), []string{"id is", `"0/../../1"`}},
+		{c.Account(account).History(ctx, "0", with(func(q *auditlogs.HistoryQuery) { q.ActionTime = "" })), []string{"action_time is missing", "date-time", "2024-10-31T08:30:00Z"}},
+		{c.Account(account).History(ctx, "0", with(func(q *auditlogs.HistoryQuery) { q.ActionTime = "2024-10-30" })), []string{`action_time is "2024-10-30"`}},
+		{c.Account(account).History(ctx, "0", with(func(q *auditlogs.HistoryQuery) { q.Limit = new(0) })), []string{"limit"}},
+		{c.Organization(organization).History(ctx, "0", with(func(q *auditlogs.HistoryQuery) { q.Before = "" })), []string{"before is missing"}},
+		{c.Organization("a b").History(ctx, "0", history), []string{"organization_id"}},
+		{c.Account(account).Entries(ctx, func() auditlogs.Query { q := day; q.ProductCategory = []string{""}; return q }()), []string{"product_category is empty"}},
 	} {
 		got, err := collect(t, test.entries)
 		if len(got) > 0 || !errors.Is(err, auditlogs.ErrInvalidQuery) {
@@ -228,7 +228,7 @@ func TestEveryOperationIsCheckedBeforeTheFirstRequest(t *testing.T) {
 			}
 		}
 	}
-	if _, err := c.ProductCategories(ctx, "../accounts"); !errors.Is(err, auditlogs.ErrInvalidQuery) {
+	if _, err := c.Account("../accounts").ProductCategories(ctx); !errors.Is(err, auditlogs.ErrInvalidQuery) {
 		t.Error(err)
 	}
 	if n := len(s.Requests()); n > 0 {
@@ -244,7 +244,7 @@ func TestHistories(t *testing.T) {
 		return auditlogs.HistoryQuery{ActionTime: "2024-10-30T" + clock + "Z", Since: day.Since, Before: day.Before}
 	}
 	t.Run("approximate", func(t *testing.T) {
-		for page, err := range c.HistoryPages(t.Context(), account, "typed", at("13:00:00")) {
+		for page, err := range c.Account(account).HistoryPages(t.Context(), "typed", at("13:00:00")) {
 			if err != nil || page.History != auditlogs.HistoryApproximate || len(page.Entries) != 1 || page.Entries[0].ID != "typed" {
 				t.Errorf("%+v, %v", page, err)
 			}
@@ -252,7 +252,7 @@ func TestHistories(t *testing.T) {
 	})
 	t.Run("unavailable", func(t *testing.T) {
 		pages := 0
-		for page, err := range c.HistoryPages(t.Context(), account, "0", at("12:00:00")) {
+		for page, err := range c.Account(account).HistoryPages(t.Context(), "0", at("12:00:00")) {
 			pages++
 			if err != nil || page.History != auditlogs.HistoryUnavailable || len(page.Entries) != 0 || !page.Next.IsZero() {
 				t.Errorf("%+v, %v", page, err)
@@ -263,9 +263,9 @@ func TestHistories(t *testing.T) {
 		}
 	})
 	for name, entries := range map[string]iter.Seq2[*auditlogs.Entry, error]{
-		"no such entry":                 c.History(t.Context(), account, "none", at("12:00:00")),
-		"another time":                  c.History(t.Context(), account, "typed", at("14:00:00")),
-		"no such entry of organization": c.OrganizationHistory(t.Context(), organization, "0", at("12:00:00")),
+		"no such entry":                 c.Account(account).History(t.Context(), "none", at("12:00:00")),
+		"another time":                  c.Account(account).History(t.Context(), "typed", at("14:00:00")),
+		"no such entry of organization": c.Organization(organization).History(t.Context(), "0", at("12:00:00")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := collect(t, entries)
@@ -280,7 +280,7 @@ func TestHistories(t *testing.T) {
 	}
 	t.Run("no such path", func(t *testing.T) {
 		s.FailNext(auditlogstest.Fault{Status: 404})
-		_, err := collect(t, c.History(t.Context(), account, "typed", at("13:00:00")))
+		_, err := collect(t, c.Account(account).History(t.Context(), "typed", at("13:00:00")))
 		var answered *auditlogs.Error
 		if !errors.As(err, &answered) || answered.History != "" || !strings.Contains(err.Error(), "check the account ID") {
 			t.Fatal(err)
@@ -290,7 +290,7 @@ func TestHistories(t *testing.T) {
 
 func TestOrganizationThatIsNotOurs(t *testing.T) {
 	s := newFake(t, 0, auditlogstest.WithOrganizations("another"))
-	_, err := collect(t, newClient(t, s).OrganizationEntries(t.Context(), organization, auditlogs.OrganizationQuery{Since: day.Since, Before: day.Before}))
+	_, err := collect(t, newClient(t, s).Organization(organization).Entries(t.Context(), auditlogs.Query{Since: day.Since, Before: day.Before}))
 	if !errors.Is(err, auditlogs.ErrForbidden) || !strings.Contains(err.Error(), "organization ID") || strings.Contains(err.Error(), "account") {
 		t.Error(err)
 	}
@@ -320,7 +320,7 @@ func TestProductCategories(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newFake(t, 0)
 			s.FailNext(test.faults...)
-			got, err := newClient(t, s).ProductCategories(t.Context(), account)
+			got, err := newClient(t, s).Account(account).ProductCategories(t.Context())
 			if !reflect.DeepEqual(got, test.want) || test.is != nil && !errors.Is(err, test.is) || (err != nil) != (test.want == nil) {
 				t.Errorf("got %+v, %v", got, err)
 			}
@@ -335,19 +335,19 @@ func TestProductCategories(t *testing.T) {
 	// The filter knows what is listed.
 	s := newOperationsFake(t, 2, auditlogstest.WithProductCategories(auditlogs.ProductCategory{Value: "odd", Products: []auditlogs.Product{{Value: "p1"}, {Value: "p2"}}}))
 	c := newClient(t, s)
-	categories, err := c.ProductCategories(t.Context(), account)
+	categories, err := c.Account(account).ProductCategories(t.Context())
 	if err != nil || len(categories) != 1 || len(categories[0].Products) != 2 {
 		t.Fatalf("%+v, %v", categories, err)
 	}
 	q := day
 	q.ProductCategory = []string{strings.ToUpper(categories[0].Value)}
-	got, err := collect(t, c.Entries(t.Context(), account, q))
+	got, err := collect(t, c.Account(account).Entries(t.Context(), q))
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantIDs(t, got, []string{"1", "2", "4", "5"})
 	q.ProductCategory = []string{"even"}
-	_, err = collect(t, c.Entries(t.Context(), account, q))
+	_, err = collect(t, c.Account(account).Entries(t.Context(), q))
 	var answered *auditlogs.Error
 	if !errors.Is(err, auditlogs.ErrInvalidQuery) || !errors.As(err, &answered) || answered.StatusCode != http.StatusBadRequest {
 		t.Error(err)

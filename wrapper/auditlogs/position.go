@@ -90,7 +90,7 @@ func ParsePosition(text string) (Position, error) {
 	if err := json.Unmarshal(data, &p.at); err != nil {
 		return bad(err)
 	}
-	if p.at.Offset < 0 || p.at.Query == "" || checkWindow(p.at.Since, p.at.Before) != nil {
+	if _, _, err := checkWindow(p.at.Since, p.at.Before); err != nil || p.at.Offset < 0 || p.at.Query == "" {
 		return bad(errors.New("incomplete"))
 	}
 	if p.at.Start != "" {

@@ -4,17 +4,19 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
-// A Query says which entries of an account to list: a window of time, which is required, and filters. It is the
-// generated set of parameters; the field comments say what each filter looks at.
+// A Query says which entries of a [Log] to list: a window of time, which is required, and filters. It is the generated set
+// of parameters; the field comments say what each filter looks at. The log of an organization has fewer filters, since its
+// entries have no account and no zone.
 //
 // A filter with several values keeps an entry that matches any of them; its form ending in Not leaves out an entry that
 // matches any of them. Several filters hold all at once. An empty filter does not filter.
@@ -23,10 +25,6 @@ import (
 // "asc", from the oldest entry to the newest; a nil Limit means 1000 entries a page. Optional values are written with
 // new: Limit: new(50), Direction: new("desc").
 type Query = auditlogsapi.ListAccountAuditLogsParams
-
-// An OrganizationQuery says which entries of an organization to list, as a [Query] does for an account. It has fewer
-// filters: an organization's entries have no account and no zone.
-type OrganizationQuery = auditlogsapi.ListOrganizationAuditLogsParams
 
 // A HistoryQuery says which part of a resource's history to list: a window of time, which is required, as in a [Query].
 // ActionTime is required too: the time of the entry whose history is wanted, as in
@@ -54,32 +52,30 @@ func Date(year int, month time.Month, day int) auditlogsapi.TimeBound {
 // ParseTime reads an end of a window: a date, which means midnight UTC at its start, or an RFC 3339 time with any offset.
 func ParseTime(bound auditlogsapi.TimeBound) (time.Time, error) { return parameter.ParseTime(bound) }
 
-// contractServer stands in for the base URL while a query is checked, before any request.
-const contractServer = "https://contract.invalid/"
-
 // A listing is one checked query: whatever it takes to ask for any of its pages.
 type listing struct {
-	operation auditlogsapi.Operation
-	path      string // below the base URL, as it is sent
-	since     string
-	before    string
-	identity  string // differs between queries that list different entries
-	wrong     error  // what is wrong with the query; nil for one that can be asked
-	start     string // the cursor of the first page; empty at the start of the window
-	descends  bool
-	request   func(server string, since, before string, cursor *string) (*http.Request, error)
+	operation     *auditlogsapi.Operation
+	path          string // below the base URL, as it is sent
+	since, before string // as the query gave them
+	from, to      time.Time
+	start         string // the cursor of the first page; empty at the start of the window
+	descends      bool
+	identity      string // differs between queries that list different entries
+	wrong         error  // what is wrong with the query; nil for one that can be asked
+	request       func(server string, since, before string, cursor *string) (*http.Request, error)
 }
 
 // parameters are the generated parameters of an operation that lists entries.
 type parameters[Q any] interface {
 	*Q
 	Filter(name string) *[]string
+	Values(name string) []string
 	Listing() auditlogsapi.Listing
 }
 
 // newListing checks a query for entries. It copies the query, so that what the caller does to it afterwards changes
 // nothing. Path holds the values that go into the path, in order.
-func newListing[Q any, P parameters[Q]](operation auditlogsapi.Operation, query Q,
+func newListing[Q any, P parameters[Q]](operation *auditlogsapi.Operation, query Q,
 	request func(server string, query P) (*http.Request, error), path ...string,
 ) *listing {
 	for _, p := range operation.Parameters {
@@ -116,40 +112,37 @@ func newListing[Q any, P parameters[Q]](operation auditlogsapi.Operation, query 
 			return request(server, &part)
 		},
 	}
-	if l.wrong = l.check(path...); l.wrong == nil {
-		l.wrong = checkWindow(l.since, l.before)
+	if l.wrong = l.check(path, P(&query).Values); l.wrong == nil {
+		l.wrong = l.checkWindow()
 	}
 	return l
 }
 
-// check holds the values with which a listing was made against the contract.
-func (l *listing) check(path ...string) error {
-	ofPath, ofQuery := l.operation.Parameters[:len(path)], l.operation.Parameters[len(path):]
-	for i, p := range ofPath {
-		if err := checkParameter(p, path[i:i+1]); err != nil {
+// check checks the values with which a listing was made against the contract.
+func (l *listing) check(path []string, values func(name string) []string) error {
+	identity := strings.Builder{}
+	l.path = l.operation.Path
+	for i, p := range l.operation.Parameters {
+		of := values
+		if i < len(path) {
+			of = func(string) []string { return path[i : i+1] }
+		}
+		if err := checkParameter(p, of(p.Name)); err != nil {
 			return err
 		}
-	}
-	// Only now: with an unchecked path this would be another request.
-	request, err := l.request(contractServer, l.since, l.before, nil)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidQuery, err)
-	}
-	query := request.URL.Query()
-	for _, p := range ofQuery {
-		if err := checkParameter(p, query[p.Name]); err != nil {
-			return err
+		if i < len(path) {
+			l.path = strings.Replace(l.path, "{"+p.Name+"}", url.PathEscape(path[i]), 1)
+			continue
+		}
+		switch p.GoName {
+		case "Since", "Before", "Limit": // The first two are compared by themselves, the third changes no entry.
+			continue
+		}
+		for _, value := range values(p.Name) {
+			fmt.Fprintf(&identity, "%q=%q&", p.Name, value)
 		}
 	}
-	l.path = request.URL.Path
-	maps.DeleteFunc(query, func(name string, _ []string) bool {
-		switch name {
-		case "since", "before", "limit": // The first two are compared by themselves, the third changes no entry.
-			return true
-		}
-		return false
-	})
-	sum := sha256.Sum256([]byte(l.path + "?" + query.Encode()))
+	sum := sha256.Sum256([]byte(l.path + "?" + identity.String()))
 	l.identity = hex.EncodeToString(sum[:6])
 	return nil
 }
@@ -167,19 +160,26 @@ func checkParameter(p auditlogsapi.Parameter, values []string) error {
 	return nil
 }
 
-func checkWindow(since, before string) error {
-	start, err := ParseTime(since)
-	if err != nil {
-		return fmt.Errorf("%w: since: %w", ErrInvalidQuery, err)
+// checkWindow reads the window's ends.
+func (l *listing) checkWindow() (err error) {
+	since, before, err := checkWindow(l.since, l.before)
+	if l.from, l.to = since, before; l.descends {
+		l.from, l.to = before, since
 	}
-	end, err := ParseTime(before)
-	if err != nil {
-		return fmt.Errorf("%w: before: %w", ErrInvalidQuery, err)
+	return err
+}
+
+func checkWindow(since, before string) (from, to time.Time, err error) {
+	if from, err = ParseTime(since); err != nil {
+		return from, to, fmt.Errorf("%w: since: %w", ErrInvalidQuery, err)
 	}
-	if !start.Before(end) {
-		return fmt.Errorf("%w: since %s is not before before %s: want the older end of the window in since", ErrInvalidQuery, since, before)
+	if to, err = ParseTime(before); err != nil {
+		return from, to, fmt.Errorf("%w: before: %w", ErrInvalidQuery, err)
 	}
-	return nil
+	if !from.Before(to) {
+		return from, to, fmt.Errorf("%w: since %s is not before before %s: want the older end of the window in since", ErrInvalidQuery, since, before)
+	}
+	return from, to, nil
 }
 
 // first returns the end of the window at which the listing starts.
@@ -188,17 +188,6 @@ func (l *listing) first() string {
 		return l.before
 	}
 	return l.since
-}
-
-// ends returns the window in the direction of the listing.
-func (l *listing) ends() (from, to time.Time) {
-	// Both were checked when the listing was made.
-	from, _ = ParseTime(l.since)
-	to, _ = ParseTime(l.before)
-	if l.descends {
-		return to, from
-	}
-	return from, to
 }
 
 // distance is how far the listing goes from a time to another.
@@ -224,12 +213,13 @@ func (l *listing) round(from time.Time, by time.Duration) time.Time {
 	return from.Add(by + unit - 1).Truncate(unit)
 }
 
-// startingAt returns the listing from a time on; the listing itself where there is none.
+// startingAt returns the listing from a time on, which a position gives as text; the listing itself where there is none.
 func (l *listing) startingAt(start string) *listing {
 	if start == "" {
 		return l
 	}
 	part := *l
+	part.from, _ = ParseTime(start) // It was checked when the position was read.
 	if l.descends {
 		part.before = start
 	} else {

@@ -23,7 +23,7 @@ func paused(t *testing.T, faults []auditlogstest.Fault, options ...auditlogs.Opt
 		s.FailNext(faults...)
 		start := time.Now()
 		c := newClient(t, s, append([]auditlogs.Option{auditlogs.WithRetry(4, time.Second, 4*time.Second)}, options...)...)
-		ids, end = collect(t, c.Entries(t.Context(), account, day))
+		ids, end = collect(t, c.Account(account).Entries(t.Context(), day))
 		took, tries = time.Since(start), len(s.Requests())
 		s.Close()
 	})
@@ -102,7 +102,7 @@ func TestContextEndsEverythingAtOnce(t *testing.T) {
 				ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, errors.New("shutting down"))
 				defer cancel()
 				start := time.Now()
-				_, err := collect(t, newClient(t, s).Entries(ctx, account, day))
+				_, err := collect(t, newClient(t, s).Account(account).Entries(ctx, day))
 				if took := time.Since(start); took != 3*time.Second || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "shutting down") {
 					t.Errorf("%v after %s", err, took)
 				}
@@ -139,7 +139,7 @@ func TestPace(t *testing.T) {
 				for i := range 10 {
 					group.Go(func() {
 						for range (test.requests + 9 - i) / 10 {
-							if _, err := collect(t, c.Entries(t.Context(), account, day)); err != nil {
+							if _, err := collect(t, c.Account(account).Entries(t.Context(), day)); err != nil {
 								t.Error(err)
 							}
 						}
@@ -174,7 +174,7 @@ func TestAllWaitWhenOneIsTold(t *testing.T) {
 		for i := range 8 {
 			group.Go(func() {
 				time.Sleep(time.Duration(i) * time.Second)
-				if _, err := collect(t, c.Entries(t.Context(), account, day)); err != nil {
+				if _, err := collect(t, c.Account(account).Entries(t.Context(), day)); err != nil {
 					t.Error(err)
 				}
 			})

@@ -39,11 +39,6 @@ type span[T any] struct {
 	start, end int
 }
 
-// An object is a generated type that stands for a JSON object.
-type object interface {
-	Member(name []byte) (number int, field any)
-}
-
 // scanPage takes a page apart. It reports false for one that is not ordinary.
 func scanPage(body []byte, limits Limits) (page auditlogsapi.EntryPage, entries []*Entry, ok bool) {
 	s := &scanner{data: body, depth: limits.Depth}
@@ -134,8 +129,8 @@ func (s *scanner) entry(e *Entry) bool {
 	return true
 }
 
-// object reads an object, at a depth, into its fields.
-func (s *scanner) object(o object, depth int) bool {
+// object reads an object, at a depth, into the fields of a generated type that stands for it.
+func (s *scanner) object(o any, depth int) bool {
 	if depth > s.depth || !s.next('{') {
 		return false
 	}
@@ -145,7 +140,7 @@ func (s *scanner) object(o object, depth int) bool {
 		if step != inside || escaped {
 			return step == closed
 		}
-		number, field := o.Member(name)
+		number, field := auditlogsapi.Member(o, name)
 		if number < 0 {
 			if !s.skip(depth + 1) {
 				return false
@@ -233,10 +228,8 @@ func (s *scanner) field(field any, depth int) bool {
 		}
 		text := s.data[start+1 : s.at-1]
 		return f.UnmarshalText(text) == nil && strictTime(text)
-	case object:
-		return s.object(f, depth+1)
 	}
-	return false
+	return auditlogsapi.IsObject(field) && s.object(field, depth+1)
 }
 
 // strictTime reports whether RFC 3339 has a time that [time.Time.UnmarshalText] takes. That also takes an hour of one

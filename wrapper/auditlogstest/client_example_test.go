@@ -17,7 +17,7 @@ func list(server *auditlogstest.Server, query auditlogs.Query) (n int, err error
 	if err != nil {
 		return 0, err
 	}
-	for _, err := range client.Entries(context.Background(), auditlogstest.AccountID, query) {
+	for _, err := range client.Account(auditlogstest.AccountID).Entries(context.Background(), query) {
 		if err != nil {
 			return n, err
 		}

@@ -209,7 +209,7 @@ func (x *exporter) prepare() error {
 	// With a context that is over, a listing checks its query and does nothing more.
 	over, stop := context.WithCancel(context.Background())
 	stop()
-	for _, err := range x.client.Pages(over, x.job.Account, x.query, auditlogs.Prefetch(false)) {
+	for _, err := range x.client.Account(x.job.Account).Pages(over, x.query, auditlogs.Prefetch(false)) {
 		if errors.Is(err, auditlogs.ErrInvalidQuery) {
 			return err
 		}
@@ -419,7 +419,7 @@ func (x *exporter) list(ctx context.Context) error {
 	if x.job.Parallel {
 		options = append(options, auditlogs.Backfill())
 	}
-	for page, err := range x.client.Pages(ctx, x.job.Account, x.query, options...) {
+	for page, err := range x.client.Account(x.job.Account).Pages(ctx, x.query, options...) {
 		if err != nil {
 			return err
 		}

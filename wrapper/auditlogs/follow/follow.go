@@ -108,7 +108,7 @@ func (f *Follower) check() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	query := f.window(&sweep{Since: time.Unix(0, 0), Before: time.Unix(1, 0)})
-	for _, err := range f.client.Pages(ctx, f.account, query, auditlogs.Prefetch(false)) {
+	for _, err := range f.client.Account(f.account).Pages(ctx, query, auditlogs.Prefetch(false)) {
 		var incomplete *auditlogs.IncompleteError
 		if !errors.As(err, &incomplete) {
 			return err

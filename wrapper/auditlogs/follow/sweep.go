@@ -34,7 +34,7 @@ func (f *Follower) plan() bool {
 // pass.
 func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, most int) (moved bool, err error) {
 	w, pages := f.state.Sweep, 0
-	for page, err := range f.client.Pages(ctx, f.account, f.window(w), auditlogs.From(w.Position)) {
+	for page, err := range f.client.Account(f.account).Pages(ctx, f.window(w), auditlogs.From(w.Position)) {
 		if err != nil {
 			if ctx.Err() != nil {
 				return moved, ended(ctx)
