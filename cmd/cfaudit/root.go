@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,8 +33,10 @@ func (e *exit) Error() string { return e.text }
 
 // usage is a mistake in the command line or in the variables that stand in for it. Cmd is where to look for help.
 func usage(cmd *cobra.Command, format string, args ...any) *exit {
-	return &exit{exitUsage, fmt.Sprintf(format, args...), fmt.Sprintf("see %q", cmd.CommandPath()+" --help")}
+	return &exit{exitUsage, fmt.Sprintf(format, args...), seeHelp(cmd)}
 }
+
+func seeHelp(cmd *cobra.Command) string { return fmt.Sprintf("see %q", cmd.CommandPath()+" --help") }
 
 // run does what the command line says and returns the exit code.
 func run(ctx context.Context, env environment) int {
@@ -101,7 +104,7 @@ func newRoot(env *environment, out io.Writer) *cobra.Command {
 			"printed or written, from every page, or the command fails and says how to go on.",
 		Example: "  export CLOUDFLARE_API_TOKEN=… CLOUDFLARE_ACCOUNT_ID=…\n" +
 			"  cfaudit list --since 24h\n" +
-			"  cfaudit export --since 540d --out audit.ndjson.gz\n" +
+			"  cfaudit export --since 30d --out audit.ndjson.gz\n" +
 			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
 		SilenceErrors:      true,
 		SilenceUsage:       true,
@@ -206,8 +209,25 @@ func flagMistake(cmd *cobra.Command, err error) error {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		name := unknown.GetSpecifiedName()
-		if near := nearest(strings.NewReplacer("_", "-", ".", "-").Replace(name), names); near != "" {
+		plain := strings.NewReplacer("_", "-", ".", "-").Replace(name)
+		if near := nearest(plain, names); near != "" && !starts(names, plain+"-") {
 			return usage(cmd, "unknown flag %s: did you mean --%s?", excerpt("--"+name), near)
+		}
+		// The flags with that word, those that start with it first.
+		var start, within []string
+		for _, known := range names {
+			switch {
+			case strings.HasPrefix(known, plain+"-"):
+				start = append(start, "--"+known)
+			case strings.HasSuffix(known, "-"+plain), strings.Contains(known, "-"+plain+"-"):
+				within = append(within, "--"+known)
+			}
+		}
+		if start == nil {
+			start = within
+		}
+		if start != nil {
+			return usage(cmd, "unknown flag %s: want one of %s", excerpt("--"+name), strings.Join(start, ", "))
 		}
 		return usage(cmd, "unknown flag %s", excerpt("--"+name))
 	}
@@ -220,6 +240,10 @@ func excerpt(text string) string {
 		text = string(runes[:60]) + "…"
 	}
 	return fmt.Sprintf("%q", text)
+}
+
+func starts(names []string, with string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, with) })
 }
 
 // nearest returns the name that a mistyped one was probably meant to be; empty where none is near.
