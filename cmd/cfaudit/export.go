@@ -210,7 +210,11 @@ func (x *exporting) exportAll(ctx context.Context, client *auditlogs.Client) err
 		last.code = exitIncomplete // For others it was no wrong usage, and something may have been done.
 	}
 	if last.code != exitUsage {
-		last.text += "; the export is incomplete, to go on:"
+		for _, failure := range failures {
+			last.mend = last.mend || failure.mend
+		}
+		last.text += "; the export is incomplete"
+		last.goOn("to go on")
 		last.last = x.commandLine()
 	}
 	return last
@@ -280,11 +284,11 @@ func (x *exporting) failed(ctx context.Context, err error) *exit {
 		return &exit{code: exitInterrupted, text: "interrupted"}
 	case errors.As(err, &incomplete):
 		// The position in its text is in the checkpoint.
-		return &exit{code: exitIncomplete, text: clean(incomplete.Err.Error())}
+		return &exit{code: exitIncomplete, text: clean(incomplete.Err.Error()), mend: needsMending(err)}
 	case errors.Is(err, auditlogs.ErrInvalidQuery), errors.Is(err, export.ErrOther):
 		return usage(x.cmd, "%s", clean(err.Error()))
 	}
-	return &exit{code: exitIncomplete, text: clean(err.Error())}
+	return &exit{code: exitIncomplete, text: clean(err.Error()), mend: needsMending(err)}
 }
 
 // check compares a file with its manifest.

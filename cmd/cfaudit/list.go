@@ -324,7 +324,7 @@ func (l *listing) print(ctx context.Context, o *output, page *auditlogs.Page) (f
 // ended reports a listing that the service, the network or the user has ended.
 func (l *listing) ended(ctx context.Context, o *output, cause error) error {
 	l.sum(o)
-	e := &exit{code: exitIncomplete, text: clean(cause.Error())}
+	e := &exit{code: exitIncomplete, text: clean(cause.Error()), mend: needsMending(cause) && ctx.Err() == nil}
 	if ctx.Err() != nil {
 		e.code, e.text = exitInterrupted, "interrupted"
 	}
@@ -382,9 +382,11 @@ func (l *listing) unwritten(o *output, err error) error {
 // resumable completes a message with the command that goes on.
 func (l *listing) resumable(o *output, e *exit) *exit {
 	if o.position.IsZero() {
-		e.text += "; nothing was printed, to run the same again:"
+		e.text += "; nothing was printed"
+		e.goOn("to run the same again")
 	} else {
-		e.text += "; the listing is incomplete, to go on:"
+		e.text += "; the listing is incomplete"
+		e.goOn("to go on")
 	}
 	e.last = l.commandLine(o.position, l.left(o))
 	return e

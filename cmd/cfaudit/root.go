@@ -2,15 +2,20 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/export"
 )
 
 // The codes with which the command ends.
@@ -27,13 +32,37 @@ type exit struct {
 	code int
 	text string
 	last string
+	mend bool // the last line helps only once somebody has put right what the text says
 }
 
 func (e *exit) Error() string { return e.text }
 
 // usage is a mistake in the command line or in the variables that stand in for it. Cmd is where to look for help.
 func usage(cmd *cobra.Command, format string, args ...any) *exit {
-	return &exit{exitUsage, fmt.Sprintf(format, args...), seeHelp(cmd)}
+	return &exit{code: exitUsage, text: fmt.Sprintf(format, args...), last: seeHelp(cmd)}
+}
+
+// needsMending reports whether the same command fails again until somebody has put something right.
+func needsMending(err error) bool {
+	for _, lasting := range []error{
+		auditlogs.ErrInvalidQuery, auditlogs.ErrUnauthorized, auditlogs.ErrForbidden, auditlogs.ErrNotFound, auditlogs.ErrRedirect, export.ErrDamaged,
+	} {
+		if errors.Is(err, lasting) {
+			return true
+		}
+	}
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var file *fs.PathError
+	return errors.As(err, &name) && name.IsNotFound || errors.As(err, &certificate) || errors.As(err, &file)
+}
+
+// goOn adds to the text how the last line goes on.
+func (e *exit) goOn(text string) {
+	if e.mend {
+		e.text += "; once that is put right"
+	}
+	e.text += ", " + text + ":"
 }
 
 func seeHelp(cmd *cobra.Command) string { return fmt.Sprintf("see %q", cmd.CommandPath()+" --help") }
