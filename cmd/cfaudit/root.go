@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -238,25 +237,15 @@ func flagMistake(cmd *cobra.Command, err error) error {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		name := unknown.GetSpecifiedName()
-		plain := strings.NewReplacer("_", "-", ".", "-").Replace(name)
-		if near := nearest(plain, names); near != "" && !starts(names, plain+"-") {
-			return usage(cmd, "unknown flag %s: did you mean --%s?", excerpt("--"+name), near)
+		if name == "token" || name == "api-token" {
+			return usage(cmd, "unknown flag %s: others can see a command line, want the API token in %s", excerpt("--"+name), envToken)
 		}
-		// The flags with that word, those that start with it first.
-		var start, within []string
-		for _, known := range names {
-			switch {
-			case strings.HasPrefix(known, plain+"-"):
-				start = append(start, "--"+known)
-			case strings.HasSuffix(known, "-"+plain), strings.Contains(known, "-"+plain+"-"):
-				within = append(within, "--"+known)
-			}
-		}
-		if start == nil {
-			start = within
-		}
-		if start != nil {
-			return usage(cmd, "unknown flag %s: want one of %s", excerpt("--"+name), strings.Join(start, ", "))
+		switch meant := flagsLike(strings.NewReplacer("_", "-", ".", "-").Replace(name), names); len(meant) {
+		case 0:
+		case 1:
+			return usage(cmd, "unknown flag %s: did you mean --%s?", excerpt("--"+name), meant[0])
+		default:
+			return usage(cmd, "unknown flag %s: want one of --%s", excerpt("--"+name), strings.Join(meant, ", --"))
 		}
 		return usage(cmd, "unknown flag %s", excerpt("--"+name))
 	}
@@ -271,8 +260,26 @@ func excerpt(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-func starts(names []string, with string) bool {
-	return slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, with) })
+// flagsLike returns the flags that an unknown one may be meant for: those that start with it, or have it as a word, or the one
+// that is spelled most like it.
+func flagsLike(typed string, names []string) (like []string) {
+	for _, matches := range []func(string) bool{
+		func(name string) bool { return strings.HasPrefix(name, typed+"-") },
+		func(name string) bool { return strings.Contains(name+"-", "-"+typed+"-") },
+	} {
+		for _, name := range names {
+			if matches(name) {
+				like = append(like, name)
+			}
+		}
+		if like != nil {
+			return like
+		}
+	}
+	if near := nearest(typed, names); near != "" {
+		like = []string{near}
+	}
+	return like
 }
 
 // nearest returns the name that a mistyped one was probably meant to be; empty where none is near.

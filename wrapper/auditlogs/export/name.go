@@ -1,7 +1,6 @@
 package export
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -55,13 +54,14 @@ func readName(path, asked string) (naming, error) {
 		n.format = format.NameNDJSON
 	}
 	end := filepath.Ext(name)
+	example := filepath.Base(path)[:len(name)-len(end)]
 	switch {
 	case slices.Contains(otherCompressions, end):
 		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want %s or %s to compress, such as %s",
-			filepath.Base(path), end[1:], gzipEnd, zstdEnd, cmp.Or(strings.TrimSuffix(strings.TrimSuffix(name, end), ".ndjson"), "audit")+".ndjson.gz")
+			filepath.Base(path), end[1:], gzipEnd, zstdEnd, example+gzipEnd)
 	case asked == "" && n.format == "" && end != name && extension.MatchString(end):
-		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want %s or .csv, or the format %s to keep the name",
-			filepath.Base(path), end[1:], strings.TrimSuffix(name, end)+".ndjson", format.NameNDJSON)
+		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want .ndjson or .csv, such as %s, or the format %s to keep the name",
+			filepath.Base(path), end[1:], example+".ndjson", format.NameNDJSON)
 	case asked == "" && n.format == "":
 		n.format = format.NameNDJSON
 	case asked == "":
