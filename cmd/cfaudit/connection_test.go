@@ -53,7 +53,7 @@ func TestFailsAtOnce(t *testing.T) {
 		}
 		env := map[string]string{envToken: "secret-token-of-the-test", envAccount: auditlogstest.AccountID, envBaseURL: base}
 		code, _, stderr := try{env: env, terminal: 120}.run(t, "list", "--since", "2d", "--before", "1d", "--retries", "1")
-		if code != exitIncomplete || !strings.Contains(stderr, want) || !strings.Contains(stderr, "once that is put right, to run the same again:\n") || strings.Contains(stderr, "waiting") {
+		if code != exitIncomplete || !strings.Contains(stderr, want) || !strings.Contains(stderr, "once that is put right, run the same again:\n") || strings.Contains(stderr, "waiting") {
 			t.Errorf("exit %d: %s", code, stderr)
 		}
 	}

@@ -99,6 +99,7 @@ var settledAge = strings.TrimSuffix(auditlogs.SettleTime.String(), "0s")
 
 func (x *exporting) flags() []*flagValue {
 	before := x.beforeBound()
+	before.help += "; entries that are younger than the default can still appear"
 	before.standard = settledAge
 	flags := []*flagValue{
 		x.sinceBound("the older end of the window; required"),
@@ -214,7 +215,7 @@ func (x *exporting) exportAll(ctx context.Context, client *auditlogs.Client) err
 			last.mend = last.mend || failure.mend
 		}
 		last.text += "; the export is incomplete"
-		last.goOn("to go on")
+		last.goOn("go on")
 		last.last = x.commandLine()
 	}
 	return last
@@ -283,8 +284,8 @@ func (x *exporting) failed(ctx context.Context, err error) *exit {
 	case interrupted:
 		return &exit{code: exitInterrupted, text: "interrupted"}
 	case errors.As(err, &incomplete):
-		// The position in its text is in the checkpoint.
-		return &exit{code: exitIncomplete, text: clean(incomplete.Err.Error()), mend: needsMending(err)}
+		// The position in its text is in the checkpoint. Where the service refuses a place, the export has tried others itself.
+		return &exit{code: exitIncomplete, text: clean(incomplete.Err.Error()), mend: needsMending(err) || errors.Is(err, auditlogs.ErrInvalidQuery)}
 	case errors.Is(err, auditlogs.ErrInvalidQuery), errors.Is(err, export.ErrOther):
 		return usage(x.cmd, "%s", clean(err.Error()))
 	}

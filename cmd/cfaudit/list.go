@@ -383,10 +383,10 @@ func (l *listing) unwritten(o *output, err error) error {
 func (l *listing) resumable(o *output, e *exit) *exit {
 	if o.position.IsZero() {
 		e.text += "; nothing was printed"
-		e.goOn("to run the same again")
+		e.goOn("run the same again")
 	} else {
 		e.text += "; the listing is incomplete"
-		e.goOn("to go on")
+		e.goOn("go on")
 	}
 	e.last = l.commandLine(o.position, l.left(o))
 	return e

@@ -44,7 +44,7 @@ func usage(cmd *cobra.Command, format string, args ...any) *exit {
 // needsMending reports whether the same command fails again until somebody has put something right.
 func needsMending(err error) bool {
 	for _, lasting := range []error{
-		auditlogs.ErrInvalidQuery, auditlogs.ErrUnauthorized, auditlogs.ErrForbidden, auditlogs.ErrNotFound, auditlogs.ErrRedirect, export.ErrDamaged,
+		auditlogs.ErrUnauthorized, auditlogs.ErrForbidden, auditlogs.ErrNotFound, auditlogs.ErrRedirect, export.ErrDamaged,
 	} {
 		if errors.Is(err, lasting) {
 			return true
@@ -56,12 +56,13 @@ func needsMending(err error) bool {
 	return errors.As(err, &name) && name.IsNotFound || errors.As(err, &certificate) || errors.As(err, &file)
 }
 
-// goOn adds to the text how the last line goes on.
-func (e *exit) goOn(text string) {
+// goOn adds to the text what the last line does.
+func (e *exit) goOn(does string) {
 	if e.mend {
-		e.text += "; once that is put right"
+		e.text += "; once that is put right, " + does + ":"
+	} else {
+		e.text += ", to " + does + ":"
 	}
-	e.text += ", " + text + ":"
 }
 
 func seeHelp(cmd *cobra.Command) string { return fmt.Sprintf("see %q", cmd.CommandPath()+" --help") }
