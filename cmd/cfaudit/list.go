@@ -79,8 +79,8 @@ turns colours off.
 
 Exit status
 0: every entry was printed, or as many as --max allows, or nobody read on. 1: failed or incomplete, and the last line
-on standard error is the command that goes on. 2: wrong usage, nothing was requested. 130: interrupted, with the same
-last line.`
+on standard error is the command that goes on; the line before says where something has to be put right first. 2: wrong
+usage, nothing was requested. 130: interrupted, with the same last line.`
 
 // flags are those of every command that prints entries.
 func (l *listing) flags(since *flagValue) []*flagValue {
@@ -328,23 +328,24 @@ func (l *listing) ended(ctx context.Context, o *output, cause error) error {
 	if ctx.Err() != nil {
 		e.code, e.text = exitInterrupted, "interrupted"
 	}
-	if errors.Is(cause, auditlogs.ErrInvalidQuery) && o.entries == 0 {
+	if errors.Is(cause, auditlogs.ErrInvalidQuery) && o.position == l.from {
 		return l.refused(e)
 	}
 	return l.resumable(o, e)
 }
 
-// refused completes the message of a listing that the service has refused before it printed anything.
+// refused completes the message of a listing that the service has refused at its very start.
 func (l *listing) refused(e *exit) *exit {
 	if l.from.IsZero() {
 		e.text += "; nothing was printed"
 		e.last = seeHelp(l.cmd)
 		return e
 	}
-	e.text += "; the service may no longer know the position, to go on from its time, which prints some entries again:"
+	again := "some entries"
 	if l.encoding == format.NameCSV {
-		e.text = strings.TrimSuffix(e.text, ":") + " and a header row:"
+		again += " and the header row"
 	}
+	e.text += "; the service may no longer know the position, to go on from its time, which prints " + again + " again:"
 	// A second early, since the service may count the bound in or not, and take it less precisely than it shows times.
 	const margin = time.Second
 	at := l.from.Time()
