@@ -91,7 +91,7 @@ const (
 )
 
 func (f *following) flags() []*flagValue {
-	since := f.sinceFlag("where to begin when there is no state yet")
+	since := f.sinceBound("where to begin when there is no state yet")
 	since.standard = "the span of the look-back before now"
 	flags := []*flagValue{
 		{

@@ -3,12 +3,14 @@ package auditlogs
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -155,7 +157,10 @@ func (c *config) worthAnother(err error) bool {
 	case errors.Is(err, ErrLimitExceeded), errors.Is(err, errToken):
 		return false
 	}
-	return true
+	// A name that does not exist, and a certificate that is not trusted, stay so for longer than a few attempts take.
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	return !errors.As(err, &certificate) && (!errors.As(err, &name) || !name.IsNotFound)
 }
 
 var errToken = errors.New("no token")

@@ -282,6 +282,7 @@ func (p *pager) deliver(page *Page, entries []*Entry) {
 			page.Repeated++
 			continue
 		}
+		entry.before = p.mark
 		if t := entry.Action.Time; beyond(p.mark.Time, t, p.listing.descends) {
 			page.OutOfOrder++
 		} else {
