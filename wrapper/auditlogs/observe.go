@@ -25,6 +25,8 @@ type Attempt struct {
 	Duration   time.Duration // from the request to the last byte
 	Err        error         // what made it fail; nil for a page
 	Retried    bool          // it failed, and another request follows
+	// ClockOffset is what [Client.ClockOffset] is after the answer.
+	ClockOffset time.Duration
 }
 
 // WithObserver tells observer of each request and each wait.
