@@ -33,7 +33,7 @@ func (c *clock) see(header http.Header, sent time.Time) (offset time.Duration, c
 	if c.offset >= least-clockTolerance && c.offset <= most+clockTolerance {
 		return c.offset, false
 	}
-	c.offset = ((least + most) / 2).Round(time.Second)
+	c.offset = ((least + most - time.Second) / 2).Round(time.Second)
 	if c.offset.Abs() <= clockTolerance {
 		c.offset = 0
 	}

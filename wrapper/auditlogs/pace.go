@@ -30,8 +30,9 @@ type pacer struct {
 	spaced   time.Time // until when the spacing counts
 }
 
-// crowd is how many requests may wait before they are let go one by one, at the pace of the budget.
-// Hundreds of followers would use it up at once otherwise, and then all stand still for minutes.
+// crowd is how many requests may wait or be under way before more are let go one by one, at the pace
+// of the budget. Hundreds of followers would use it up at once otherwise, and then all stand still
+// for minutes.
 const crowd = 50
 
 // newPacer paces to requests in any window; 0 requests mean no budget.
@@ -81,7 +82,7 @@ func (p *pacer) take() time.Time {
 		case full:
 			due = later(due, now.Add(p.share())) // All are under way.
 		}
-		if p.waiting.Load() > crowd {
+		if int(p.waiting.Load())+p.underway > crowd {
 			due = later(due, p.last.Add(p.share()))
 		}
 	}

@@ -21,9 +21,11 @@ import (
 )
 
 // A metered service counts the requests of the last five minutes as they arrive, and once there are more than 1200 it
-// answers all with 429 for five minutes, as Cloudflare does. A request arrives, and its answer comes, a random time later.
+// answers all with 429 for five minutes, as Cloudflare does. A request arrives, and its answer comes, a random time later;
+// in the first two minutes, and now and then, it is a long one.
 type metered struct {
-	entries  int // of each account, in the 20 minutes before the start
+	entries  int           // of each account
+	span     time.Duration // over which they lie, until 5 minutes before the start
 	pageSize int
 	start    time.Time
 
@@ -31,6 +33,7 @@ type metered struct {
 	random   *rand.Rand
 	arrivals []time.Time
 	blocked  time.Time
+	underway int
 	requests int
 	refused  int
 	most     int                    // requests in any five minutes
@@ -42,12 +45,18 @@ const meteredBudget, meteredWindow = 1200, 5 * time.Minute
 
 func (s *metered) RoundTrip(r *http.Request) (response *http.Response, _ error) {
 	s.mu.Lock()
-	there := time.Duration(s.random.ExpFloat64() * float64(500*time.Millisecond))
+	s.underway++ // The more there are, the longer they take to arrive.
+	there := time.Duration(s.random.ExpFloat64()*float64(500*time.Millisecond)) + time.Duration(s.random.Int64N(int64(s.underway)*int64(60*time.Millisecond)))
 	back := time.Duration(s.random.Int64N(int64(300 * time.Millisecond)))
-	if s.random.IntN(50) == 0 {
-		there += time.Duration(s.random.Int64N(int64(20 * time.Second)))
+	if s.random.IntN(50) == 0 || time.Since(s.start) < 2*time.Minute {
+		there += time.Duration(s.random.Int64N(int64(40 * time.Second)))
 	}
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.underway--
+	}()
 	for i, pause := range []time.Duration{there, back} {
 		select {
 		case <-time.After(pause):
@@ -105,7 +114,7 @@ func (s *metered) page(r *http.Request) []byte {
 	since, _ := auditlogs.ParseTime(query.Get("since"))
 	before, _ := auditlogs.ParseTime(query.Get("before"))
 	at := func(i int) time.Time {
-		return s.start.Add(-20*time.Minute + time.Duration(i)*15*time.Minute/time.Duration(s.entries))
+		return s.start.Add(-5*time.Minute - s.span + time.Duration(i)*(s.span/time.Duration(s.entries)))
 	}
 	next := 0
 	if cursor := query.Get("cursor"); cursor != "" {
@@ -166,23 +175,26 @@ const fleetVariable = "CFAUDIT_FLEET"
 // However many accounts there are, the budget holds as the service counts it, and they are served evenly.
 func TestFleetKeepsTheBudget(t *testing.T) {
 	t.Parallel()
+	const half = 30 * time.Minute
 	for _, test := range []struct {
 		name              string
 		accounts, entries int
+		span              time.Duration // over which the entries lie
 		pageSize          int
+		lasts             time.Duration
 		settled           time.Duration // after which catching up is over
 		alone             bool          // each follower runs by itself, and shares nothing but the client
 		long              bool
 	}{
-		{"what the budget carries", 150, 0, 1000, 3 * time.Minute, false, false},
-		{"some to catch up, on small pages", 60, 150, 5, 15 * time.Minute, false, false},
-		{"500 accounts", 500, 0, 1000, 0, false, false},
-		{"500 accounts that run by themselves", 500, 0, 1000, 0, true, false},
-		{"1500 accounts", 1500, 0, 1000, 0, false, true},
-		{"1500 accounts that run by themselves", 1500, 0, 1000, 0, true, true},
-		{"500 accounts with 2000 entries each", 500, 2000, 1000, 12 * time.Minute, false, true},
-		{"1500 accounts with 2000 entries each", 1500, 2000, 1000, 15 * time.Minute, false, true},
-		{"100 accounts with 2000 entries each, 100 a page", 100, 2000, 100, 12 * time.Minute, false, true},
+		{"what the budget carries", 150, 0, 0, 1000, half, 3 * time.Minute, false, false},
+		{"some to catch up, on small pages", 60, 150, 10 * time.Hour, 5, half, 12 * time.Minute, false, false},
+		{"500 accounts", 500, 0, 0, 1000, half, 0, false, false},
+		{"500 accounts that run by themselves", 500, 0, 0, 1000, half, 0, true, false},
+		{"1500 accounts", 1500, 0, 0, 1000, half, 0, false, true},
+		{"1500 accounts that run by themselves", 1500, 0, 0, 1000, half, 0, true, true},
+		{"500 accounts with 2000 entries each", 500, 2000, 10 * time.Hour, 1000, half, 12 * time.Minute, false, true},
+		{"100 accounts with 2000 entries each, 100 a page", 100, 2000, 10 * time.Hour, 100, half, 12 * time.Minute, false, true},
+		{"1500 accounts with 2000 entries each, all of them remembered", 1500, 2000, 15 * time.Minute, 1000, 80 * time.Minute, 0, false, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.long && os.Getenv(fleetVariable) == "" {
@@ -190,7 +202,7 @@ func TestFleetKeepsTheBudget(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				s := &metered{entries: test.entries, pageSize: test.pageSize, start: start, random: rand.New(rand.NewPCG(1, 2)), sweeps: map[string][]time.Time{}}
+				s := &metered{entries: test.entries, span: test.span, pageSize: test.pageSize, start: start, random: rand.New(rand.NewPCG(1, 2)), sweeps: map[string][]time.Time{}}
 				client, err := auditlogs.New(token, auditlogs.WithHTTPClient(&http.Client{Transport: s}))
 				if err != nil {
 					t.Fatal(err)
@@ -200,9 +212,13 @@ func TestFleetKeepsTheBudget(t *testing.T) {
 					delivered += len(batch.Entries)
 					return nil
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+				ctx, cancel := context.WithTimeout(t.Context(), test.lasts)
 				defer cancel()
-				followers := newFollowers(t, client, auditlogs.Query{}, test.accounts)
+				query := auditlogs.Query{}
+				if test.entries > 0 {
+					query.Since = auditlogs.Time(start.Add(-11 * time.Hour))
+				}
+				followers := newFollowers(t, client, query, test.accounts)
 				if test.alone {
 					var running sync.WaitGroup
 					for _, f := range followers {
@@ -213,7 +229,7 @@ func TestFleetKeepsTheBudget(t *testing.T) {
 					_ = follow.Run(ctx, deliver, followers...)
 				}
 
-				most, mean := s.gaps(start.Add(test.settled), start.Add(30*time.Minute))
+				most, mean := s.gaps(start.Add(test.settled), start.Add(test.lasts))
 				t.Logf("%d requests, %d in the worst five minutes; %d answered 429; %s between two sweeps at most, %s on average; %d MB",
 					s.requests, s.most, s.refused, most.Round(time.Second), mean.Round(time.Second), s.peak>>20)
 				if s.refused > 0 || s.most > meteredBudget {
