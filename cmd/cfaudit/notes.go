@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
@@ -14,7 +15,14 @@ const (
 )
 
 // say prints a line for people. That standard error takes no more is nothing to fail for.
-func (e *environment) say(line string) { fmt.Fprintln(e.stderr, line) }
+func (e *environment) say(line string) {
+	saying.Lock()
+	defer saying.Unlock()
+	fmt.Fprintln(e.stderr, line)
+}
+
+// saying keeps lines whole that goroutines print at the same time.
+var saying sync.Mutex
 
 // note says what is good to know, and is no failure.
 func (e *environment) note(format string, args ...any) {

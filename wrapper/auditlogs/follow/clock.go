@@ -44,3 +44,9 @@ func (f *Follower) askTime(ctx context.Context) bool {
 	}
 	return f.client.ClockOffset() != before
 }
+
+// readSince reports whether all has been read that had settled at a moment of this machine's clock.
+func (f *Follower) readSince(moment time.Time) bool {
+	then := f.now().Add(-time.Since(moment)) // by the service's clock, as far as that is known by now
+	return !f.state.Watermark.Before(then.Add(-f.settle).Truncate(time.Second))
+}

@@ -19,14 +19,19 @@ func TestWrongClocks(t *testing.T) {
 		ahead time.Duration // of the machine's clock
 		since bool          // the start is given as an age
 		again bool          // there is a state, made while the clock was right
+		once  bool
 	}{
-		{"right", 0, false, false},
-		{"an hour slow", -time.Hour, false, false},
-		{"an hour fast", time.Hour, false, false},
-		{"ten minutes fast", 10 * time.Minute, false, false},
-		{"an hour fast, with an age", time.Hour, true, false},
-		{"an hour slow, going on", -time.Hour, false, true},
-		{"an hour fast, going on", time.Hour, false, true},
+		{"right", 0, false, false, false},
+		{"an hour slow", -time.Hour, false, false, false},
+		{"an hour fast", time.Hour, false, false, false},
+		{"ten minutes fast", 10 * time.Minute, false, false, false},
+		{"an hour fast, with an age", time.Hour, true, false, false},
+		{"an hour slow, going on", -time.Hour, false, true, false},
+		{"an hour fast, going on", time.Hour, false, true, false},
+		{"an hour slow, once", -time.Hour, false, false, true},
+		{"an hour fast, once", time.Hour, false, false, true},
+		{"an hour slow, once, going on", -time.Hour, false, true, true},
+		{"an hour fast, once, going on", time.Hour, false, true, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -47,21 +52,32 @@ func TestWrongClocks(t *testing.T) {
 				if test.since {
 					options = append(options, follow.WithStartAge(20*time.Minute))
 				}
+				once := false
 				run := func(lasts time.Duration) *follow.Follower {
 					f := newFollower(t, client, auditlogs.Query{}, store, options...)
 					ctx, cancel := context.WithTimeout(t.Context(), lasts)
 					defer cancel()
-					_ = f.Run(ctx, out.deliver)
+					if once {
+						if err := f.CatchUp(ctx, out.deliver); err != nil {
+							t.Error(err)
+						}
+					} else {
+						_ = f.Run(ctx, out.deliver)
+					}
 					return f
 				}
 				if test.again {
 					run(30 * time.Minute)
 					time.Sleep(max(0, test.ahead)) // The clock jumps, and the truth does not.
 				}
-				wrong = test.ahead
-				// One a minute, from 15 minutes ago on.
+				wrong, once = test.ahead, test.once
+				// One a minute, from 15 minutes ago on, or until 3 minutes ago.
+				n := 40
+				if once {
+					n = 13
+				}
 				go func() {
-					for i := range 40 {
+					for i := range n {
 						if i > 15 {
 							time.Sleep(time.Minute)
 						}

@@ -168,7 +168,7 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns tu
 	if err := sleep(ctx, turns.delay); err != nil {
 		return err
 	}
-	started := f.now()
+	started := time.Now()
 	var look *reader // of the sweep under way, in all of its turns
 	for failures := 0; ; {
 		if err := turns.take(ctx); err != nil {
@@ -204,10 +204,10 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns tu
 		switch {
 		case err == nil && f.state.Sweep != nil:
 			// It was the turn of another follower.
-		case err == nil && once && !began.Before(started):
+		case err == nil && once && f.readSince(started):
 			return nil
 		case err == nil && once:
-			// It was left over, and says nothing about what has come since.
+			// It was left over, or planned by a wrong clock, and says nothing about what has come since.
 		case err == nil:
 			// No time is left where the sweep was left over, or took long. The clock may have been moved meanwhile.
 			if err := sleep(ctx, min(turns.interval, turns.interval-f.now().Sub(began))); err != nil {
