@@ -29,6 +29,7 @@ type following struct {
 	lookBackEvery time.Duration
 	status        string
 	healthEvery   time.Duration
+	startAge      time.Duration // where --since is an age
 
 	out *output
 }
@@ -166,7 +167,9 @@ func (f *following) run(ctx context.Context) error {
 			return usage(f.cmd, "--since %s lies in the future: want a start that has passed, such as 1h or %s",
 				excerpt(f.since.text), auditlogs.Time(now.Add(-time.Hour).Truncate(time.Second)))
 		}
-		if !f.since.isAge {
+		if f.since.isAge {
+			f.startAge = time.Since(since) // It stays an age, which the library corrects where the clock is wrong.
+		} else {
 			f.query.Since = auditlogs.Time(since)
 		}
 	}
@@ -251,7 +254,7 @@ func (f *following) followers(client *auditlogs.Client, health *healthReport) (f
 		files = append(files, file)
 		follower, err := follow.New(client, account, f.query, file,
 			follow.WithInterval(f.interval), follow.WithSettle(f.settle), follow.WithLookBack(f.lookBack, f.lookBackEvery),
-			follow.WithStartAge(f.since.age),
+			follow.WithStartAge(f.startAge),
 			follow.WithObserver(func(h follow.Health) { health.observe(h, len(f.accounts) > 1) }))
 		if err != nil {
 			return nil, closing, usage(f.cmd, "%s", plain(err.Error()))
