@@ -20,7 +20,8 @@ type watch struct {
 	offset  time.Duration // that was told
 }
 
-// refusedEvery is how often refusals are told, at most: they last for five minutes, and there can be hundreds.
+// refusedEvery is how often refusals are told, at most: they last for five minutes, and there can be
+// hundreds.
 const refusedEvery = 5 * time.Minute
 
 // Attempted says what is new about an attempt.

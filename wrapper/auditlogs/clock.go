@@ -41,8 +41,8 @@ func (c *clock) see(header http.Header, sent time.Time) (offset time.Duration, c
 }
 
 // ClockOffset returns what has to be added to this machine's clock to get the service's, as the
-// last answers tell it: more than 0 where this machine's clock is slow. It is 0 before the first answer, and
-// as long as the two differ by a few seconds only.
+// last answers tell it: more than 0 where this machine's clock is slow. It is 0 before the first
+// answer, and as long as the two differ by a few seconds only.
 func (c *Client) ClockOffset() time.Duration {
 	c.config.clock.mu.Lock()
 	defer c.config.clock.mu.Unlock()

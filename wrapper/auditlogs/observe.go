@@ -11,7 +11,8 @@ type Observer interface {
 	// Attempted is called after each request.
 	Attempted(Attempt)
 	// Waiting is called before each pause: to keep the budget, because the service asked for it, or between attempts.
-	// The pause lasts as long, unless the context ends it.
+	// The pause lasts as long, unless the context ends it. Of several requests that wait for the
+	// budget, only the first in the queue is told.
 	Waiting(time.Duration)
 }
 

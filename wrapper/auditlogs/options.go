@@ -176,8 +176,9 @@ func WithMaxWait(wait time.Duration) Option {
 // WithRate bounds the requests a second, strictly: each starts at least 1/perSecond after the one before, over all
 // goroutines that use the client. 0 means no bound. Without the option, the client stays below the documented budget of
 // 1200 requests in any five minutes, with a margin for the user's dashboard, which draws on it too: 1000 requests in any
-// five minutes, however they are spread. Either way requests go in the order in which they came, and
-// more slowly where the service says, in its Ratelimit headers, that little is left.
+// five minutes, however they are spread; where more than 50 requests wait or are under way, further
+// ones go evenly. With or without the option, requests go in the order in which they came, and more
+// slowly where the service's Ratelimit headers say that little is left.
 func WithRate(perSecond float64) Option {
 	return func(c *config) error {
 		switch {
