@@ -20,8 +20,9 @@ import (
 	"cfaudit.example/wrapper/auditlogs/follow"
 )
 
-// A metered service counts the requests of the last five minutes as they arrive, and once there are more than 1200 it
-// answers all with 429 for five minutes, as Cloudflare does. A request arrives, and its answer comes, a random time later, now and then a long one.
+// A metered service counts the requests of the last five minutes as they arrive. Once there are more
+// than 1200 it answers all with 429 for five minutes, as Cloudflare does. A request arrives, and its
+// answer comes, a random time later, now and then a long one.
 type metered struct {
 	entries  int           // of each account
 	span     time.Duration // over which they lie, until 5 minutes before the start
@@ -179,7 +180,8 @@ func (nowhere) Save(context.Context, []byte) error   { return nil }
 // fleetVariable runs all of the fleets, which takes minutes.
 const fleetVariable = "CFAUDIT_FLEET"
 
-// However many accounts there are, the budget holds as the service counts it, and they are served evenly.
+// However many accounts there are, the budget holds as the service counts it, and they are served
+// evenly.
 func TestFleetKeepsTheBudget(t *testing.T) {
 	t.Parallel()
 	const half = 30 * time.Minute
