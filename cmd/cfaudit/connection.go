@@ -37,6 +37,7 @@ type connection struct {
 	rate    float64
 	verbose bool
 	demo    bool
+	clock   string // what a wrong clock of this machine means here; empty where it means nothing
 }
 
 const (
@@ -224,7 +225,7 @@ func (c *connection) open(cmd *cobra.Command, env *environment, observer auditlo
 		return nil, nil, usageError
 	}
 	closing = func() {}
-	options := []auditlogs.Option{auditlogs.WithObserver(observer)}
+	options := []auditlogs.Option{auditlogs.WithObserver(&watch{Observer: observer, env: env, clock: c.clock})}
 	if c.verbose {
 		handler := slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 		options = append(options, auditlogs.WithLogger(slog.New(handler)))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,14 @@ const retentionMonths = 18
 var logStart = time.Date(2026, time.March, 10, 0, 0, 0, 0, time.UTC)
 
 // say prints a line for people. That standard error takes no more is nothing to fail for.
-func (e *environment) say(line string) { fmt.Fprintln(e.stderr, line) }
+func (e *environment) say(line string) {
+	saying.Lock()
+	defer saying.Unlock()
+	fmt.Fprintln(e.stderr, line)
+}
+
+// saying keeps lines whole that goroutines print at the same time.
+var saying sync.Mutex
 
 // note says what is good to know, and is no failure.
 func (e *environment) note(format string, args ...any) {

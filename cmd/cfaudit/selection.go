@@ -85,6 +85,9 @@ func (s *selection) window(cmd *cobra.Command, now time.Time) (since, before str
 	if !s.since.given {
 		return "", "", usage(cmd, "--since is missing: want %s", boundWanted)
 	}
+	if s.since.isAge || s.before.isAge || !s.before.given {
+		s.clock = "the window counts from now by that clock; for an exact one, give --since and --before as times"
+	}
 	from, to := s.since.resolve(now), s.before.resolve(now)
 	if !from.Before(to) {
 		return "", "", usage(cmd, "--since (%s) does not lie before --before (%s): want the older end of the window in --since, such as --since 24h",

@@ -84,6 +84,8 @@ type Page struct {
 	History HistoryStatus
 	// Attempts counts the requests that the page took.
 	Attempts int
+	// RateLimited counts those among them that the service refused with status 429, too many requests.
+	RateLimited int
 	// Repeated counts the entries that the service sent again, and that are left out here.
 	Repeated int
 	// OutOfOrder counts the entries in Entries whose time lies strictly before that of an entry already listed, seen in
