@@ -141,6 +141,10 @@ schedules: ## 20,000 simulated services, durations, faults and stops, and 2,000 
 		go test -count=1 -v -run '^TestSimulation$$' -timeout 20m ./simulation | sed -n '/^ *\(===\|---\)/!p'
 	cd contract_test && go test -race -count=1 -run Schedules -timeout 10m . -rapid.checks=2000
 
+.PHONY: fleet
+fleet: ## Up to 1500 accounts on a service that counts arrivals: requests, waits and memory; takes two minutes
+	@CFAUDIT_FLEET=1 go test -count=1 -v -run '^TestFleetKeepsTheBudget$$' -timeout 20m ./wrapper/auditlogs/follow | sed -n '/^ *===/!p'
+
 KILLS ?= 200
 
 .PHONY: crash

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -10,19 +12,26 @@ import (
 )
 
 // boundWanted shows the forms in which an end of the window can be given.
-const boundWanted = "a date such as 2024-10-31, a time such as 2024-10-31T08:30:00Z, or an age such as 90m, 24h or 7d"
+const boundWanted = "a date such as 2026-10-31, a time such as 2026-10-31T08:30:00Z, an age such as 90m, 24h or 7d, or yesterday or today"
 
-// A bound is one end of the window as it was given: a moment, or an age that counts back from now.
+// A bound is one end of the window as it was given: a moment, or an age that counts back from now or from the last midnight.
 type bound struct {
-	text  string // as it was given
-	given bool
-	isAge bool
-	at    time.Time
-	age   time.Duration
+	text     string // as it was given
+	given    bool
+	isAge    bool
+	midnight bool // the age counts back from midnight UTC
+	at       time.Time
+	age      time.Duration
 }
 
-// parseBound reads a date (UTC), an RFC 3339 time with any offset, or an age.
+// parseBound reads a date (UTC), an RFC 3339 time with any offset, an age, yesterday or today.
 func parseBound(text string) (bound, bool) {
+	switch text {
+	case "today":
+		return bound{text: text, given: true, isAge: true, midnight: true}, true
+	case "yesterday":
+		return bound{text: text, given: true, isAge: true, midnight: true, age: 24 * time.Hour}, true
+	}
 	if age, ok := parseAge(text); ok {
 		return bound{text: text, given: true, isAge: true, age: age}, true
 	}
@@ -39,6 +48,9 @@ func (b bound) resolve(now time.Time) time.Time {
 	switch {
 	case !b.given:
 		return now.UTC()
+	case b.midnight:
+		year, month, day := now.UTC().Date()
+		return time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Add(-b.age)
 	case b.isAge:
 		return now.Add(-b.age).UTC()
 	}
@@ -54,6 +66,31 @@ func (b bound) worded() string {
 		return b.text
 	}
 	return auditlogs.Time(b.at)
+}
+
+// calendarDate finds the date with which a time starts.
+var calendarDate = regexp.MustCompile(`^(\d{4})-(\d\d)-\d\d($|[T ])`)
+
+// boundMistake says what is missing in a bound that was nearly right; empty for any other.
+func boundMistake(text string) string {
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			local := at.Format("2006-01-02T15:04:05.999999999")
+			return fmt.Sprintf("the offset from UTC is missing: want %sZ for UTC, or an offset such as %s+02:00", local, local)
+		}
+	}
+	parts := calendarDate.FindStringSubmatch(text)
+	if parts == nil {
+		return ""
+	}
+	if _, err := time.Parse(time.DateOnly, text[:len(time.DateOnly)]); err == nil {
+		return ""
+	}
+	month, err := time.Parse("2006-01", parts[1]+"-"+parts[2])
+	if err != nil {
+		return "the calendar has no such month: want one from 01 to 12"
+	}
+	return "the calendar has no such day: want one up to " + month.AddDate(0, 1, -1).Format(time.DateOnly)
 }
 
 // ageUnits are the units of an age, in the order in which they can follow each other.

@@ -37,6 +37,7 @@ type connection struct {
 	rate    float64
 	verbose bool
 	demo    bool
+	clock   string // what a wrong clock of this machine means here; empty where it means nothing
 }
 
 const (
@@ -181,6 +182,17 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 		}
 	}
 	if token = env.getenv(envToken); token == "" {
+		for _, other := range []string{"CF_API_TOKEN", "CLOUDFLARE_TOKEN", "CLOUDFLARE_API_KEY", "CF_API_KEY"} {
+			if env.getenv(other) == "" {
+				continue
+			}
+			if strings.HasSuffix(other, "_KEY") {
+				return "", usage(cmd, "%s is not set, and %s, which is, is not read: a global API key can do everything; want an API token with the permission %q in %s",
+					envToken, other, "Account Settings: Read", envToken)
+			}
+			return "", usage(cmd, "%s is not set, and %s, which is, is not read: want the API token in %s, as with export %s=\"$%s\"",
+				envToken, other, envToken, envToken, other)
+		}
 		if c.organization != "" {
 			return "", usage(cmd, "%s is not set: want an API token that may read the audit log of the organization (or try --demo)", envToken)
 		}
@@ -213,7 +225,7 @@ func (c *connection) open(cmd *cobra.Command, env *environment, observer auditlo
 		return nil, nil, usageError
 	}
 	closing = func() {}
-	options := []auditlogs.Option{auditlogs.WithObserver(observer)}
+	options := []auditlogs.Option{auditlogs.WithObserver(&watch{Observer: observer, env: env, clock: c.clock})}
 	if c.verbose {
 		handler := slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 		options = append(options, auditlogs.WithLogger(slog.New(handler)))

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -32,13 +35,14 @@ type exporting struct {
 func newExport(env *environment) *cobra.Command {
 	x := &exporting{env: env}
 	x.several = true
+	x.before, _ = parseBound(settledAge)
 	cmd := &cobra.Command{
 		Use:   "export --since WHEN [--before WHEN] --out FILE [flags]",
 		Short: "Write the entries of a window to a file",
 		Long: "Writes every entry of a window of time to a file, once, oldest first. Whatever stops it, the same command again goes on " +
 			"where it stopped, and does nothing once the file is complete.",
-		Example: "  cfaudit export --since 2024-10-01 --before 2024-11-01 --out october.ndjson.gz\n" +
-			"  cfaudit export --since 540d --not-action-type view --out changes.csv\n" +
+		Example: "  cfaudit export --since 2026-10-01 --before 2026-11-01 --out october.ndjson.gz\n" +
+			"  cfaudit export --since 30d --not-action-type view --out changes.csv\n" +
 			"  cfaudit export --since 30d --account ID --account ID --out 'audit-{account}.ndjson.zst'\n" +
 			"  cfaudit export --check october.ndjson.gz",
 		Annotations: map[string]string{helpFooter: exportFooter},
@@ -55,15 +59,19 @@ func newExport(env *environment) *cobra.Command {
 	return withFlags(cmd, x.flags())
 }
 
-const exportFooter = whenFooter + `
+var exportFooter = whenFooter + `
 
 FILE
 The end of its name says what is written: .ndjson or .csv, followed by .gz or .zst to compress. {account} stands for the
 account's ID. Beside the file there are FILE.checkpoint.json until it is complete, FILE.manifest.json from then on, and
 FILE.lock.
 
+Late entries
+Entries appear up to ` + settleTime + ` after their time. Without --before, the window ends where they have settled. One that ends later is
+exported too, and then both the last line and the manifest ("settled": false) say that entries can be missing.
+
 Going on
-The first run turns ages and "now" into fixed times, and later ones keep to these. They want the same account, --since,
+The first run turns ages into fixed times, and later ones keep to these. They want the same account, --since,
 --before, filters and --format. A later run first reads what is in the file again, which takes a while for a large one, and
 does not go on where it was changed. A file that this command did not write is never overwritten.
 
@@ -86,10 +94,16 @@ const (
 	checkFlag = "check"
 )
 
+// settledAge is the age from which on a window has settled.
+var settledAge = strings.TrimSuffix(auditlogs.SettleTime.String(), "0s")
+
 func (x *exporting) flags() []*flagValue {
+	before := x.beforeBound()
+	before.help += "; entries that are younger than the default can still appear"
+	before.standard = settledAge
 	flags := []*flagValue{
-		x.sinceFlag("the older end of the window; required"),
-		x.beforeFlag(),
+		x.sinceBound("the older end of the window; required"),
+		before,
 		{
 			name: outFlag, placeholder: "FILE", group: groupOutput, files: true,
 			help: "the file to write; required. With several accounts, " + accountMark + " in it gives each a file of its own",
@@ -118,6 +132,10 @@ func (x *exporting) flags() []*flagValue {
 func (x *exporting) run(ctx context.Context) error {
 	since, before, err := x.window(x.cmd, x.env.now())
 	if err != nil {
+		if x.since.given && !x.cmd.Flags().Changed(beforeFlag) {
+			return usage(x.cmd, "--since %s leaves nothing to export: without --before, the window ends %s ago, when entries have settled; want an older --since, such as 1h",
+				excerpt(x.since.text), settleTime)
+		}
 		return err
 	}
 	x.query.Since, x.query.Before = since, before
@@ -133,11 +151,37 @@ func (x *exporting) run(ctx context.Context) error {
 		if err := x.fileEach(x.cmd, outFlag, x.out, ".ndjson.gz"); err != nil {
 			return err
 		}
+		if err := x.checkFolders(); err != nil {
+			return err
+		}
 		if x.parallel {
 			x.env.boundMemory()
 		}
 		return x.exportAll(ctx, client)
 	})
+}
+
+// checkFolders refuses a file in a folder that does not exist, before anything is requested.
+func (x *exporting) checkFolders() error {
+	for _, account := range x.accounts {
+		folder := filepath.Dir(x.path(account))
+		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+			continue // What else is wrong shows when the file is opened.
+		}
+		e := usage(x.cmd, "--%s %s: there is no folder %s, to make it and export:", outFlag, excerpt(x.out), excerpt(folder))
+		e.last = "mkdir -p " + shellQuote(folder) + " && " + x.commandLine()
+		return e
+	}
+	return nil
+}
+
+func (x *exporting) path(account string) string {
+	return strings.ReplaceAll(x.out, accountMark, account)
+}
+
+// commandLine is the command that goes on: the same again.
+func (x *exporting) commandLine() string {
+	return strings.Join(append([]string{"cfaudit", "export"}, givenFlags(x.cmd.Flags())...), " ")
 }
 
 // exportAll exports one account after the other: the request budget is one for all.
@@ -167,8 +211,12 @@ func (x *exporting) exportAll(ctx context.Context, client *auditlogs.Client) err
 		last.code = exitIncomplete // For others it was no wrong usage, and something may have been done.
 	}
 	if last.code != exitUsage {
-		last.text += "; the export is incomplete, to go on:"
-		last.last = strings.Join(append([]string{"cfaudit", "export"}, givenFlags(x.cmd.Flags())...), " ")
+		for _, failure := range failures {
+			last.mend = last.mend || failure.mend
+		}
+		last.text += "; the export is incomplete"
+		last.goOn("go on")
+		last.last = x.commandLine()
 	}
 	return last
 }
@@ -179,7 +227,7 @@ func (x *exporting) export(ctx context.Context, client *auditlogs.Client, accoun
 		Account:  account,
 		Query:    x.query,
 		Worded:   export.Window{Since: x.since.worded(), Before: x.before.worded()},
-		Path:     strings.ReplaceAll(x.out, accountMark, account),
+		Path:     x.path(account),
 		Format:   x.encoding,
 		Parallel: x.parallel,
 		Progress: func(p export.Progress) {
@@ -195,7 +243,7 @@ func (x *exporting) export(ctx context.Context, client *auditlogs.Client, accoun
 			if !noted {
 				noted = true
 				x.progress.clear()
-				x.env.noteWindow(p.Window.Since, p.Window.Before)
+				x.noteStart(x.cmd, x.env, p.Window.Since)
 			}
 			x.progress.page(int(p.Entries), p.Reached)
 		},
@@ -206,14 +254,25 @@ func (x *exporting) export(ctx context.Context, client *auditlogs.Client, accoun
 		return x.failed(ctx, err)
 	}
 	if result.Already {
-		x.env.say(fmt.Sprintf("%s was finished %s, and is left as it is: %s", job.Path, result.Finished.Format(time.RFC3339), entries(&result.Manifest)))
+		x.env.say(fmt.Sprintf("%s was finished %s%s, and is left as it is: %s", job.Path, result.Finished.Format(time.RFC3339), unsettled(&result.Manifest),
+			entries(&result.Manifest)))
 		return nil
 	}
 	if !noted {
-		x.env.noteWindow(result.Window.Since, result.Window.Before)
+		x.noteStart(x.cmd, x.env, result.Window.Since)
+	}
+	if result.Entries == 0 {
+		x.env.noteNothing(&x.query, false)
 	}
 	tally{int(result.Repeated), int(result.OutOfOrder), int(result.Odd), ""}.note(x.env, "written")
-	x.env.say(fmt.Sprintf("%s is complete: %s", job.Path, entries(&result.Manifest)))
+	complete := "is complete"
+	if !result.Settled {
+		end, _ := auditlogs.ParseTime(result.Window.Before)
+		x.env.note("entries appear up to %s after their time, and the export started before %s: some can be missing in %s, which is not written again; want another file after that time, or no --before",
+			settleTime, auditlogs.Time(end.Add(auditlogs.SettleTime)), job.Path)
+		complete = "is complete but not settled"
+	}
+	x.env.say(fmt.Sprintf("%s %s: %s", job.Path, complete, entries(&result.Manifest)))
 	return nil
 }
 
@@ -225,12 +284,12 @@ func (x *exporting) failed(ctx context.Context, err error) *exit {
 	case interrupted:
 		return &exit{code: exitInterrupted, text: "interrupted"}
 	case errors.As(err, &incomplete):
-		// The position in its text is in the checkpoint.
-		return &exit{code: exitIncomplete, text: clean(incomplete.Err.Error())}
+		// The position in its text is in the checkpoint. Where the service refuses a place, the export has tried others itself.
+		return &exit{code: exitIncomplete, text: clean(incomplete.Err.Error()), mend: needsMending(err) || errors.Is(err, auditlogs.ErrInvalidQuery)}
 	case errors.Is(err, auditlogs.ErrInvalidQuery), errors.Is(err, export.ErrOther):
 		return usage(x.cmd, "%s", clean(err.Error()))
 	}
-	return &exit{code: exitIncomplete, text: clean(err.Error())}
+	return &exit{code: exitIncomplete, text: clean(err.Error()), mend: needsMending(err)}
 }
 
 // check compares a file with its manifest.
@@ -253,8 +312,16 @@ func (x *exporting) check(ctx context.Context) error {
 	case err != nil:
 		return &exit{code: exitIncomplete, text: clean(err.Error())}
 	}
-	x.env.say(fmt.Sprintf("%s is as it was exported: %s", x.checked, entries(manifest)))
+	x.env.say(fmt.Sprintf("%s is as it was exported%s: %s", x.checked, unsettled(manifest), entries(manifest)))
 	return nil
+}
+
+// unsettled are the words for an export that was made too early.
+func unsettled(m *export.Manifest) string {
+	if m.Settled {
+		return ""
+	}
+	return " before its window had settled"
 }
 
 // entries says in short what a file has.

@@ -38,6 +38,7 @@ type flagValue struct {
 	exclude     string   // the name of the flag that does the opposite, which help shows on the same line
 	excludes    bool     // it is such a flag
 	set         func(value string) bool
+	mistake     func(value string) string // says what is wrong with a value that is refused, instead of want; empty where want says it
 
 	given []string // the values so far
 }
@@ -51,6 +52,11 @@ func (v *flagValue) Type() string { return v.placeholder }
 // Set takes a value, or says what would be right.
 func (v *flagValue) Set(value string) error {
 	if !v.open && v.enum != nil && !slices.Contains(v.enum, value) || !v.set(value) {
+		if v.mistake != nil && value != "" {
+			if text := v.mistake(value); text != "" {
+				return errors.New(text)
+			}
+		}
 		return errors.New("want " + v.want)
 	}
 	if !v.repeated {
@@ -206,6 +212,7 @@ func filterFlags(query *auditlogs.Query, others ...auditlogsapi.Operation) []*fl
 			enum:        p.Enum,
 			repeated:    true,
 			excludes:    strings.HasSuffix(p.Name, excluding),
+			mistake:     func(value string) string { return doubt(p.Name, value) },
 			set: func(value string) bool {
 				if parameter.Check(p, value) != nil {
 					return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type following struct {
 	lookBackEvery time.Duration
 	status        string
 	healthEvery   time.Duration
+	startAge      time.Duration // where --since is an age
 
 	out *output
 }
@@ -91,7 +93,7 @@ const (
 )
 
 func (f *following) flags() []*flagValue {
-	since := f.sinceFlag("where to begin when there is no state yet")
+	since := f.sinceBound("where to begin when there is no state yet")
 	since.standard = "the span of the look-back before now"
 	flags := []*flagValue{
 		{
@@ -165,12 +167,17 @@ func (f *following) run(ctx context.Context) error {
 			return usage(f.cmd, "--since %s lies in the future: want a start that has passed, such as 1h or %s",
 				excerpt(f.since.text), auditlogs.Time(now.Add(-time.Hour).Truncate(time.Second)))
 		}
-		f.query.Since = auditlogs.Time(since)
+		if f.since.isAge {
+			f.startAge = time.Since(since) // It stays an age, which the library corrects where the clock is wrong.
+		} else {
+			f.query.Since = auditlogs.Time(since)
+		}
 	}
 	if err := checkOutput(f.env.stdout); err != nil {
 		return err
 	}
 	health := newHealthReport(f.env, f.status)
+	f.clock = "what is asked for is corrected by that"
 	return f.use(ctx, f.cmd, f.env, health, func(ctx context.Context, client *auditlogs.Client) error {
 		return f.followAll(ctx, client, health)
 	})
@@ -197,6 +204,11 @@ func (f *following) followAll(ctx context.Context, client *auditlogs.Client, hea
 	}
 	f.out = &output{w: f.env.stdout, format: format.NDJSON{}, continues: true}
 
+	if needs, has := follow.Demand(followers...); has > 0 && needs > has && !f.once {
+		f.env.note("%s every %s need %s a minute, and the budget has %.3g: the interval is stretched to %s",
+			count(len(followers), "account", "accounts"), short(f.interval), count(int(math.Ceil(needs)), "request", "requests"), has,
+			short(time.Duration(float64(f.interval)*needs/has).Round(time.Second)))
+	}
 	run, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	reported := health.start(run, followers, f.healthEvery)
@@ -242,6 +254,7 @@ func (f *following) followers(client *auditlogs.Client, health *healthReport) (f
 		files = append(files, file)
 		follower, err := follow.New(client, account, f.query, file,
 			follow.WithInterval(f.interval), follow.WithSettle(f.settle), follow.WithLookBack(f.lookBack, f.lookBackEvery),
+			follow.WithStartAge(f.startAge),
 			follow.WithObserver(func(h follow.Health) { health.observe(h, len(f.accounts) > 1) }))
 		if err != nil {
 			return nil, closing, usage(f.cmd, "%s", plain(err.Error()))

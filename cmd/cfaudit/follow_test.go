@@ -37,6 +37,8 @@ func TestHealthLine(t *testing.T) {
 			begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 1 entry, 3 late by up to 29m0s, 2 nearly missed (look back further than 30m); last success 12s ago"},
 		{"too many", change(func(h *follow.Health) { h.Forgotten = 7 }),
 			begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 1 entry, 7 ids forgotten; last success 12s ago"},
+		{"refused", change(func(h *follow.Health) { h.RateLimited = 2 }),
+			begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 1 entry, 2 requests refused for their number (status 429); last success 12s ago"},
 		{"in trouble", change(func(h *follow.Health) {
 			h.LastError, h.LastFailure = "follow: status 500\nand more", testNow.Add(-time.Minute)
 		}),

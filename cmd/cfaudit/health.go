@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ type healthReport struct {
 
 	mu       sync.Mutex
 	requests int64
+	refused  int64                // of these, because there were too many
 	told     map[string]time.Time // when the last failure of an account was that has been told
 	broken   string               // why the file could not be written; empty where it could
 }
@@ -30,10 +32,13 @@ func newHealthReport(env *environment, file string) *healthReport {
 }
 
 // Attempted counts requests, those for all accounts together.
-func (r *healthReport) Attempted(auditlogs.Attempt) {
+func (r *healthReport) Attempted(a auditlogs.Attempt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.requests++
+	if a.StatusCode == http.StatusTooManyRequests {
+		r.refused++
+	}
 }
 
 // Waiting is part of auditlogs.Observer.
@@ -113,6 +118,9 @@ func healthLine(h follow.Health) string {
 	if h.NearlyMissed > 0 {
 		text += fmt.Sprintf(", %d nearly missed (look back further than %s)", h.NearlyMissed, short(h.LookBack))
 	}
+	if h.RateLimited > 0 {
+		text += fmt.Sprintf(", %s refused for their number (status 429)", count(int(h.RateLimited), "request", "requests"))
+	}
 	if h.Forgotten > 0 {
 		text += fmt.Sprintf(", %d ids forgotten", h.Forgotten)
 	}
@@ -127,9 +135,11 @@ func healthLine(h follow.Health) string {
 
 // A status is what the file holds.
 type status struct {
-	Time     time.Time       `json:"time"`
-	Requests int64           `json:"requests"` // for all accounts, each attempt counted
-	Accounts []follow.Health `json:"accounts"`
+	Time     time.Time `json:"time"`
+	Requests int64     `json:"requests"` // for all accounts, each attempt counted
+	// RateLimited counts the requests that the service refused with status 429.
+	RateLimited int64           `json:"rate_limited"`
+	Accounts    []follow.Health `json:"accounts"`
 }
 
 // write renews the file. That this fails is told, once, and nothing to stop for.
@@ -138,7 +148,7 @@ func (r *healthReport) write(followers []*follow.Follower) {
 		return
 	}
 	r.mu.Lock()
-	s := status{Time: r.env.now().UTC(), Requests: r.requests}
+	s := status{Time: r.env.now().UTC(), Requests: r.requests, RateLimited: r.refused}
 	r.mu.Unlock()
 	for _, follower := range followers {
 		s.Accounts = append(s.Accounts, follower.Health())

@@ -25,8 +25,8 @@ func newHistory(env *environment) *cobra.Command {
 		Short: "Print the entries about the same resource as a given one",
 		Long: "Prints what happened to the resource that an entry is about: the entries of a window that are about the same one, from " +
 			"every page, oldest first. ENTRY is the entry's id, and TIME its action.time.",
-		Example: "  cfaudit history f174be97-19b1-40d6-954d-70cd5fbd52db --action-time 2024-10-30T15:00:00Z\n" +
-			"  cfaudit history f174be97-19b1-40d6-954d-70cd5fbd52db --action-time 2024-10-30T15:00:00Z --since 7d --format table",
+		Example: "  cfaudit history f174be97-19b1-40d6-954d-70cd5fbd52db --action-time 2026-10-30T15:00:00Z\n" +
+			"  cfaudit history f174be97-19b1-40d6-954d-70cd5fbd52db --action-time 2026-10-30T15:00:00Z --since 7d --format table",
 		Annotations: map[string]string{helpFooter: historyFooter},
 		Args:        l.takeEntry,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -38,7 +38,7 @@ func newHistory(env *environment) *cobra.Command {
 		},
 		DisableFlagsInUseLine: true,
 	}
-	since := l.sinceFlag("the older end of the window")
+	since := l.sinceBound("the older end of the window")
 	since.standard = fmt.Sprintf("%dd", historyDays)
 	action := &flagValue{
 		name: actionTimeFlag, placeholder: "TIME", group: groupWindow,
@@ -99,7 +99,7 @@ func (l *listing) noteHistory(status auditlogs.HistoryStatus) {
 // withoutHistory is a history that the service cannot give. The entries themselves can still be listed.
 func (l *listing) withoutHistory() *exit {
 	words := []string{"cfaudit", "list", "--since", shellQuote(l.query.Since), "--before", shellQuote(l.query.Before)}
-	words = append(words, givenFlags(l.cmd.Flags(), "since", "before", "max", "from", actionTimeFlag)...)
+	words = append(words, givenFlags(l.cmd.Flags(), sinceFlag, beforeFlag, "max", "from", actionTimeFlag)...)
 	return &exit{
 		code: exitIncomplete,
 		text: "the entry does not say enough about its resource, so that the service has no history of it; to list all entries of the window:",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +42,7 @@ func newList(env *environment) *cobra.Command {
 		Long: "Prints the entries of a window of time, from every page, oldest first. Filters with several values keep an entry " +
 			"that matches any of them, and filters of different names hold all at once.",
 		Example: "  cfaudit list --since 24h\n" +
-			"  cfaudit list --since 2024-10-30 --before 2024-10-31 --format csv > october-30.csv\n" +
+			"  cfaudit list --since yesterday --before today --format csv > yesterday.csv\n" +
 			"  cfaudit list --since 7d --actor-email alice@example.com --actor-email bob@example.com\n" +
 			"  cfaudit list --since 1d12h --not-actor-type system --not-action-type view --direction desc --max 20\n" +
 			"  cfaudit list --since 30d --organization a67e14daa5f8dceeb91fe5449ba496ef\n" +
@@ -51,7 +52,7 @@ func newList(env *environment) *cobra.Command {
 		RunE:                  runs(&l.cmd, l.run),
 		DisableFlagsInUseLine: true,
 	}
-	flags := append(l.flags(l.sinceFlag("the older end of the window; required, unless --from has it")),
+	flags := append(l.flags(l.sinceBound("the older end of the window; required, unless --from has it")),
 		parallelFlag(&l.parallel))
 	return withFlags(cmd, append(flags, filterFlags(&l.query, organizationOperation)...))
 }
@@ -78,15 +79,15 @@ turns colours off.
 
 Exit status
 0: every entry was printed, or as many as --max allows, or nobody read on. 1: failed or incomplete, and the last line
-on standard error is the command that goes on. 2: wrong usage, nothing was requested. 130: interrupted, with the same
-last line.`
+on standard error is the command that goes on; the line before says where something has to be put right first. 2: wrong
+usage, nothing was requested. 130: interrupted, with the same last line.`
 
 // flags are those of every command that prints entries.
 func (l *listing) flags(since *flagValue) []*flagValue {
 	direction := described("direction")
 	flags := []*flagValue{
 		since,
-		l.beforeFlag(),
+		l.beforeBound(),
 		{
 			name: "direction", placeholder: "DIRECTION", group: groupWindow, enum: direction.Enum,
 			help:     "from the oldest entry to the newest, or the other way",
@@ -99,7 +100,7 @@ func (l *listing) flags(since *flagValue) []*flagValue {
 		{
 			name: "from", placeholder: "POSITION", group: groupWindow,
 			want: "a position as an earlier run printed it, with the same flags as there",
-			help: "go on at a position that an earlier run printed; the window is the position's own, unless --since and --before name it",
+			help: "go on at a position that an earlier run printed, in its window: --since and --before are not needed",
 			set: func(value string) bool {
 				var err error
 				l.from, err = auditlogs.ParsePosition(value)
@@ -131,16 +132,24 @@ func (l *listing) window(now time.Time) error {
 		l.query.Since, l.query.Before = since, before
 		return err
 	}
-	// An age meant another moment when the position was printed.
-	end := func(b bound, positions string) string {
-		at, err := auditlogs.ParseTime(positions)
-		if !b.given || b.isAge || err == nil && at.Equal(b.at) {
-			return positions
+	l.query.Since, l.query.Before = l.from.Window()
+	for _, end := range []struct {
+		flag  string
+		given bound
+		is    string
+	}{
+		{sinceFlag, l.since, l.query.Since},
+		{beforeFlag, l.before, l.query.Before},
+	} {
+		is, _ := auditlogs.ParseTime(end.is) // Reading the position has checked it.
+		if !l.cmd.Flags().Changed(end.flag) || end.given.resolve(now).Equal(is) {
+			continue
 		}
-		return auditlogs.Time(b.at)
+		e := usage(l.cmd, "--%s %s contradicts --from, a position in the window from %s up to %s: leave --since and --before out:",
+			end.flag, excerpt(end.given.text), l.query.Since, l.query.Before)
+		e.last = strings.Join(slices.Concat([]string{"cfaudit"}, l.words(), givenFlags(l.cmd.Flags(), sinceFlag, beforeFlag)), " ")
+		return e
 	}
-	since, before := l.from.Window()
-	l.query.Since, l.query.Before = end(l.since, since), end(l.before, before)
 	return nil
 }
 
@@ -238,7 +247,8 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		}
 		if !noted {
 			noted = true
-			l.env.noteWindow(l.query.Since, l.query.Before)
+			l.noteStart(l.cmd, l.env, l.query.Since)
+			l.env.noteUnsettled(l.query.Since, l.query.Before)
 		}
 		if err != nil {
 			if !incomplete.Position.IsZero() {
@@ -277,6 +287,9 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 	if l.history == auditlogs.HistoryUnavailable {
 		return l.withoutHistory()
 	}
+	if o.entries == 0 {
+		l.env.noteNothing(&l.query, !l.from.IsZero())
+	}
 	return nil
 }
 
@@ -311,18 +324,42 @@ func (l *listing) print(ctx context.Context, o *output, page *auditlogs.Page) (f
 // ended reports a listing that the service, the network or the user has ended.
 func (l *listing) ended(ctx context.Context, o *output, cause error) error {
 	l.sum(o)
-	e := &exit{code: exitIncomplete, text: clean(cause.Error())}
+	e := &exit{code: exitIncomplete, text: clean(cause.Error()), mend: needsMending(cause) && ctx.Err() == nil}
 	if ctx.Err() != nil {
 		e.code, e.text = exitInterrupted, "interrupted"
 	}
-	if errors.Is(cause, auditlogs.ErrInvalidQuery) && !l.from.IsZero() && o.entries == 0 && !l.from.Time().IsZero() {
-		rest := "--since " + auditlogs.Time(l.from.Time())
-		if l.descends() {
-			rest = "--before " + auditlogs.Time(l.from.Time().Add(1))
-		}
-		e.text += fmt.Sprintf("; where the service no longer knows the position, list again without --from and with %s, which prints the entries of that very moment once more", rest)
+	if errors.Is(cause, auditlogs.ErrInvalidQuery) && o.position == l.from {
+		return l.refused(e)
 	}
 	return l.resumable(o, e)
+}
+
+// refused completes the message of a listing that the service has refused at its very start.
+func (l *listing) refused(e *exit) *exit {
+	if l.from.IsZero() {
+		e.text += "; nothing was printed"
+		e.last = seeHelp(l.cmd)
+		return e
+	}
+	again := "some entries"
+	if l.encoding == format.NameCSV {
+		again += " and the header row"
+	}
+	e.text += "; the service may no longer know the position, to go on from its time, which prints " + again + " again:"
+	// A second early, since the service may count the bound in or not, and take it less precisely than it shows times.
+	const margin = time.Second
+	at := l.from.Time()
+	since, _ := auditlogs.ParseTime(l.query.Since)
+	before, _ := auditlogs.ParseTime(l.query.Before)
+	switch start, end := at.Truncate(time.Second).Add(-margin), at.Truncate(time.Second).Add(time.Second+margin); {
+	case at.IsZero():
+	case l.descends() && end.Before(before):
+		l.query.Before = auditlogs.Time(end)
+	case !l.descends() && start.After(since):
+		l.query.Since = auditlogs.Time(start)
+	}
+	e.last = l.commandLine(auditlogs.Position{}, l.most)
+	return e
 }
 
 // unwritten reports a listing that ended because the output takes no more.
@@ -346,9 +383,11 @@ func (l *listing) unwritten(o *output, err error) error {
 // resumable completes a message with the command that goes on.
 func (l *listing) resumable(o *output, e *exit) *exit {
 	if o.position.IsZero() {
-		e.text += "; nothing was printed, to run the same again:"
+		e.text += "; nothing was printed"
+		e.goOn("run the same again")
 	} else {
-		e.text += "; the listing is incomplete, to go on:"
+		e.text += "; the listing is incomplete"
+		e.goOn("go on")
 	}
 	e.last = l.commandLine(o.position, l.left(o))
 	return e
@@ -366,7 +405,7 @@ func (l *listing) left(o *output) int {
 func (l *listing) commandLine(at auditlogs.Position, most int) string {
 	words := append([]string{"cfaudit"}, l.words()...)
 	words = append(words, "--since", shellQuote(l.query.Since), "--before", shellQuote(l.query.Before))
-	words = append(words, givenFlags(l.cmd.Flags(), "since", "before", "max", "from")...)
+	words = append(words, givenFlags(l.cmd.Flags(), sinceFlag, beforeFlag, "max", "from")...)
 	if most > 0 {
 		words = append(words, "--max", strconv.Itoa(most))
 	}

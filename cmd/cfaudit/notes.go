@@ -2,34 +2,66 @@ package main
 
 import (
 	"fmt"
+	"sync"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// The edges of what the service can be relied on for.
-const (
-	settleTime      = 2 * time.Minute // entries younger than this can still appear
-	retentionMonths = 18
-)
+// retentionMonths is how long the service keeps entries.
+const retentionMonths = 18
+
+// logStart is when version 2 of the audit logs became generally available, by Cloudflare's changelog of that day. What it had
+// recorded before has expired: until retention overtakes this day, in September 2027, about nothing older exists.
+var logStart = time.Date(2026, time.March, 10, 0, 0, 0, 0, time.UTC)
 
 // say prints a line for people. That standard error takes no more is nothing to fail for.
-func (e *environment) say(line string) { fmt.Fprintln(e.stderr, line) }
+func (e *environment) say(line string) {
+	saying.Lock()
+	defer saying.Unlock()
+	fmt.Fprintln(e.stderr, line)
+}
+
+// saying keeps lines whole that goroutines print at the same time.
+var saying sync.Mutex
 
 // note says what is good to know, and is no failure.
 func (e *environment) note(format string, args ...any) {
 	e.say("note: " + fmt.Sprintf(format, args...))
 }
 
-// noteWindow tells what the service cannot answer for in a window.
-func (e *environment) noteWindow(since, before string) {
-	now := e.now()
-	if end, err := auditlogs.ParseTime(before); err == nil && end.After(now.Add(-settleTime)) {
-		e.note("the window reaches into the last two minutes, of which entries can still appear later")
+// noteStart says that a window starts before the log does, where somebody has asked for that.
+func (c *connection) noteStart(cmd *cobra.Command, env *environment, since string) {
+	start, err := auditlogs.ParseTime(since)
+	if err != nil || c.demo || !cmd.Flags().Changed(sinceFlag) {
+		return
 	}
-	if start, err := auditlogs.ParseTime(since); err == nil && start.Before(now.AddDate(0, -retentionMonths, 0)) {
-		e.note("the window begins more than %d months ago, and the service keeps no older entries", retentionMonths)
+	switch oldest := env.now().AddDate(0, -retentionMonths, 0); {
+	case start.Before(logStart) && oldest.Before(logStart):
+		env.note("the window starts before this log does: it has entries from about %s on, and what is older is in version 1 of the audit logs only",
+			logStart.Format(time.DateOnly))
+	case start.Before(oldest):
+		env.note("the window starts more than %d months ago, and the service keeps no older entries", retentionMonths)
 	}
+}
+
+// settleTime is the time in which entries appear, in words.
+var settleTime = fmt.Sprintf("%.0f minutes", auditlogs.SettleTime.Minutes())
+
+// noteUnsettled says from when on a listing can still change.
+func (e *environment) noteUnsettled(since, before string) {
+	unsettled := e.now().Add(-auditlogs.SettleTime)
+	end, err := auditlogs.ParseTime(before)
+	if err != nil || !end.After(unsettled) {
+		return
+	}
+	if start, err := auditlogs.ParseTime(since); err == nil && start.After(unsettled) {
+		unsettled = start
+	}
+	e.note("entries appear up to %s after their time: from %s on, some can still be missing", settleTime,
+		auditlogs.Time(unsettled.Truncate(time.Second)))
 }
 
 // A tally counts what a run got, and is to say about it.

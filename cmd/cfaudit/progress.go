@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mattn/go-runewidth"
@@ -94,11 +98,29 @@ func (p *progress) Attempted(a auditlogs.Attempt) {
 	defer p.mu.Unlock()
 	p.trouble = ""
 	if a.Retried {
-		p.trouble = fmt.Sprintf(", attempt %d failed (no answer)", a.Number)
-		if a.StatusCode != 0 {
-			p.trouble = fmt.Sprintf(", attempt %d failed (status %d)", a.Number, a.StatusCode)
-		}
+		p.trouble = fmt.Sprintf(", attempt %d failed (%s)", a.Number, cause(a))
 	}
+}
+
+// cause says in few words why an attempt failed.
+func cause(a auditlogs.Attempt) string {
+	var name *net.DNSError
+	var call *net.OpError
+	switch {
+	case a.StatusCode != 0 && a.StatusCode != http.StatusOK:
+		return fmt.Sprintf("status %d", a.StatusCode)
+	case errors.Is(a.Err, auditlogs.ErrTimeout):
+		return "no answer in time"
+	case errors.As(a.Err, &name):
+		return clean("cannot resolve " + name.Name + ": " + name.Err)
+	case errors.Is(a.Err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.As(a.Err, &call):
+		return clean(call.Err.Error())
+	case errors.Is(a.Err, auditlogs.ErrMalformedResponse):
+		return "malformed response"
+	}
+	return "no answer"
 }
 
 // Waiting tells for how long nothing will move, where that is long enough to be read.

@@ -2,14 +2,19 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/export"
 )
 
 // The codes with which the command ends.
@@ -26,14 +31,41 @@ type exit struct {
 	code int
 	text string
 	last string
+	mend bool // the last line helps only once somebody has put right what the text says
 }
 
 func (e *exit) Error() string { return e.text }
 
 // usage is a mistake in the command line or in the variables that stand in for it. Cmd is where to look for help.
 func usage(cmd *cobra.Command, format string, args ...any) *exit {
-	return &exit{exitUsage, fmt.Sprintf(format, args...), fmt.Sprintf("see %q", cmd.CommandPath()+" --help")}
+	return &exit{code: exitUsage, text: fmt.Sprintf(format, args...), last: seeHelp(cmd)}
 }
+
+// needsMending reports whether the same command fails again until somebody has put something right.
+func needsMending(err error) bool {
+	for _, lasting := range []error{
+		auditlogs.ErrUnauthorized, auditlogs.ErrForbidden, auditlogs.ErrNotFound, auditlogs.ErrRedirect, export.ErrDamaged,
+	} {
+		if errors.Is(err, lasting) {
+			return true
+		}
+	}
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var file *fs.PathError
+	return errors.As(err, &name) && name.IsNotFound || errors.As(err, &certificate) || errors.As(err, &file)
+}
+
+// goOn adds to the text what the last line does.
+func (e *exit) goOn(does string) {
+	if e.mend {
+		e.text += "; once that is put right, " + does + ":"
+	} else {
+		e.text += ", to " + does + ":"
+	}
+}
+
+func seeHelp(cmd *cobra.Command) string { return fmt.Sprintf("see %q", cmd.CommandPath()+" --help") }
 
 // run does what the command line says and returns the exit code.
 func run(ctx context.Context, env environment) int {
@@ -101,7 +133,7 @@ func newRoot(env *environment, out io.Writer) *cobra.Command {
 			"printed or written, from every page, or the command fails and says how to go on.",
 		Example: "  export CLOUDFLARE_API_TOKEN=… CLOUDFLARE_ACCOUNT_ID=…\n" +
 			"  cfaudit list --since 24h\n" +
-			"  cfaudit export --since 540d --out audit.ndjson.gz\n" +
+			"  cfaudit export --since 30d --out audit.ndjson.gz\n" +
 			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
 		SilenceErrors:      true,
 		SilenceUsage:       true,
@@ -206,8 +238,15 @@ func flagMistake(cmd *cobra.Command, err error) error {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		name := unknown.GetSpecifiedName()
-		if near := nearest(strings.NewReplacer("_", "-", ".", "-").Replace(name), names); near != "" {
-			return usage(cmd, "unknown flag %s: did you mean --%s?", excerpt("--"+name), near)
+		if name == "token" || name == "api-token" {
+			return usage(cmd, "unknown flag %s: others can see a command line, want the API token in %s", excerpt("--"+name), envToken)
+		}
+		switch meant := flagsLike(strings.NewReplacer("_", "-", ".", "-").Replace(name), names); len(meant) {
+		case 0:
+		case 1:
+			return usage(cmd, "unknown flag %s: did you mean --%s?", excerpt("--"+name), meant[0])
+		default:
+			return usage(cmd, "unknown flag %s: want one of --%s", excerpt("--"+name), strings.Join(meant, ", --"))
 		}
 		return usage(cmd, "unknown flag %s", excerpt("--"+name))
 	}
@@ -220,6 +259,28 @@ func excerpt(text string) string {
 		text = string(runes[:60]) + "…"
 	}
 	return fmt.Sprintf("%q", text)
+}
+
+// flagsLike returns the flags that an unknown one may be meant for: those that start with it, or have it as a word, or the one
+// that is spelled most like it.
+func flagsLike(typed string, names []string) (like []string) {
+	for _, matches := range []func(string) bool{
+		func(name string) bool { return strings.HasPrefix(name, typed+"-") },
+		func(name string) bool { return strings.Contains(name+"-", "-"+typed+"-") },
+	} {
+		for _, name := range names {
+			if matches(name) {
+				like = append(like, name)
+			}
+		}
+		if like != nil {
+			return like
+		}
+	}
+	if near := nearest(typed, names); near != "" {
+		like = []string{near}
+	}
+	return like
 }
 
 // nearest returns the name that a mistyped one was probably meant to be; empty where none is near.

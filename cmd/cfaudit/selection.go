@@ -14,6 +14,9 @@ import (
 const (
 	groupWindow = "Window"
 	groupOutput = "Output"
+
+	sinceFlag  = "since"
+	beforeFlag = "before"
 )
 
 // A selection is which entries a run is about, as it was given: accounts and how to reach them, a window, and filters.
@@ -27,21 +30,22 @@ type selection struct {
 
 // boundFooter explains what the ends of a window take.
 const boundFooter = `WHEN
-A date (midnight UTC at its start), an RFC 3339 time with any offset, or an age that counts back from now: 90m, 24h,
-7d, 2w, 1d12h.`
+A date (midnight UTC at its start), an RFC 3339 time with any offset, an age that counts back from now (90m, 24h, 7d, 2w,
+1d12h), or the midnights (UTC) at the start of yesterday and today.`
 
 // whenFooter explains what the flags of a selection take.
 const whenFooter = boundFooter + `
 
 VALUE
-A filter's flag can be repeated, and each use adds a value. Commas do not separate values.`
+A filter's flag can be repeated, and each use adds a value. Commas do not separate values. Values match exactly, letter by
+letter and by case: there are no wildcards, and no ranges of addresses.`
 
 // ages are what completion offers for an end of the window.
-var ages = []string{"1h", "24h", "7d", "30d"}
+var ages = []string{"1h", "24h", "7d", "30d", "yesterday", "today"}
 
-func (s *selection) sinceFlag(help string) *flagValue {
+func (s *selection) sinceBound(help string) *flagValue {
 	return &flagValue{
-		name: "since", placeholder: "WHEN", group: groupWindow, want: boundWanted, enum: ages, open: true,
+		name: sinceFlag, placeholder: "WHEN", group: groupWindow, want: boundWanted, enum: ages, open: true, mistake: boundMistake,
 		help: help,
 		set: func(value string) (ok bool) {
 			s.since, ok = parseBound(value)
@@ -50,9 +54,9 @@ func (s *selection) sinceFlag(help string) *flagValue {
 	}
 }
 
-func (s *selection) beforeFlag() *flagValue {
+func (s *selection) beforeBound() *flagValue {
 	return &flagValue{
-		name: "before", placeholder: "WHEN", group: groupWindow, want: boundWanted, enum: ages, open: true,
+		name: beforeFlag, placeholder: "WHEN", group: groupWindow, want: boundWanted, enum: ages, open: true, mistake: boundMistake,
 		help:     "the newer end of the window",
 		standard: "now",
 		set: func(value string) (ok bool) {
@@ -80,6 +84,9 @@ func (s *selection) pageSizeFlag() *flagValue {
 func (s *selection) window(cmd *cobra.Command, now time.Time) (since, before string, problem error) {
 	if !s.since.given {
 		return "", "", usage(cmd, "--since is missing: want %s", boundWanted)
+	}
+	if s.since.isAge || s.before.isAge || !s.before.given {
+		s.clock = "the window counts from now by that clock; for an exact one, give --since and --before as times"
 	}
 	from, to := s.since.resolve(now), s.before.resolve(now)
 	if !from.Before(to) {

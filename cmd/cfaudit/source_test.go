@@ -112,7 +112,7 @@ func TestSourcesResume(t *testing.T) {
 	} {
 		server.FailNext(auditlogstest.Fault{}, auditlogstest.Fault{Status: http.StatusForbidden})
 		code, stdout, stderr := try{env: against(server)}.run(t, strings.Fields(command)...)
-		if code != exitIncomplete || !strings.Contains(stderr, "the listing is incomplete, to go on:\ncfaudit "+strings.Fields(command)[0]) {
+		if code != exitIncomplete || !strings.Contains(stderr, "the listing is incomplete; once that is put right, go on:\ncfaudit "+strings.Fields(command)[0]) {
 			t.Fatalf("%s: exit %d: %s", command, code, stderr)
 		}
 		code, rest, stderr := try{env: against(server)}.run(t, lastLine(t, stderr)...)

@@ -71,6 +71,9 @@ func TestScripts(t *testing.T) {
 				auditlogstest.WithOrganizations(auditlogstest.OrganizationID), auditlogstest.WithHistory(auditlogstest.History{Entries: entries, Since: since, Before: before}))
 			env.Defer(server.Close)
 			env.Values[serverKey{}] = server
+			last := &lastLines{work: env.WorkDir, url: server.URL}
+			env.Defer(func() { last.run(t) })
+			env.Values[lastKey{}] = last
 			env.Setenv("PATH", programs+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("URL", server.URL)
 			env.Setenv("ACCOUNT", auditlogstest.AccountID)
@@ -82,7 +85,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"stored": stored, "stored-for-organizations": storedForOrganizations, "changed-often": changedOften, "asked": asked, "requests": requests, "fail": fail, "exits": exits, "interrupts": interrupts,
-			"lines": lines, "resume": resume, "shows-filters": showsFilters, "no-token": noToken,
+			"lines": lines, "resume": resume, "forget-last-line": forgetLastLine, "resume-failing": resumeFailing, "position": position, "stored-again": storedAgain, "shows-filters": showsFilters, "no-token": noToken,
 		},
 	})
 }
@@ -213,6 +216,51 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got := finish(ts, cmd); got != code {
 		ts.Fatalf("exit %d, want %d\n%s", got, code, ts.ReadFile("err"))
 	}
+	noteLast(ts)
+}
+
+type lastKey struct{}
+
+// lastLines are the commands that runs of the program have named as the way to go on. Each of them must work.
+type lastLines struct {
+	work, url string
+	commands  []string
+}
+
+// offered finds a command in a last line, also one after another that has to come first.
+var offered = regexp.MustCompile(`^(mkdir .* && )?cfaudit (list|export|history) `)
+
+// unreachable is where a script's program finds no service, now or later.
+const unreachable = "http://127.0.0.1:1/"
+
+// noteLast keeps the last line of the file err for the end of the script, where it is a command that works as it
+// is: one that needs somebody to put something right first says so.
+func noteLast(ts *testscript.TestScript) {
+	last := ts.Value(lastKey{}).(*lastLines)
+	text := ts.ReadFile("err")
+	if strings.Contains(text, "; once that is put right, ") || strings.Contains(text, unreachable) {
+		return
+	}
+	if line := lastLine(ts); offered.MatchString(line) && !slices.Contains(last.commands, line) {
+		last.commands = append(last.commands, line)
+	}
+}
+
+// run runs all of them, with what may have been missing: the token, an answer of the service.
+func (l *lastLines) run(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		return
+	}
+	for _, command := range l.commands {
+		cmd := exec.Command(shell, "-c", command)
+		cmd.Dir = l.work
+		cmd.Env = append(os.Environ(), "PATH="+programs+string(os.PathListSeparator)+os.Getenv("PATH"), "CLOUDFLARE_API_TOKEN="+token,
+			"CLOUDFLARE_ACCOUNT_ID="+auditlogstest.AccountID, "CLOUDFLARE_BASE_URL="+l.url)
+		if output, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("the last line of a run does not work: %s: %v\n%s", command, err, output[max(0, len(output)-2000):])
+		}
+	}
 }
 
 // interrupts runs the program, sends it the signal once it has asked the fake so many times, and expects it to end with a
@@ -232,6 +280,7 @@ func interrupts(ts *testscript.TestScript, neg bool, args []string) {
 	if got := finish(ts, cmd); got != number(ts, args[0]) {
 		ts.Fatalf("exit %d, want %s\n%s", got, args[0], ts.ReadFile("err"))
 	}
+	noteLast(ts)
 }
 
 func start(ts *testscript.TestScript, args []string) (out *os.File, cmd *exec.Cmd) {
@@ -247,7 +296,7 @@ func start(ts *testscript.TestScript, args []string) (out *os.File, cmd *exec.Cm
 	cmd = exec.Command(filepath.Join(programs, "cfaudit"), args...)
 	cmd.Dir = ts.MkAbs(".")
 	for _, variable := range []string{
-		"CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_BASE_URL", "GORACE", "PATH", "HOME", "SYSTEMROOT", "TMPDIR",
+		"CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_BASE_URL", "CF_API_TOKEN", "CLOUDFLARE_API_KEY", "GORACE", "PATH", "HOME", "SYSTEMROOT", "TMPDIR",
 	} {
 		if value := ts.Getenv(variable); value != "" {
 			cmd.Env = append(cmd.Env, variable+"="+value)
@@ -274,18 +323,63 @@ func lines(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// lastLine is that of the file err.
+func lastLine(ts *testscript.TestScript) string {
+	all := strings.Split(strings.TrimSpace(ts.ReadFile("err")), "\n")
+	return all[len(all)-1]
+}
+
 // resume runs the last line of the file err in a shell, and adds what it prints to the end of a file, where one is named.
 func resume(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) < 2, "resume [file]")
-	all := strings.Split(strings.TrimSpace(ts.ReadFile("err")), "\n")
-	command := all[len(all)-1]
-	if !regexp.MustCompile(`^cfaudit (list|export|history [^ -]+) --`).MatchString(command) {
+	command := lastLine(ts)
+	if !regexp.MustCompile(`^(mkdir .* && )?cfaudit (list|export|history [^ -]+) --`).MatchString(command) {
 		ts.Fatalf("the last line is %q", command)
 	}
 	if len(args) == 1 {
 		command += " >>" + args[0]
 	}
 	ts.Check(ts.Exec("sh", "-c", command))
+}
+
+// forgetLastLine is for a script that is about to harm what the command in the last line of the file err needs.
+func forgetLastLine(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) == 0, "forget-last-line")
+	last := ts.Value(lastKey{}).(*lastLines)
+	last.commands = slices.DeleteFunc(last.commands, func(command string) bool { return command == lastLine(ts) })
+}
+
+// resumeFailing runs the last line of the file err, as a run that fails and prints another one.
+func resumeFailing(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) == 0, "resume-failing")
+	exits(ts, false, append([]string{"1", "-o", "resumed"}, strings.Fields(lastLine(ts))[1:]...))
+}
+
+// position puts the position in the last line of the file err into a variable.
+func position(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) == 0, "position")
+	_, at, _ := strings.Cut(lastLine(ts), " --from ")
+	ts.Setenv("POSITION", at)
+}
+
+// storedAgain checks that a file holds all that is stored, some entries of it a second time.
+func storedAgain(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) == 1, "stored-again file")
+	lines := map[string]int{}
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		lines[strings.TrimSuffix(line, "\n")]++
+	}
+	stored := serverOf(ts).Stored(since, before)
+	again := 0
+	for _, entry := range stored {
+		if lines[string(entry)] == 0 {
+			ts.Fatalf("%s lacks %s", args[0], entry)
+		}
+		again += lines[string(entry)] - 1
+	}
+	if len(lines) != len(stored) || again > 20 {
+		ts.Fatalf("%s has %d different lines, of which %d come again, and %d entries are stored", args[0], len(lines), again, len(stored))
+	}
 }
 
 // shows-filters checks that a file shows the flag of each filter, and its values.

@@ -30,19 +30,30 @@ type Entry struct {
 	offset int // how many of the page's entries come before the place after this one
 	ties   ties
 	mark   mark
+	before mark // that of the place before this entry
 }
 
 // Err is not nil when a field of the entry, or the entry itself, did not have the type that the contract gives it. Such
 // fields hold their zero value, all others are filled, and Raw is whole. It wraps a [*FieldError] for each such field.
 func (e *Entry) Err() error { return e.err }
 
-// Position returns the place directly behind the entry, for [From].
+// Position returns the place directly after the entry, for [From]: a listing that goes on there does not deliver this entry
+// again. Save it once the entry has been handled; for one that has not, save [Entry.Before].
 // An entry that did not come from a listing has the zero Position.
 func (e *Entry) Position() Position {
 	if e.page == nil {
 		return Position{}
 	}
 	return e.page.position(e.offset, e.mark)
+}
+
+// Before returns the place directly before the entry, for [From]: a listing that goes on there delivers this entry first.
+// It is what to save when handling the entry has failed. An entry that did not come from a listing has the zero Position.
+func (e *Entry) Before() Position {
+	if e.page == nil {
+		return Position{}
+	}
+	return e.page.position(e.offset-1, e.before)
 }
 
 // MarshalJSON returns the entry's own bytes. [json.Marshal] then compacts them, and escapes what HTML would not bear; to
@@ -73,6 +84,8 @@ type Page struct {
 	History HistoryStatus
 	// Attempts counts the requests that the page took.
 	Attempts int
+	// RateLimited counts those among them that the service refused with status 429, too many requests.
+	RateLimited int
 	// Repeated counts the entries that the service sent again, and that are left out here.
 	Repeated int
 	// OutOfOrder counts the entries in Entries whose time lies strictly before that of an entry already listed, seen in

@@ -145,7 +145,8 @@ func (e *Error) LogValue() slog.Value {
 
 // An IncompleteError ends an iteration that could not see every entry. It wraps what ended it.
 type IncompleteError struct {
-	// Position is where to go on with [From]: directly behind the last entry that was delivered. It is the zero
+	// Position is where to go on with [From]: directly after the last entry that was delivered, whether or not
+	// it was handled: see [Entry.Before]. It is the zero
 	// Position where the listing did not get beyond its start.
 	Position Position
 	// Err is what ended the iteration.

@@ -103,6 +103,45 @@ func ExampleFrom() {
 	// 3
 }
 
+// A program that handles each entry at least once saves its place: after an entry that was handled, and before one that was not.
+func ExampleEntry_Before() {
+	server := exampleServer()
+	defer server.Close()
+	client := exampleClient(server)
+	query := auditlogs.Query{Since: "2024-10-30", Before: "2024-10-31"}
+
+	attempts := 0
+	handle := func(entry *auditlogs.Entry) error {
+		if attempts++; attempts == 2 {
+			return errors.New("the database is locked")
+		}
+		fmt.Println("handled", entry.ID)
+		return nil
+	}
+	var saved auditlogs.Position // A real program stores its text.
+	run := func() error {
+		for entry, err := range client.Entries(context.Background(), auditlogstest.AccountID, query, auditlogs.From(saved)) {
+			if err != nil {
+				return err
+			}
+			if err := handle(entry); err != nil {
+				saved = entry.Before()
+				return err
+			}
+			saved = entry.Position()
+		}
+		return nil
+	}
+	fmt.Println(run())
+	fmt.Println(run())
+	// Output:
+	// handled 1
+	// the database is locked
+	// handled 2
+	// handled 3
+	// <nil>
+}
+
 // The token mostly comes from the environment. What is wrong with it or with an option is said before any request.
 func ExampleNew() {
 	_, err := auditlogs.New("",

@@ -51,9 +51,9 @@ func faultKinds() []faultKind {
 	kinds := []faultKind{
 		{name: "connection refused", broken: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}},
 		{name: "connection reset", broken: &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}},
-		{name: "name not found", broken: &net.DNSError{Err: "no such host", Name: "api.cloudflare.com", IsNotFound: true}},
+		{name: "name not found", broken: nameNotFound, fatal: nameNotFound},
 		{name: "name server silent", broken: &net.DNSError{Err: "i/o timeout", Name: "api.cloudflare.com", IsTimeout: true}},
-		{name: "TLS", broken: &tls.CertificateVerificationError{Err: errors.New("certificate has expired")}},
+		{name: "certificate not trusted", broken: untrusted, fatal: untrusted},
 		{name: "connection dropped", strike: fault(auditlogstest.Fault{Drop: true})},
 		{name: "no HTTP", strike: fault(auditlogstest.Fault{Raw: []byte("SSH-2.0-x\r\n")})},
 		{name: "headers cut", strike: fault(auditlogstest.Fault{Raw: []byte("HTTP/1.1 200 OK\r\nContent-Le")})},
@@ -99,6 +99,12 @@ func faultKinds() []faultKind {
 	}
 	return kinds
 }
+
+// What does not pass while a listing waits.
+var (
+	nameNotFound = &net.DNSError{Err: "no such host", Name: "api.cloudflare.com", IsNotFound: true}
+	untrusted    = &tls.CertificateVerificationError{Err: errors.New("certificate has expired")}
+)
 
 // loopHeader marks an answer whose cursor is to be the one that was just asked for.
 const loopHeader = "Cursor-Again"

@@ -3,12 +3,14 @@ package auditlogs
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -31,6 +33,7 @@ type answer struct {
 	history  HistoryStatus
 	rayID    string
 	attempts int
+	limited  int // of the attempts, those answered 429
 	bytes    int // that it takes in memory, about
 	at       *pageStart
 	repeated int  // of the entries, those that the same stretch of a backfill showed before
@@ -69,7 +72,7 @@ func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
 		MaxInterval:         c.backoffCap / 2,
 		Multiplier:          2,
 	}
-	attempts := 0
+	attempts, limited := 0, 0
 	var last error
 	waiting := func(pause time.Duration) {
 		c.observer.Waiting(pause)
@@ -86,7 +89,13 @@ func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
 		a := Attempt{Number: attempts}
 		start := time.Now()
 		page, err := c.attempt(ctx, q, &a)
+		c.pace.answered()
 		a.Duration, a.Err = time.Since(start), err
+		if a.StatusCode == http.StatusTooManyRequests {
+			limited++
+			c.logger.WarnContext(ctx, "audit log request refused: too many requests for the token's user",
+				slog.String("path", l.path), slog.Any("error", err))
+		}
 		if err != nil {
 			last = err
 			a.Retried = attempts < c.attempts && ctx.Err() == nil && c.worthAnother(err)
@@ -102,7 +111,7 @@ func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
 	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(c.longest()),
 		backoff.WithNotify(func(_ error, pause time.Duration) { waiting(pause) }))
 	if err == nil {
-		result.attempts = attempts
+		result.attempts, result.limited = attempts, limited
 		return result, nil
 	}
 	if ctx.Err() != nil {
@@ -155,7 +164,10 @@ func (c *config) worthAnother(err error) bool {
 	case errors.Is(err, ErrLimitExceeded), errors.Is(err, errToken):
 		return false
 	}
-	return true
+	// A name that does not exist, and a certificate that is not trusted, stay so for longer than a few attempts take.
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	return !errors.As(err, &certificate) && (!errors.As(err, &name) || !name.IsNotFound)
 }
 
 var errToken = errors.New("no token")
@@ -196,6 +208,7 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 	request.Header.Set("Accept-Encoding", "gzip")
 	request.Header.Set("User-Agent", c.userAgent)
 	request.Header.Set("Authorization", "Bearer "+token)
+	sent := time.Now()
 	response, err := c.httpClient.Do(request)
 	if err != nil {
 		var wrapped *url.Error
@@ -206,6 +219,7 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 	}
 	defer func() { _ = response.Body.Close() }()
 	a.StatusCode, a.RayID = response.StatusCode, redact(response.Header.Get("CF-Ray"), token)
+	a.ClockOffset = c.compareClocks(ctx, response, sent)
 	c.obey(response)
 	t := c.transfer()
 	defer c.release(t)
@@ -344,11 +358,17 @@ func tooLarge(name string, most int) error {
 	return fmt.Errorf("%w: the body is larger than Limits.%s allows, %d bytes", ErrLimitExceeded, name, most)
 }
 
-// obey holds all requests of the client back where the service says so.
+// obey holds all requests of the client back where the service says so, and spreads what is left
+// where that is less than a quarter: the user's dashboard and other tools draw on it too.
 func (c *config) obey(response *http.Response) {
 	pause := retryAfter(response.Header)
-	if remaining, reset, ok := rateLimit(response.Header); ok && remaining <= 0 {
+	remaining, reset, ok := rateLimit(response.Header)
+	switch {
+	case !ok:
+	case remaining <= 0:
 		pause = max(pause, reset)
+	case remaining < quota(response.Header)/4 && reset <= c.maxWait:
+		c.pace.space(remaining, reset)
 	}
 	if pause > 0 && pause <= c.maxWait {
 		c.pace.hold(pause)
@@ -389,6 +409,25 @@ func rateLimit(header http.Header) (remaining int64, reset time.Duration, ok boo
 		}
 	}
 	return remaining, reset, ok
+}
+
+// documentedQuota is the service's budget where no header says it.
+const documentedQuota = 1200
+
+// quota reads the header Ratelimit-Policy, such as "default";q=1200;w=300: of several policies, the
+// least number of requests.
+func quota(header http.Header) int64 {
+	least := int64(math.MaxInt64)
+	for parameter := range strings.FieldsFuncSeq(strings.Join(header.Values("Ratelimit-Policy"), ","), func(r rune) bool { return r == ',' || r == ';' }) {
+		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+		if n, err := strconv.ParseInt(value, 10, 32); err == nil && name == "q" && n > 0 {
+			least = min(least, n)
+		}
+	}
+	if least == math.MaxInt64 {
+		return documentedQuota
+	}
+	return least
 }
 
 // largestError is how large an answer may be for its errors to be read.

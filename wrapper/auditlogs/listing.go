@@ -233,7 +233,7 @@ func (r *reader) ahead() source {
 // rest. It fails when a listing has gone on for too long without anything new: a page of nothing but repeated entries leads
 // no further than one without any.
 func (p *pager) page(answer *answer) (*Page, error) {
-	page := &Page{RayID: answer.rayID, Attempts: answer.attempts, History: answer.history}
+	page := &Page{RayID: answer.rayID, Attempts: answer.attempts, RateLimited: answer.limited, History: answer.history}
 	searching := p.search != nil && len(answer.entries) > 0 // That is bounded by itself.
 	entries := answer.entries
 	if p.search != nil {
@@ -282,6 +282,7 @@ func (p *pager) deliver(page *Page, entries []*Entry) {
 			page.Repeated++
 			continue
 		}
+		entry.before = p.mark
 		if t := entry.Action.Time; beyond(p.mark.Time, t, p.listing.descends) {
 			page.OutOfOrder++
 		} else {

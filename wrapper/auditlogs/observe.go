@@ -11,7 +11,8 @@ type Observer interface {
 	// Attempted is called after each request.
 	Attempted(Attempt)
 	// Waiting is called before each pause: to keep the budget, because the service asked for it, or between attempts.
-	// The pause lasts as long, unless the context ends it.
+	// The pause lasts as long, unless the context ends it. Of several requests that wait for the
+	// budget, only the first in the queue is told.
 	Waiting(time.Duration)
 }
 
@@ -25,6 +26,8 @@ type Attempt struct {
 	Duration   time.Duration // from the request to the last byte
 	Err        error         // what made it fail; nil for a page
 	Retried    bool          // it failed, and another request follows
+	// ClockOffset is what [Client.ClockOffset] is after the answer.
+	ClockOffset time.Duration
 }
 
 // WithObserver tells observer of each request and each wait.

@@ -28,6 +28,7 @@ type config struct {
 	backoffCap time.Duration
 	maxWait    time.Duration
 	pace       *pacer
+	clock      *clock
 	logger     *slog.Logger
 	observer   Observer
 	userAgent  string
@@ -52,10 +53,12 @@ const (
 // account in September 2026, to appear 167 to 450 seconds after their time, half of them within 289 seconds.
 const SettleTime = 10 * time.Minute
 
-// The documented budget, 1200 requests in any five minutes, less a margin for the user's dashboard and other tools.
+// The documented budget, 1200 requests in any five minutes, less a margin for the user's dashboard
+// and other tools. The window is somewhat longer than the service's, for requests that arrive after
+// the client has given up waiting, and for clocks that do not run alike.
 const (
 	budgetRequests = 1000
-	budgetWindow   = 5 * time.Minute
+	budgetWindow   = 5*time.Minute + 10*time.Second
 )
 
 // Limits bounds what the network may send. A zero field means its default, which real data never meets. What passes a
@@ -173,14 +176,16 @@ func WithMaxWait(wait time.Duration) Option {
 // WithRate bounds the requests a second, strictly: each starts at least 1/perSecond after the one before, over all
 // goroutines that use the client. 0 means no bound. Without the option, the client stays below the documented budget of
 // 1200 requests in any five minutes, with a margin for the user's dashboard, which draws on it too: 1000 requests in any
-// five minutes, however they are spread.
+// five minutes, however they are spread; where more than 50 requests wait or are under way, further
+// ones go evenly. With or without the option, requests go in the order in which they came, and more
+// slowly where the service's Ratelimit headers say that little is left.
 func WithRate(perSecond float64) Option {
 	return func(c *config) error {
 		switch {
 		case perSecond == 0:
-			c.pace = newPacer(0, 0)
+			c.pace = newPacer(0, 0, true)
 		case perSecond >= slowestRate && perSecond <= 1e6:
-			c.pace = newPacer(1, time.Duration(float64(time.Second)/perSecond))
+			c.pace = newPacer(1, time.Duration(float64(time.Second)/perSecond), true)
 		default:
 			return fmt.Errorf("rate is %g requests a second: want 0 for no bound, or from one a day to a million a second, such as 3.5", perSecond)
 		}

@@ -3,32 +3,58 @@ package auditlogs
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// A pacer keeps a client's requests below a budget of so many in any window of time, over all goroutines. The service
-// counts the requests of five minutes, whenever these begin. A token bucket, as in x/time/rate, would let nearly twice
-// the budget through in the worst five minutes; a log of the last requests lets through all of it, and never more.
+// A pacer keeps a client's requests below a budget of so many in any window of time, over all
+// goroutines, and lets them go in the order in which they came.
+//
+// The service counts a request when it arrives, which the client does not see. It lies between the
+// request and its answer, so a request counts from the one until a window after the other: then the
+// service never has more in any window than the budget, however long requests take to arrive. A
+// token bucket, as in x/time/rate, would let nearly twice the budget through in the worst window.
 type pacer struct {
-	window time.Duration
+	requests int // the budget; 0 for none
+	window   time.Duration
+	strict   bool          // it counts from the request alone, since no service is to be kept to
+	turn     chan struct{} // held by the one who is next; Go serves those who wait to send in order
+	waiting  atomic.Int64
 
-	mu     sync.Mutex
-	sent   []time.Time // of the last requests, as many as the budget has: a ring
-	oldest int
-	held   time.Time // no request before: the service told the client to wait
+	mu       sync.Mutex
+	underway int         // requests without an answer
+	ended    []time.Time // of the others, within a window, oldest first
+	last     time.Time   // when a request went
+	held     time.Time   // no request before: the service told the client to wait
+	spacing  time.Duration
+	spaced   time.Time // until when the spacing counts
 }
+
+// crowd is how many requests may wait or be under way before more are let go one by one, at the pace
+// of the budget. Hundreds of followers would use it up at once otherwise, and then all stand still
+// for minutes.
+const crowd = 50
 
 // newPacer paces to requests in any window; 0 requests mean no budget.
-func newPacer(requests int, window time.Duration) *pacer {
-	return &pacer{window: window, sent: make([]time.Time, requests)}
+func newPacer(requests int, window time.Duration, strict bool) *pacer {
+	return &pacer{requests: requests, window: window, strict: strict, turn: make(chan struct{}, 1)}
 }
 
-// wait returns when the next request may be sent, and counts it. It announces each pause.
+// wait returns when the next request may be sent, and counts it. It announces each pause of the
+// request that is next. Each request that went must be reported to answered.
 func (p *pacer) wait(ctx context.Context, announce func(time.Duration)) error {
-	for {
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
+	select {
+	case p.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-p.turn }()
+	for ctx.Err() == nil {
 		pause := time.Until(p.take())
 		if pause <= 0 {
-			return ctx.Err()
+			return nil
 		}
 		announce(pause)
 		timer := time.NewTimer(pause)
@@ -36,9 +62,9 @@ func (p *pacer) wait(ctx context.Context, announce func(time.Duration)) error {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return context.Cause(ctx)
 		}
 	}
+	return context.Cause(ctx)
 }
 
 // take counts a request that may be sent now, and else returns when to ask again.
@@ -46,39 +72,80 @@ func (p *pacer) take() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, due := time.Now(), p.held
-	if len(p.sent) > 0 {
-		if free := p.sent[p.oldest]; !free.IsZero() && free.Add(p.window).After(due) {
-			due = free.Add(p.window)
+	if now.Before(p.spaced) {
+		due = later(due, p.last.Add(p.spacing))
+	}
+	if p.requests > 0 {
+		switch full := p.full(now); {
+		case full && len(p.ended) > 0:
+			due = later(due, p.ended[0].Add(p.window))
+		case full:
+			due = later(due, now.Add(p.share())) // All are under way.
+		}
+		if int(p.waiting.Load())+p.underway > crowd {
+			due = later(due, p.last.Add(p.share()))
 		}
 	}
 	if due.After(now) {
 		return due
 	}
-	if len(p.sent) > 0 {
-		p.sent[p.oldest] = now
-		p.oldest = (p.oldest + 1) % len(p.sent)
+	p.last = now
+	p.underway++
+	if p.strict {
+		p.end(now)
 	}
 	return time.Time{}
 }
 
-// hold lets no request of the client go before the pause is over.
-func (p *pacer) hold(pause time.Duration) {
-	until := time.Now().Add(pause)
+// answered says that a request is over.
+func (p *pacer) answered() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if until.After(p.held) {
-		p.held = until
+	if !p.strict {
+		p.end(time.Now())
 	}
+}
+
+func (p *pacer) end(now time.Time) {
+	p.underway--
+	if p.requests > 0 {
+		p.ended = append(p.ended, now)
+	}
+}
+
+// full reports whether the budget is used up, and forgets what no longer counts.
+func (p *pacer) full(now time.Time) bool {
+	for len(p.ended) > 0 && now.Sub(p.ended[0]) >= p.window {
+		p.ended = p.ended[1:]
+	}
+	return p.underway+len(p.ended) >= p.requests
+}
+
+// share is the time from one request to the next when the budget is used evenly.
+func (p *pacer) share() time.Duration { return p.window / time.Duration(p.requests) }
+
+// hold lets no request of the client go before the pause is over.
+func (p *pacer) hold(pause time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = later(p.held, time.Now().Add(pause))
+}
+
+// space spreads the requests that the service has left evenly over the time until it gives more.
+func (p *pacer) space(remaining int64, reset time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spacing, p.spaced = reset/time.Duration(remaining), time.Now().Add(reset)
 }
 
 // gap is the time from one request to the next once the budget is the limit; 0 as long as it is not.
 func (p *pacer) gap() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.sent) == 0 || p.sent[p.oldest].IsZero() && len(p.sent) > 1 || len(p.sent) > 1 && time.Since(p.sent[p.oldest]) > p.window {
+	if p.requests == 0 || p.requests > 1 && !p.full(time.Now()) {
 		return 0
 	}
-	return p.window / time.Duration(len(p.sent))
+	return p.share()
 }
 
 // busy reports whether the budget, and not the service, bounds how many requests there are, when so many are under way and
@@ -86,4 +153,21 @@ func (p *pacer) gap() time.Duration {
 func (p *pacer) busy(each time.Duration, underway int) bool {
 	gap := p.gap()
 	return each <= gap*3/2 || gap > 0 && underway > int(each/gap)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// Rate returns how many requests a second the client can make for good, by the option [WithRate] or
+// by the documented budget; 0 where nothing bounds them.
+func (c *Client) Rate() float64 {
+	p := c.config.pace
+	if p.requests == 0 {
+		return 0
+	}
+	return float64(p.requests) / p.window.Seconds()
 }

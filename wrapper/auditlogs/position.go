@@ -10,8 +10,9 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// A Position is a place in a listing, directly behind an entry: where [From] goes on. It belongs to the query and the
-// window it came from, and is refused for others.
+// A Position is a place in a listing: where [From] goes on. Those of [Entry.Position], [Page] and [IncompleteError] come
+// directly after an entry, and count it as handled; [Entry.Before] comes directly before one, which is delivered again. A
+// position belongs to the query and the window it came from, and is refused for others.
 //
 // Its text is opaque. It can be stored, printed, and read back with [ParsePosition] or through encoding's text
 // interfaces. The zero Position is the start of the window, and its text is empty.

@@ -41,6 +41,9 @@ type Job struct {
 
 	// Query is the window and the filters. Its Direction must be "asc" or nil, and its Cursor nil.
 	// Its Limit, the entries asked for in one request, may differ between the runs of a job.
+	//
+	// Entries appear late. A window that ends less than [auditlogs.SettleTime] before the first run is
+	// exported as far as its entries have appeared, and the manifest then says that it is not Settled.
 	Query auditlogs.Query
 
 	// Worded is how the window was asked for where that is no fixed time, such as "30d" and "now":
@@ -49,7 +52,8 @@ type Job struct {
 	Worded Window
 
 	// Path names the file. At its end, .gz compresses with gzip and .zst with zstd; before that,
-	// .csv is the format CSV.
+	// .csv is the format CSV, and .ndjson or .jsonl is ndjson. Any other end that looks like a
+	// format is refused unless Format is given.
 	Path string
 
 	// Format is "ndjson" or "csv". Empty means what Path says, and ndjson where it says nothing.

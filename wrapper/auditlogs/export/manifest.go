@@ -19,6 +19,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"cfaudit.example/openapi"
+	"cfaudit.example/wrapper/auditlogs"
 )
 
 const manifestVersion = 1
@@ -34,6 +35,8 @@ type Manifest struct {
 	Bytes       int64  `json:"bytes"`       // of the file
 	FileSHA256  string `json:"file_sha256"` // of the file, as it is
 	SHA256      string `json:"sha256"`      // of the uncompressed text, which compressing it in another way leaves as it is
+	Settled     bool   `json:"settled"`     // the first run started so long after the end of the window that its entries had appeared
+	Settle      string `json:"settle"`      // how long that is: [auditlogs.SettleTime], such as 10m0s
 	Contract    string `json:"contract"`    // the version of the API description that the program was made from
 	Counts
 }
@@ -48,6 +51,8 @@ func (x *exporter) newManifest() *Manifest {
 		Bytes:       x.state.Size,
 		FileSHA256:  hex.EncodeToString(x.out.packed.Sum(nil)),
 		SHA256:      hex.EncodeToString(x.out.sum.Sum(nil)),
+		Settled:     !x.state.Started.Before(x.tally.before.Add(auditlogs.SettleTime)),
+		Settle:      auditlogs.SettleTime.String(),
 		Contract:    openapi.Version(),
 		Counts:      x.state.Counts,
 	}

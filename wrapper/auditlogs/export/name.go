@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	"cfaudit.example/wrapper/auditlogs/format"
@@ -22,6 +24,12 @@ const (
 	gzipEnd  = ".gz"
 	zstdEnd  = ".zst"
 )
+
+// otherCompressions are the ends that speak of compressions that are not written.
+var otherCompressions = []string{".7z", ".br", ".bz2", ".gzip", ".lz4", ".tgz", ".xz", ".z", ".zip", ".zstd"}
+
+// extension matches an end that says what a file is. Other text after a dot is a part of the name: a date, an account's ID.
+var extension = regexp.MustCompile(`^\.[a-z][a-z0-9]{0,9}$`)
 
 // readName takes the format from the file's name, where the caller asks for none.
 func readName(path, asked string) (naming, error) {
@@ -45,7 +53,15 @@ func readName(path, asked string) (naming, error) {
 	case ".ndjson", ".jsonl":
 		n.format = format.NameNDJSON
 	}
+	end := filepath.Ext(name)
+	example := filepath.Base(path)[:len(name)-len(end)]
 	switch {
+	case slices.Contains(otherCompressions, end):
+		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want %s or %s to compress, such as %s",
+			filepath.Base(path), end[1:], gzipEnd, zstdEnd, example+gzipEnd)
+	case asked == "" && n.format == "" && end != name && extension.MatchString(end):
+		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want .ndjson or .csv, such as %s, or the format %s to keep the name",
+			filepath.Base(path), end[1:], example+".ndjson", format.NameNDJSON)
 	case asked == "" && n.format == "":
 		n.format = format.NameNDJSON
 	case asked == "":

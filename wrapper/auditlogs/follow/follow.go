@@ -98,6 +98,9 @@ func New(client *auditlogs.Client, account string, query auditlogs.Query, store 
 	if f.id, err = identify(account, query); err != nil {
 		return nil, fmt.Errorf("follow: %w: %w", auditlogs.ErrInvalidQuery, err)
 	}
+	// By the service's clock, once an answer has told it.
+	machine := f.now
+	f.now = func() time.Time { return machine().Add(client.ClockOffset()) }
 	f.health = Health{Account: account, LookBack: f.depth.lookBack}
 	return f, nil
 }
@@ -131,13 +134,13 @@ func (f *Follower) window(w *sweep) auditlogs.Query {
 //
 // Each batch is saved as soon as deliver has acknowledged it, also when the context ends meanwhile.
 func (f *Follower) Run(ctx context.Context, deliver Deliver) error {
-	return f.run(ctx, deliver, false, turns{})
+	return f.run(ctx, deliver, false, newTurns([]*Follower{f}, false)[0])
 }
 
 // CatchUp delivers what there is up to now less the settle time, and returns nil: a single sweep of [Follower.Run], for programs
 // that are started again and again. Trouble that does not pass within three attempts ends it.
 func (f *Follower) CatchUp(ctx context.Context, deliver Deliver) error {
-	return f.run(ctx, deliver, true, turns{})
+	return f.run(ctx, deliver, true, newTurns([]*Follower{f}, true)[0])
 }
 
 // attempts bounds how often CatchUp tries.
@@ -162,25 +165,35 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns tu
 	}
 	pause := &backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 5 * time.Minute}
 	pause.Reset()
-	started := f.now()
+	if err := sleep(ctx, turns.delay); err != nil {
+		return err
+	}
+	started := time.Now()
 	var look *reader // of the sweep under way, in all of its turns
 	for failures := 0; ; {
+		if err := turns.take(ctx); err != nil {
+			return err
+		}
 		if f.state.Sweep == nil && !f.plan() {
+			corrected := f.askTime(ctx)
+			turns.give(0)
+			if corrected {
+				continue
+			}
 			if once {
 				return nil
 			}
-			if err := sleep(ctx, f.interval); err != nil {
+			if err := sleep(ctx, turns.interval); err != nil {
 				return err
 			}
 			continue
 		}
-		began := f.state.Sweep.Begun
-		turns.take()
+		began, requests := f.state.Sweep.Begun, f.Health().Requests
 		if look == nil {
 			look = &reader{follower: f}
 		}
 		moved, err := f.sweep(ctx, deliver, look, turns.pages)
-		turns.give()
+		turns.give(f.Health().Requests - requests)
 		if err != nil || f.state.Sweep == nil {
 			look = nil
 		}
@@ -191,13 +204,13 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns tu
 		switch {
 		case err == nil && f.state.Sweep != nil:
 			// It was the turn of another follower.
-		case err == nil && once && !began.Before(started):
+		case err == nil && once && f.readSince(started):
 			return nil
 		case err == nil && once:
-			// It was left over, and says nothing about what has come since.
+			// It was left over, or planned by a wrong clock, and says nothing about what has come since.
 		case err == nil:
 			// No time is left where the sweep was left over, or took long. The clock may have been moved meanwhile.
-			if err := sleep(ctx, min(f.interval, f.interval-f.now().Sub(began))); err != nil {
+			if err := sleep(ctx, min(turns.interval, turns.interval-f.now().Sub(began))); err != nil {
 				return err
 			}
 		case errors.As(err, &lasting):
@@ -262,7 +275,11 @@ func (f *Follower) load(ctx context.Context) error {
 func (f *Follower) begin(ctx context.Context) error {
 	start := f.start
 	if start.IsZero() {
-		start = f.now().Add(-f.settle - f.depth.lookBack).UTC().Truncate(time.Second)
+		age := f.settle + f.depth.lookBack
+		if f.age > 0 {
+			age = f.age
+		}
+		start = f.now().Add(-age).UTC().Truncate(time.Second)
 	}
 	s := &state{Account: f.account, Query: f.id, Start: start, Watermark: start, LookedBack: start, Newest: start, Seen: newMemory()}
 	if err := f.put(ctx, s); err != nil {
@@ -341,7 +358,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 // that ends leaves the others alone: [Health.Ended] and [Health.LastError] say so. It returns the
 // errors of all, each with its account. Batches are handed to deliver one at a time, and a few
 // followers read at a time, in the order in which they became due, so that the pages of hundreds
-// of accounts are not in memory at once.
+// of accounts are not in memory at once. The sweeps of many are spread over the interval; where the
+// client's budget does not carry them, see [Demand].
 func Run(ctx context.Context, deliver Deliver, followers ...*Follower) error {
 	return together(ctx, deliver, followers, false)
 }
@@ -359,49 +377,15 @@ func together(ctx context.Context, deliver Deliver, followers []*Follower, once 
 		defer delivering.Unlock()
 		return deliver(ctx, batch)
 	}
-	turns := newTurns(len(followers))
+	turns := newTurns(followers, once)
 	failures := make([]error, len(followers))
 	for i, f := range followers {
 		running.Go(func() {
-			if err := f.run(ctx, oneByOne, once, turns); err != nil {
+			if err := f.run(ctx, oneByOne, once, turns[i]); err != nil {
 				failures[i] = fmt.Errorf("account %s: %w", f.account, err)
 			}
 		})
 	}
 	running.Wait()
 	return errors.Join(failures...)
-}
-
-const (
-	// sweepsAtOnce bounds how many of the followers that run together read at a time. Each has two
-	// pages in memory.
-	sweepsAtOnce = 8
-	// pagesATurn bounds how much of a long sweep is read while others wait. Taking it up again
-	// costs a request or two.
-	pagesATurn = 50
-)
-
-// Turns decide which followers read. The zero value is for followers that need not wait.
-type turns struct {
-	slots chan struct{} // Those who wait to send are served in the order in which they came.
-	pages int           // of a sweep in one turn; 0 for all
-}
-
-func newTurns(followers int) turns {
-	if followers <= sweepsAtOnce {
-		return turns{}
-	}
-	return turns{make(chan struct{}, sweepsAtOnce), pagesATurn}
-}
-
-func (t turns) take() {
-	if t.slots != nil {
-		t.slots <- struct{}{}
-	}
-}
-
-func (t turns) give() {
-	if t.slots != nil {
-		<-t.slots
-	}
 }

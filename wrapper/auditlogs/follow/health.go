@@ -39,6 +39,9 @@ type Health struct {
 	// a page; auditlogs.WithObserver sees each.
 	Pages    int64 `json:"pages"`
 	Requests int64 `json:"requests"`
+	// RateLimited counts those that the service refused with status 429. Each means that it has
+	// refused all requests of the token's user for a while.
+	RateLimited int64 `json:"rate_limited"`
 	// Restarts counts how often a window was begun anew, shortly before what had been acknowledged last, because the service
 	// would not go on at its cursor.
 	Restarts int64 `json:"restarts"`

@@ -30,6 +30,7 @@ type config struct {
 	depth    depth
 	every    time.Duration
 	memory   int
+	age      time.Duration // of the start, before the first run; 0 for the default
 	observe  func(Health)
 	now      func() time.Time
 }
@@ -42,6 +43,19 @@ func WithInterval(interval time.Duration) Option {
 			return fmt.Errorf("interval is %s: want a second or more, such as 1m", interval)
 		}
 		c.interval = interval
+		return nil
+	}
+}
+
+// WithStartAge says how long before its first run a follower without a state starts, where the query
+// has no Since. It is an age, and not a time, so that it can be corrected where this machine's clock
+// turns out to be fast.
+func WithStartAge(age time.Duration) Option {
+	return func(c *config) error {
+		if age < 0 {
+			return fmt.Errorf("start age is %s: want 0 for the default, or more, such as 24h", age)
+		}
+		c.age = age
 		return nil
 	}
 }

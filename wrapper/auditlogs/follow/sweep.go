@@ -60,6 +60,7 @@ func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, mos
 			f.progressed(h)
 			h.Pages++
 			h.Requests += int64(page.Attempts)
+			h.RateLimited += int64(page.RateLimited)
 			h.Entries += int64(len(news.batch.Entries))
 			h.Late += int64(news.batch.Late)
 			h.NearlyMissed += int64(news.nearlyMissed)
@@ -152,7 +153,7 @@ func (f *Follower) acknowledge(page *auditlogs.Page, n news) (forgotten int) {
 	}
 	s.Newest = latest(s.Newest, n.newest)
 	if page.Next.IsZero() {
-		*s = s.completed()
+		*s = f.completed()
 	} else {
 		s.Sweep.Position = page.Next
 	}
@@ -178,7 +179,12 @@ func (f *Follower) troubled(err error, moved bool) error {
 		status := answered.StatusCode
 		refused = status >= 300 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout
 	}
-	f.report(func(h *Health) { h.Requests += requests })
+	f.report(func(h *Health) {
+		h.Requests += requests
+		if errors.Is(err, auditlogs.ErrRateLimited) {
+			h.RateLimited += requests
+		}
+	})
 	token := errors.Is(err, auditlogs.ErrUnauthorized) || errors.Is(err, auditlogs.ErrForbidden)
 	switch {
 	case !w.Position.IsZero() && !token && (refused || !moved || errors.Is(err, auditlogs.ErrCursorLoop)):

@@ -1,0 +1,52 @@
+package follow
+
+import (
+	"context"
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs"
+)
+
+// completed returns the state after the sweep, which has been read to its end. Where the sweep was
+// planned by a clock that was fast, it has asked for what is still to come: then the watermark goes
+// no further than what has settled, and a start that was an age by that clock is corrected.
+func (f *Follower) completed() state {
+	s, now := *f.state, f.now().Round(0).UTC()
+	w, settled := *s.Sweep, now.Add(-f.settle).Truncate(time.Second)
+	done := s.completed()
+	if !w.Before.After(settled) {
+		return done
+	}
+	done.Watermark = latest(s.Watermark, settled)
+	if w.Deep {
+		done.LookedBack = latest(s.LookedBack, earliest(w.Begun, now))
+	}
+	if offset := f.client.ClockOffset(); offset < 0 && f.start.IsZero() && s.Watermark.Equal(s.Start) {
+		start := s.Start.Add(offset)
+		if s.Newest.Equal(s.Start) {
+			done.Newest = start
+		}
+		done.Start, done.Watermark, done.LookedBack = start, start, start
+	}
+	return done
+}
+
+// askTime makes a request for its date alone, where the clock is behind what was read and so nothing
+// else is to be asked for. It reports whether the clock has been corrected by that.
+func (f *Follower) askTime(ctx context.Context) bool {
+	if !f.state.Watermark.After(f.now()) || !f.state.Watermark.After(f.state.Start) {
+		return false
+	}
+	before := f.client.ClockOffset()
+	query := f.window(&sweep{Since: f.state.Watermark.Add(-time.Second), Before: f.state.Watermark})
+	for range f.client.Pages(ctx, f.account, query, auditlogs.Prefetch(false)) {
+		break
+	}
+	return f.client.ClockOffset() != before
+}
+
+// readSince reports whether all has been read that had settled at a moment of this machine's clock.
+func (f *Follower) readSince(moment time.Time) bool {
+	then := f.now().Add(-time.Since(moment)) // by the service's clock, as far as that is known by now
+	return !f.state.Watermark.Before(then.Add(-f.settle).Truncate(time.Second))
+}

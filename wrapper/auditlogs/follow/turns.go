@@ -1,0 +1,143 @@
+package follow
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs"
+)
+
+const (
+	// sweepsAtOnce bounds how many of the followers that run together read at a time. Each has two
+	// pages in memory.
+	sweepsAtOnce = 8
+	// pagesATurn bounds how much of a long sweep is read while others wait. Taking it up again
+	// costs a request or two.
+	pagesATurn = 50
+)
+
+// Turns decide when a follower reads. The zero value with an interval is for one that need not wait
+// for others.
+type turns struct {
+	slots    chan struct{} // Those who wait to send are served in the order in which they came.
+	starts   *starts
+	pages    int           // of a sweep in one turn; 0 for all
+	delay    time.Duration // before the first
+	interval time.Duration // from one sweep to the next
+}
+
+// newTurns returns the turns of followers that run together. Their intervals are stretched alike
+// where the budget of their client does not carry them, and their sweeps are spread evenly. Those
+// that only catch up go as fast as the budget lets them.
+func newTurns(followers []*Follower, once bool) []turns {
+	clients := map[*auditlogs.Client][]*Follower{}
+	for _, f := range followers {
+		clients[f.client] = append(clients[f.client], f)
+	}
+	slots := make(chan struct{}, sweepsAtOnce)
+	starting := map[*auditlogs.Client]*starts{}
+	all, before := make([]turns, len(followers)), map[*auditlogs.Client]int{}
+	for i, f := range followers {
+		mine := clients[f.client]
+		needs, has := Demand(mine...)
+		all[i].interval = f.interval
+		if has > 0 && needs > has {
+			all[i].interval = time.Duration(float64(f.interval) * needs / has)
+		}
+		if len(followers) <= sweepsAtOnce {
+			continue
+		}
+		all[i].slots, all[i].pages = slots, pagesATurn
+		if once {
+			continue
+		}
+		if starting[f.client] == nil {
+			starting[f.client] = new(starts)
+			if has > 0 {
+				starting[f.client].gap = time.Duration(float64(time.Minute) / has)
+			}
+		}
+		all[i].starts = starting[f.client]
+		all[i].delay = all[i].interval * time.Duration(before[f.client]) / time.Duration(len(mine))
+		before[f.client]++
+	}
+	return all
+}
+
+// Demand returns how many requests a minute followers need at least to keep to their intervals, and
+// how many their clients can make for good; 0 where nothing bounds these. Where the followers need
+// more, [Run] stretches all intervals by the same factor, needs/has.
+func Demand(followers ...*Follower) (needs, has float64) {
+	counted, bounded := map[*auditlogs.Client]bool{}, true
+	for _, f := range followers {
+		needs += float64(time.Minute) / float64(f.interval)
+		if !counted[f.client] {
+			counted[f.client] = true
+			rate := f.client.Rate()
+			has += 60 * rate
+			bounded = bounded && rate > 0
+		}
+	}
+	if !bounded {
+		has = 0
+	}
+	return needs, has
+}
+
+// take waits for a turn.
+func (t turns) take(ctx context.Context) error {
+	if t.slots == nil {
+		return nil
+	}
+	select {
+	case t.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ended(ctx)
+	}
+	if t.starts == nil {
+		return nil
+	}
+	if err := sleep(ctx, time.Until(t.starts.reserve())); err != nil {
+		<-t.slots
+		return err
+	}
+	return nil
+}
+
+// give ends a turn that has cost so many requests.
+func (t turns) give(requests int64) {
+	if t.slots == nil {
+		return
+	}
+	if t.starts != nil {
+		t.starts.charge(requests)
+	}
+	<-t.slots
+}
+
+// Starts spread the sweeps of many followers over the time, so that all together keep to the pace of
+// the budget. Otherwise they would use it up at once, and stand still until it is given back.
+type starts struct {
+	gap time.Duration // for each request
+
+	mu   sync.Mutex
+	next time.Time
+}
+
+// reserve returns when the next sweep may start. It counts as one request.
+func (s *starts) reserve() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := latest(s.next, time.Now())
+	s.next = at.Add(s.gap)
+	return at
+}
+
+// charge lets the sweeps to come wait for what one has cost beyond its first request, or earlier
+// where it has cost none.
+func (s *starts) charge(requests int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = s.next.Add(time.Duration(requests-1) * s.gap)
+}
