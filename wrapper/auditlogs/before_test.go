@@ -39,7 +39,7 @@ func TestResumeBeforeEachEntry(t *testing.T) {
 		for mode, listing := range modes {
 			var all []string
 			var places []string
-			for entry, err := range client.Entries(t.Context(), account, q, listing...) {
+			for entry, err := range client.Account(account).Entries(t.Context(), q, listing...) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -56,7 +56,7 @@ func TestResumeBeforeEachEntry(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				rest, err := collect(t, client.Entries(t.Context(), account, q, append(listing, auditlogs.From(from))...))
+				rest, err := collect(t, client.Account(account).Entries(t.Context(), q, append(listing, auditlogs.From(from))...))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -80,7 +80,7 @@ func TestResumeBeforeAnEntryOfABackfill(t *testing.T) {
 	client := newClient(t, s, auditlogs.WithRate(0))
 	var all []string
 	var places []auditlogs.Position
-	for entry, err := range client.Entries(t.Context(), account, day, auditlogs.Backfill()) {
+	for entry, err := range client.Account(account).Entries(t.Context(), day, auditlogs.Backfill()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestResumeBeforeAnEntryOfABackfill(t *testing.T) {
 	}
 	for i := 0; i < len(all); i += 797 {
 		for _, options := range [][]auditlogs.ListOption{nil, {auditlogs.Backfill()}} {
-			rest, err := collect(t, client.Entries(t.Context(), account, day, append(options, auditlogs.From(places[i]))...))
+			rest, err := collect(t, client.Account(account).Entries(t.Context(), day, append(options, auditlogs.From(places[i]))...))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -39,7 +39,7 @@ func TestClockOffset(t *testing.T) {
 					return emptyPage(header), nil
 				}, auditlogs.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 				for range 3 {
-					if _, err := collect(t, c.Entries(t.Context(), account, day)); err != nil {
+					if _, err := collect(t, c.Account(account).Entries(t.Context(), day)); err != nil {
 						t.Fatal(err)
 					}
 					time.Sleep(1100 * time.Millisecond)

@@ -120,7 +120,7 @@ func ExampleEntry_Before() {
 	}
 	var saved auditlogs.Position // A real program stores its text.
 	run := func() error {
-		for entry, err := range client.Entries(context.Background(), auditlogstest.AccountID, query, auditlogs.From(saved)) {
+		for entry, err := range client.Account(auditlogstest.AccountID).Entries(context.Background(), query, auditlogs.From(saved)) {
 			if err != nil {
 				return err
 			}

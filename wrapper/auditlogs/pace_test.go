@@ -57,7 +57,7 @@ func TestPaceCountsArrivals(t *testing.T) {
 		for range 1000 {
 			group.Go(func() {
 				for range 4 {
-					if _, err := collect(t, c.Entries(t.Context(), account, day)); err != nil {
+					if _, err := collect(t, c.Account(account).Entries(t.Context(), day)); err != nil {
 						t.Error(err)
 					}
 				}
@@ -84,7 +84,7 @@ func TestPaceServesInOrder(t *testing.T) {
 				time.Sleep(time.Duration(i) * time.Millisecond)
 				query := day
 				query.Limit = new(i + 1)
-				if _, err := collect(t, c.Entries(t.Context(), account, query)); err != nil {
+				if _, err := collect(t, c.Account(account).Entries(t.Context(), query)); err != nil {
 					t.Error(err)
 				}
 			})
@@ -124,7 +124,7 @@ func TestPaceSpreadsWhatIsLeft(t *testing.T) {
 					return emptyPage(header), nil
 				})
 				for range 3 {
-					if _, err := collect(t, c.Entries(t.Context(), account, day)); err != nil {
+					if _, err := collect(t, c.Account(account).Entries(t.Context(), day)); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -39,7 +39,7 @@ func (f *Follower) askTime(ctx context.Context) bool {
 	}
 	before := f.client.ClockOffset()
 	query := f.window(&sweep{Since: f.state.Watermark.Add(-time.Second), Before: f.state.Watermark})
-	for range f.client.Pages(ctx, f.account, query, auditlogs.Prefetch(false)) {
+	for range f.client.Account(f.account).Pages(ctx, query, auditlogs.Prefetch(false)) {
 		break
 	}
 	return f.client.ClockOffset() != before
