@@ -164,7 +164,7 @@ func TestFollowIsPrompt(t *testing.T) {
 		{"some entries", busyness{perLookBack: 300, pageCap: 1000}, prompt, promptRequests},
 		{"nearly a page in the look-back", busyness{perLookBack: 950, pageCap: 1000}, prompt, promptRequests},
 		{"more than a page in the look-back", busyness{perLookBack: 2500, pageCap: 1000}, prompt, 1.5},
-		{"many pages in the look-back", busyness{perLookBack: 6000, pageCap: 1000}, 0, 2},
+		{"many pages in the look-back", busyness{perLookBack: 6000, pageCap: 1000}, prompt, 2},
 		{"pages of 100 entries whatever is asked for", busyness{perLookBack: 300, pageCap: 100}, prompt, 1.7},
 		{"restarts and faults", busyness{perLookBack: 300, pageCap: 1000, faults: 10, restarts: true}, 0, 0},
 		{"restarts and faults, more than a page", busyness{perLookBack: 2500, pageCap: 1000, faults: 10, restarts: true}, 0, 0},

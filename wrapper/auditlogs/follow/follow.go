@@ -23,10 +23,12 @@ type Follower struct {
 	store   Store
 
 	running sync.Mutex
-	state   *state // nil until it is loaded
+	state   *state    // nil until it is loaded
+	looked  time.Time // when the last sweep that was completed began
 
 	reporting sync.Mutex
 	health    Health
+	lateness  histogram
 }
 
 // A Batch is what a follower delivers at once: entries of one page, oldest first, at least one.
@@ -115,6 +117,18 @@ func (f *Follower) check() error {
 		}
 	}
 	return nil
+}
+
+// pageSize is how many entries a page carries.
+func (f *Follower) pageSize() int {
+	size := auditlogs.DefaultLimit
+	if f.query.Limit != nil {
+		size = *f.query.Limit
+	}
+	if learned := f.state.PageSize; learned > 0 {
+		size = min(size, learned)
+	}
+	return size
 }
 
 // window is the query of a sweep.

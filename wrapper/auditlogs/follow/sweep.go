@@ -17,6 +17,9 @@ func (f *Follower) plan() bool {
 	before := now.Add(-f.settle).Truncate(time.Second)
 	deep := now.Sub(s.LookedBack) >= f.every || now.Before(s.LookedBack)
 	since := s.since(now, f.depth, deep)
+	if !deep {
+		since, deep = s.reach(now, f.depth, f.interval, f.pageSize())
+	}
 	if !since.Before(before) {
 		if s.Watermark.After(now) && s.Watermark.After(s.Start) {
 			err := fmt.Errorf("the clock is %s behind what was read: waiting for it", s.Watermark.Sub(now).Round(time.Second))
@@ -63,11 +66,14 @@ func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, mos
 			h.Entries += int64(len(news.batch.Entries))
 			h.Late += int64(news.batch.Late)
 			h.NearlyMissed += int64(news.nearlyMissed)
-			h.Lateness = max(h.Lateness, news.lateness)
+			h.Lateness = f.lateness.add(news.lateness)
 			h.Repeats += int64(news.repeats + page.Repeated)
 			h.Forgotten += int64(forgotten)
 			h.LastSuccess = f.now().UTC()
 		})
+		if page.Next.IsZero() {
+			f.looked = w.Begun
+		}
 		if pages++; pages == most {
 			break
 		}
@@ -88,7 +94,7 @@ type news struct {
 	batch        Batch
 	sightings    map[uint64]int64 // what to remember once the batch is acknowledged
 	newest       time.Time
-	lateness     time.Duration
+	lateness     []time.Duration
 	nearlyMissed int
 	repeats      int
 }
@@ -97,6 +103,9 @@ func (r *reader) read(page *auditlogs.Page) news {
 	f, s, w := r.follower, r.follower.state, r.follower.state.Sweep
 	n := news{batch: Batch{Account: f.account}, sightings: map[uint64]int64{}}
 	edge := s.LookedBack.Add(-f.depth.lookBack * 3 / 4)
+	// After a standstill nothing tells for how long the entries were there already.
+	now := f.now()
+	measures := now.Sub(latest(f.looked, s.LookedBack)) <= f.every
 	for _, e := range page.Entries {
 		at := e.Action.Time
 		hash := r.hash(e)
@@ -114,10 +123,12 @@ func (r *reader) read(page *auditlogs.Page) news {
 		}
 		n.batch.Entries = append(n.batch.Entries, e)
 		n.newest = latest(n.newest, earliest(at, w.Before))
+		if measures && !at.IsZero() && !at.Before(s.Forgotten) {
+			n.lateness = append(n.lateness, now.Sub(at))
+		}
 		// What lies where ids were forgotten may have been delivered.
 		if !at.IsZero() && at.Before(s.Watermark) && !at.Before(s.Forgotten) {
 			n.batch.Late++
-			n.lateness = max(n.lateness, w.Begun.Sub(at))
 			if at.Before(edge) {
 				n.nearlyMissed++
 			}
@@ -151,6 +162,7 @@ func (f *Follower) acknowledge(page *auditlogs.Page, n news) (forgotten int) {
 		s.Seen.seen[hash] = at
 	}
 	s.Newest = latest(s.Newest, n.newest)
+	s.sized(len(page.Entries)+page.Repeated, s.Sweep.Position, page.Next)
 	if page.Next.IsZero() {
 		*s = s.completed()
 	} else {
