@@ -50,6 +50,8 @@ type Health struct {
 	// LastError is what went wrong last, at LastFailure. What was before LastSuccess is over.
 	LastError   string    `json:"last_error,omitempty"`
 	LastFailure time.Time `json:"last_failure,omitzero"`
+	// Refused says that the token was refused last (status 401 or 403). A follower that goes on asks again every [RefusedInterval].
+	Refused bool `json:"refused"`
 	// Ended says that the follower has stopped.
 	Ended bool `json:"ended"`
 }

@@ -17,6 +17,8 @@ const (
 	// DefaultLookBack and DefaultLookBackEvery are how late an entry may appear, and how often such entries are looked for.
 	DefaultLookBack      = 30 * time.Minute
 	DefaultLookBackEvery = 10 * time.Minute
+	// RefusedInterval is the pause after an answer that refuses the token.
+	RefusedInterval = 10 * time.Minute
 	// DefaultMemory is how many ids are remembered, and the most that can be: with them the state stays below 1 MB.
 	DefaultMemory = 60_000
 )

@@ -47,7 +47,7 @@ func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, mos
 		news := look.read(page)
 		if len(news.batch.Entries) > 0 {
 			if err := deliver(ctx, news.batch); err != nil {
-				return moved, &lastingError{fmt.Errorf("follow: %d entries of account %s were not taken, and come again: %w", len(news.batch.Entries), f.account, err)}
+				return moved, &lastingError{error: fmt.Errorf("follow: %d entries of account %s were not taken, and come again: %w", len(news.batch.Entries), f.account, err)}
 			}
 		}
 		// A listing that is taken up again first gives what is left of the page it had come to, mostly nothing.
@@ -70,6 +70,7 @@ func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, mos
 			h.Repeats += int64(news.repeats + page.Repeated)
 			h.Forgotten += int64(forgotten)
 			h.LastSuccess = f.now().UTC()
+			h.Refused = false
 		})
 		if page.Next.IsZero() {
 			f.looked = w.Begun
@@ -192,6 +193,7 @@ func (f *Follower) troubled(err error, moved bool) error {
 	}
 	f.report(func(h *Health) { h.Requests += requests })
 	token := errors.Is(err, auditlogs.ErrUnauthorized) || errors.Is(err, auditlogs.ErrForbidden)
+	f.report(func(h *Health) { h.Refused = token })
 	switch {
 	case !w.Position.IsZero() && !token && (refused || !moved || errors.Is(err, auditlogs.ErrCursorLoop)):
 		// It may be the cursor that the service will have no more: nobody knows how long one lives, and what it says then.
@@ -199,7 +201,7 @@ func (f *Follower) troubled(err error, moved bool) error {
 		w.anew(f.depth.overlap)
 		f.report(func(h *Health) { h.Restarts++ })
 	case refused || errors.Is(err, auditlogs.ErrLimitExceeded):
-		return &lastingError{fmt.Errorf("follow: %w", err)}
+		return &lastingError{error: fmt.Errorf("follow: %w", err), token: token}
 	}
 	return err
 }
