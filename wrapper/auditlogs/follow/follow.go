@@ -219,8 +219,13 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns tu
 		case errors.As(err, &lasting) && (once || !lasting.token):
 			return lasting.error
 		case lasting != nil:
-			f.report(func(h *Health) { h.failed(f.now(), err) })
 			hope.lose(f)
+			select {
+			case <-hope.none:
+				return lasting.error
+			default:
+			}
+			f.report(func(h *Health) { h.failed(f.now(), err) })
 			select {
 			case <-ctx.Done():
 				return ended(ctx)

@@ -67,6 +67,7 @@ func TestPageSizeIsLearned(t *testing.T) {
 		{"one page that is the last", []page{{5, none, none}}, 0},
 		{"a full page", []page{{100, none, on}, {7, on, none}}, 100},
 		{"the rest of a page that was taken up again", []page{{3, on, on}, {7, on, none}}, 0},
+		{"the rest of a page, and less after it", []page{{3, on, on}, {2, on, none}}, 0},
 		{"an empty page", []page{{0, none, on}, {7, on, none}}, 0},
 		{"a short page before a full one", []page{{90, none, on}, {100, on, on}, {90, on, on}}, 100},
 		{"the service gives more than before", []page{{100, none, on}, {400, none, none}}, 0},

@@ -193,7 +193,7 @@ func (f *Follower) troubled(err error, moved bool) error {
 	}
 	f.report(func(h *Health) { h.Requests += requests })
 	token := errors.Is(err, auditlogs.ErrUnauthorized) || errors.Is(err, auditlogs.ErrForbidden)
-	f.report(func(h *Health) { h.Refused = token })
+	f.report(func(h *Health) { h.Refused = h.Refused || token })
 	switch {
 	case !w.Position.IsZero() && !token && (refused || !moved || errors.Is(err, auditlogs.ErrCursorLoop)):
 		// It may be the cursor that the service will have no more: nobody knows how long one lives, and what it says then.
