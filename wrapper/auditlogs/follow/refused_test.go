@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,12 +43,15 @@ func TestRefusedToken(t *testing.T) {
 					s.Add(made(i, start.Add(time.Duration(i)*time.Minute)))
 				}
 				next := s.Client().Transport
+				var mu sync.Mutex
 				refused := map[string]int{}
 				client := newClient(t, s, auditlogs.WithHTTPClient(&http.Client{Transport: doer(func(r *http.Request) (*http.Response, error) {
 					for i, span := range test.refused {
 						since := time.Since(start)
 						if id := fmt.Sprintf("%032x", i+1); strings.Contains(r.URL.Path, id) && since >= span[0] && since < span[1] {
+							mu.Lock()
 							refused[id]++
+							mu.Unlock()
 							return &http.Response{StatusCode: test.status, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 						}
 					}
