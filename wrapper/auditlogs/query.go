@@ -36,10 +36,10 @@ type OrganizationQuery = auditlogsapi.ListOrganizationAuditLogsParams
 // A history has no filters.
 type HistoryQuery = auditlogsapi.GetAccountAuditLogHistoryParams
 
-const (
-	defaultDirection = "asc"
-	defaultLimit     = 1000
-)
+// DefaultLimit is how many entries a page is asked for where a query does not say: the most that the service takes.
+const DefaultLimit = 1000
+
+const defaultDirection = "asc"
 
 // Time returns t as an end of a window, in UTC and at full precision.
 func Time(t time.Time) auditlogsapi.TimeBound {
@@ -92,7 +92,7 @@ func newListing[Q any, P parameters[Q]](operation auditlogsapi.Operation, query 
 		}
 	}
 	given := P(&query).Listing()
-	direction, limit, start := defaultDirection, defaultLimit, ""
+	direction, limit, start := defaultDirection, DefaultLimit, ""
 	if *given.Direction != nil {
 		direction = **given.Direction
 	}
