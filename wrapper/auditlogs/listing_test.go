@@ -25,6 +25,7 @@ func TestEveryEntryOfEveryPage(t *testing.T) {
 		{"many pages", 7, "asc", nil, 15},
 		{"pages of one entry", 1, "asc", nil, 100},
 		{"from the newest", 7, "desc", nil, 15},
+		{"a server that gives at most 100, whatever is asked for", 1000, "asc", []auditlogstest.Option{auditlogstest.WithMaxPageSize(100)}, 1},
 		{"a server that gives less than was asked for", 1000, "asc", []auditlogstest.Option{auditlogstest.WithMaxPageSize(30)}, 4},
 		{"empty pages in between", 10, "asc", []auditlogstest.Option{auditlogstest.WithEmptyPages(2)}, 15},
 		{"an empty page first", 10, "desc", []auditlogstest.Option{auditlogstest.WithEmptyPages(1)}, 20},
