@@ -31,10 +31,10 @@ var driftCases = []struct {
 		want: []Finding{{UnknownField, "result[].team", "", 1, `{"xx":"xxxx0xx"}`}},
 	},
 	{
-		name: "unknown fields below", entry: `{"actor":{"device_name":"Alice's Mac"},"resource":{"value":[1.50,{"Secret":true}]},"zone":{"plan":null}}`,
+		name: "unknown fields below", entry: `{"actor":{"device_name":"Alice's Mac"},"resource":{"old":[1.50,{"Secret":true}],"value":{"any":"thing"}},"zone":{"plan":null}}`,
 		want: []Finding{
 			{UnknownField, "result[].actor.device_name", "", 1, `"xxxxx'x xxx"`},
-			{UnknownField, "result[].resource.value", "", 1, `[0.00,{"xxxxxx":true or false}]`},
+			{UnknownField, "result[].resource.old", "", 1, `[0.00,{"xxxxxx":true or false}]`},
 			{UnknownField, "result[].zone.plan", "", 1, ""},
 		},
 	},

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogstest"
@@ -25,7 +27,6 @@ func TestEveryEntryOfEveryPage(t *testing.T) {
 		{"many pages", 7, "asc", nil, 15},
 		{"pages of one entry", 1, "asc", nil, 100},
 		{"from the newest", 7, "desc", nil, 15},
-		{"a server that gives at most 100, whatever is asked for", 1000, "asc", []auditlogstest.Option{auditlogstest.WithMaxPageSize(100)}, 1},
 		{"a server that gives less than was asked for", 1000, "asc", []auditlogstest.Option{auditlogstest.WithMaxPageSize(30)}, 4},
 		{"empty pages in between", 10, "asc", []auditlogstest.Option{auditlogstest.WithEmptyPages(2)}, 15},
 		{"an empty page first", 10, "desc", []auditlogstest.Option{auditlogstest.WithEmptyPages(1)}, 20},
@@ -48,6 +49,47 @@ func TestEveryEntryOfEveryPage(t *testing.T) {
 			if n := len(s.Requests()); n != test.requests {
 				t.Errorf("%d requests, want %d", n, test.requests)
 			}
+		})
+	}
+}
+
+// Two reports disagree on whether the service gives more than 100 entries a page, whatever is asked for. A listing is
+// complete, keeps the budget, and asks for nothing twice, either way.
+func TestAtMostHundredEntriesAPage(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		options []auditlogs.ListOption
+		least   time.Duration // by the rate of four requests a second
+	}{
+		{"plainly", nil, 59 * time.Second / 4},
+		{"without prefetching", []auditlogs.ListOption{auditlogs.Prefetch(false)}, 59 * time.Second / 4},
+		{"in parallel", []auditlogs.ListOption{auditlogs.Backfill()}, 59 * time.Second / 4},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const entries = 6000
+				s := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithMaxPageSize(100), auditlogstest.WithoutGzip(),
+					auditlogstest.WithLatency(50*time.Millisecond))
+				defer s.Close()
+				for i := range entries {
+					s.Add(made(i))
+				}
+				c := newClient(t, s, auditlogs.WithRate(4))
+				defer c.CloseIdleConnections()
+				began := time.Now()
+				got, err := collect(t, c.Entries(t.Context(), account, day, test.options...))
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantIDs(t, got, counted(0, entries-1))
+				requests, took := len(s.Requests()), time.Since(began)
+				if requests < entries/100 || requests > entries/100*13/10 {
+					t.Errorf("%d requests for %d pages", requests, entries/100)
+				}
+				if took < test.least || took > test.least*3/2 {
+					t.Errorf("took %v, want from %v to half as much again", took, test.least)
+				}
+			})
 		})
 	}
 }
