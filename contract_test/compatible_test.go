@@ -58,6 +58,14 @@ func TestCompatible(t *testing.T) {
 			breaks: "^BREAKS .*`asc`.*`direction`",
 		},
 		{
+			name: "value that becomes known", file: contract, old: "view, update, login]", new: "view, update, login, logout]",
+			mentions: "^  also parameter action_type: known value `logout`: added",
+		},
+		{
+			name: "value that is no longer known", file: contract, old: "view, update, login]", new: "view, update]",
+			mentions: "^  also parameter action_type.not: known value `login`: removed",
+		},
+		{
 			name: "bound narrowed", file: contract, old: "        - type: string\n          format: date\n",
 			breaks: "^BREAKS .*`since` no longer takes .*date",
 		},
