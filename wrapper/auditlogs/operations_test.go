@@ -194,7 +194,7 @@ func TestEveryOperationIsCheckedBeforeTheFirstRequest(t *testing.T) {
 	}
 	ofOrganization := auditlogs.OrganizationQuery{Since: day.Since, Before: day.Before}
 	wrong := ofOrganization
-	wrong.ResourceScope = []string{"zones"}
+	wrong.RawStatusCode = []string{"4xx"}
 	upsideDown := auditlogs.OrganizationQuery{Since: day.Before, Before: day.Since}
 	for _, test := range []struct {
 		entries iter.Seq2[*auditlogs.Entry, error]
@@ -203,7 +203,7 @@ func TestEveryOperationIsCheckedBeforeTheFirstRequest(t *testing.T) {
 		{c.OrganizationEntries(ctx, "", ofOrganization), []string{"organization_id", organization}},
 		{c.OrganizationEntries(ctx, "..", ofOrganization), []string{"organization_id", `".."`, organization}},
 		{c.OrganizationEntries(ctx, "a/b", ofOrganization), []string{"organization_id", `"a/b"`}},
-		{c.OrganizationEntries(ctx, organization, wrong), []string{`resource_scope is "zones"`, "one of organizations"}},
+		{c.OrganizationEntries(ctx, organization, wrong), []string{`raw_status_code is "4xx"`, "whole number"}},
 		{c.OrganizationEntries(ctx, organization, upsideDown), []string{"older end"}},
 		{c.OrganizationEntries(ctx, organization, auditlogs.OrganizationQuery{}), []string{"since is missing"}},
 		{c.History(ctx, "x", "0", history), []string{"account_id"}},

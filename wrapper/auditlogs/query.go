@@ -1,9 +1,11 @@
 package auditlogs
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -17,7 +19,8 @@ import (
 // generated set of parameters; the field comments say what each filter looks at.
 //
 // A filter with several values keeps an entry that matches any of them; its form ending in Not leaves out an entry that
-// matches any of them. Several filters hold all at once. An empty filter does not filter.
+// matches any of them. Several filters hold all at once. An empty filter does not filter. A value that is not among the
+// known ones of its filter is sent as it is, with a warning to the logger of [WithLogger].
 //
 // Since and Before come from [Time] or [Date], or are written as a date or an RFC 3339 time. A nil Direction means
 // "asc", from the oldest entry to the newest; a nil Limit means 1000 entries a page. Optional values are written with
@@ -65,6 +68,7 @@ type listing struct {
 	before    string
 	identity  string // differs between queries that list different entries
 	wrong     error  // what is wrong with the query; nil for one that can be asked
+	unknown   []unknownValue
 	start     string // the cursor of the first page; empty at the start of the window
 	descends  bool
 	request   func(server string, since, before string, cursor *string) (*http.Request, error)
@@ -140,6 +144,11 @@ func (l *listing) check(path ...string) error {
 		if err := checkParameter(p, query[p.Name]); err != nil {
 			return err
 		}
+		for _, value := range query[p.Name] {
+			if !parameter.Known(p, value) {
+				l.unknown = append(l.unknown, unknownValue{p, value})
+			}
+		}
 	}
 	l.path = request.URL.Path
 	maps.DeleteFunc(query, func(name string, _ []string) bool {
@@ -152,6 +161,20 @@ func (l *listing) check(path ...string) error {
 	sum := sha256.Sum256([]byte(l.path + "?" + query.Encode()))
 	l.identity = hex.EncodeToString(sum[:6])
 	return nil
+}
+
+// An unknownValue is a value of a filter that the contract does not list. The service may know it all the same.
+type unknownValue struct {
+	parameter auditlogsapi.Parameter
+	value     string
+}
+
+// warn logs the values that the contract does not list.
+func (l *listing) warn(ctx context.Context, logger *slog.Logger) {
+	for _, u := range l.unknown {
+		logger.WarnContext(ctx, "audit log filter has a value that is not known, and is sent as it is", slog.String("path", l.path),
+			slog.String("parameter", u.parameter.Name), slog.String("value", u.value), slog.Any("known", u.parameter.Known))
+	}
 }
 
 // checkParameter says what is wrong with the values of one parameter.

@@ -36,7 +36,7 @@ func TestNewRefuses(t *testing.T) {
 		{name: "a wrong since", query: auditlogs.Query{Since: "yesterday"}, want: "since"},
 		{name: "a wrong account", account: "me", want: "account_id"},
 		{name: "a wrong limit", query: auditlogs.Query{Limit: new(5000)}, want: "limit"},
-		{name: "a wrong filter", query: auditlogs.Query{ActorType: []string{"robot"}}, want: "actor_type"},
+		{name: "a wrong filter", query: auditlogs.Query{RawStatusCode: []string{"4xx"}}, want: "raw_status_code"},
 		{name: "a nil option", option: nil, want: "option 1 is nil"},
 		{name: "a short interval", option: follow.WithInterval(time.Millisecond), want: "interval is 1ms"},
 		{name: "a negative settle time", option: follow.WithSettle(-1), want: "settle time is -1ns"},
