@@ -54,8 +54,16 @@ func TestCompatible(t *testing.T) {
 			breaks: "^BREAKS .*`result/items/resource/request`.*from `any` to `object`",
 		},
 		{
-			name: "values narrowed", file: contract, old: "enum: [create, delete, view, update]", new: "enum: [create, delete, view]",
-			breaks: "^BREAKS .*`update`.*`action_type`",
+			name: "values narrowed", file: contract, old: "enum: [asc, desc]", new: "enum: [desc]",
+			breaks: "^BREAKS .*`asc`.*`direction`",
+		},
+		{
+			name: "value that becomes known", file: contract, old: "view, update, login]", new: "view, update, login, logout]",
+			mentions: "^  also parameter action_type: known value `logout`: added",
+		},
+		{
+			name: "value that is no longer known", file: contract, old: "view, update, login]", new: "view, update]",
+			mentions: "^  also parameter action_type.not: known value `login`: removed",
 		},
 		{
 			name: "bound narrowed", file: contract, old: "        - type: string\n          format: date\n",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -132,6 +133,8 @@ func settings() *openapi3filter.Options {
 		SchemaValidationOptions: []openapi3.SchemaValidationOption{
 			openapi3.WithStringFormatValidator("date", openapi3.NewCallbackValidator(checkDate)),
 			openapi3.WithStringFormatValidator("date-time", openapi3.NewCallbackValidator(checkDateTime)),
+			openapi3.WithStringFormatValidator("ipv4", openapi3.NewCallbackValidator(checkAddress(netip.Addr.Is4))),
+			openapi3.WithStringFormatValidator("ipv6", openapi3.NewCallbackValidator(checkAddress(netip.Addr.Is6))),
 		},
 	}
 	options.WithCustomSchemaErrorFunc(schemaReason)
@@ -184,6 +187,15 @@ func checkDateTime(value string) error {
 		return errors.New("not an RFC 3339 time, such as 2024-10-31T08:30:00Z")
 	}
 	return nil
+}
+
+func checkAddress(ofVersion func(netip.Addr) bool) func(string) error {
+	return func(value string) error {
+		if address, err := netip.ParseAddr(value); err != nil || !ofVersion(address) || address.Zone() != "" {
+			return errors.New("not an address, such as 198.51.100.7 or 2001:db8::7")
+		}
+		return nil
+	}
 }
 
 // flatten takes the validator's nested lists of errors apart, and orders them, so that the same fault always reads

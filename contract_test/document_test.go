@@ -394,7 +394,12 @@ func checkTable(t *testing.T, c *Contract, operation *auditlogsapi.Operation, qu
 		want := auditlogsapi.Parameter{
 			Name: p.Name, In: p.In, GoName: row.GoName, Description: row.Description, Type: (*value.Type)[0],
 			Required: p.Required, Repeated: p.Schema.Value.Items != nil, Pattern: value.Pattern, Formats: formats,
-			Enum: KnownValues(value), Field: fieldOf(p), Joins: joins(p),
+			Deprecated: p.Deprecated, Field: fieldOf(p), Joins: joins(p),
+		}
+		if value.Enum != nil {
+			want.Enum = KnownValues(value)
+		} else {
+			want.Known = KnownValues(value)
 		}
 		if value.Min != nil {
 			want.Min = int(*value.Min)

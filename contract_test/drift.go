@@ -128,7 +128,7 @@ func (d *drift) value(schema *openapi3.Schema, path string, value any) {
 	}
 	switch v := value.(type) {
 	case map[string]any:
-		if FreeForm(schema) {
+		if FreeForm(schema) || openObject(schema) {
 			return
 		}
 		for _, name := range slices.Sorted(maps.Keys(v)) {

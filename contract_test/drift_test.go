@@ -31,10 +31,10 @@ var driftCases = []struct {
 		want: []Finding{{UnknownField, "result[].team", "", 1, `{"xx":"xxxx0xx"}`}},
 	},
 	{
-		name: "unknown fields below", entry: `{"actor":{"device_name":"Alice's Mac"},"resource":{"value":[1.50,{"Secret":true}]},"zone":{"plan":null}}`,
+		name: "unknown fields below", entry: `{"actor":{"device_name":"Alice's Mac"},"resource":{"old":[1.50,{"Secret":true}],"value":{"any":"thing"}},"zone":{"plan":null}}`,
 		want: []Finding{
 			{UnknownField, "result[].actor.device_name", "", 1, `"xxxxx'x xxx"`},
-			{UnknownField, "result[].resource.value", "", 1, `[0.00,{"xxxxxx":true or false}]`},
+			{UnknownField, "result[].resource.old", "", 1, `[0.00,{"xxxxxx":true or false}]`},
 			{UnknownField, "result[].zone.plan", "", 1, ""},
 		},
 	},
@@ -46,11 +46,11 @@ var driftCases = []struct {
 		},
 	},
 	{
-		name: "unknown values", entry: `{"action":{"type":"login","result":""},"actor":{"context":"api","type":"service_account"},"resource":{"scope":"planets"}}`,
+		name: "unknown values", entry: `{"action":{"type":"logon","result":""},"actor":{"context":"carrier","type":"service_account"},"resource":{"scope":"planets"}}`,
 		want: []Finding{
 			{UnknownValue, "result[].action.result", `""`, 1, ""},
-			{UnknownValue, "result[].action.type", `"login"`, 1, ""},
-			{UnknownValue, "result[].actor.context", `"api"`, 1, ""},
+			{UnknownValue, "result[].action.type", `"logon"`, 1, ""},
+			{UnknownValue, "result[].actor.context", `"carrier"`, 1, ""},
 			{UnknownValue, "result[].actor.type", `"service_account"`, 1, ""},
 			{UnknownValue, "result[].resource.scope", `"planets"`, 1, ""},
 		},
@@ -181,18 +181,18 @@ func TestDriftCounts(t *testing.T) {
 	page := func(entries ...string) []byte {
 		return []byte(`{"success":true,"result":[` + strings.Join(entries, ",") + `]}`)
 	}
-	login, odd := `{"action":{"type":"login"}}`, `{"action":{"type":"Odd One"},"x":1}`
+	login, odd := `{"action":{"type":"logon"}}`, `{"action":{"type":"Odd One"},"x":1}`
 	report := Drift(schema, page(login, odd, login), page(), page(odd, `{"action":{"type":"Other"},"x":"y"}`))
 	want := Report{Bodies: 3, Entries: 5, Findings: []Finding{
 		{UnknownValue, "result[].action.type", "", 3, `"xxx xxx"`},
-		{UnknownValue, "result[].action.type", `"login"`, 2, ""},
+		{UnknownValue, "result[].action.type", `"logon"`, 2, ""},
 		{UnknownField, "result[].x", "", 3, "0"},
 	}}
 	if !reflect.DeepEqual(report, want) {
 		t.Errorf("got %+v, want %+v", report, want)
 	}
 	text := report.String()
-	for _, part := range []string{"3 pages with 5 entries, 3 findings", "2× result[].action.type = \"login\"", "shaped like \"xxx xxx\""} {
+	for _, part := range []string{"3 pages with 5 entries, 3 findings", "2× result[].action.type = \"logon\"", "shaped like \"xxx xxx\""} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the report lacks %q:\n%s", part, text)
 		}
@@ -247,7 +247,7 @@ func TestDriftThroughFake(t *testing.T) {
 		t.Errorf("%d pages with %d entries were read, want 3 with 12", result.report.Bodies, result.report.Entries)
 	}
 	text := result.String()
-	for _, part := range []string{"12× result[].place", "result[].team", "result[].actor.device_name", `= "login"`, "result[].actor.email = null"} {
+	for _, part := range []string{"12× result[].place", "result[].team", "result[].actor.device_name", `= "logon"`, "result[].actor.email = null"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the report lacks %q:\n%s", part, text)
 		}
@@ -280,7 +280,7 @@ func TestDriftThroughFake(t *testing.T) {
 	}
 	for _, part := range []string{
 		"\n::warning title=The live API has news::unknown field: 12× result[].place   shaped like 00\n",
-		"\n::warning title=The live API has news::unknown value: 1× result[].action.type = \"login\"\n",
+		"\n::warning title=The live API has news::unknown value: 1× result[].action.type = \"logon\"\n",
 		"\n::error title=The live API violates the contract::page 1: ",
 	} {
 		if !strings.Contains(annotations.String(), part) {

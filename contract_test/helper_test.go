@@ -97,6 +97,8 @@ func valuesOf(p *openapi3.Parameter) []string {
 		return []string{"2024-10-30T08:30:00.123456789+05:30"}
 	case len(schema.Enum) > 0:
 		return KnownValues(schema)
+	case KnownValues(schema) != nil:
+		return append(KnownValues(schema), "not-known-yet")
 	case schema.Type.Is(openapi3.TypeInteger):
 		values := []string{"200", "404"}
 		if schema.Max != nil {
@@ -104,6 +106,9 @@ func valuesOf(p *openapi3.Parameter) []string {
 		}
 		return values
 	case len(schema.AnyOf) > 0:
+		if schema.AnyOf[0].Value.Format == "ipv4" {
+			return []string{"198.51.100.7", "2001:db8::7"}
+		}
 		return []string{"2024-10-30", "2024-10-30T08:30:00.123456789+05:30"}
 	}
 	return []string{"plain", "second-value"}

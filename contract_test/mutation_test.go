@@ -446,6 +446,8 @@ func queryChanges(c *Contract, id string) []change {
 			if schema.Max != nil {
 				wrong = append(wrong, strconv.Itoa(int(*schema.Min)-1), "-1", strconv.Itoa(int(*schema.Max)+1), "99999999999999999999")
 			}
+		case len(schema.AnyOf) > 0 && schema.AnyOf[0].Value.Format == "ipv4":
+			wrong = []string{"alice", "1.2.3", "198.51.100.0/24", "2001:db8::/32", "fe80::1%eth0", "198.51.100.256", " 198.51.100.7", "198.51.100.7,198.51.100.8"}
 		case len(schema.AnyOf) > 0:
 			wrong = []string{
 				"2024-02-31", "2023-02-29", "2024-13-01", "2024-2-1", "20241030", "yesterday", "1730277000",

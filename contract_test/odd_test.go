@@ -72,8 +72,13 @@ func TestOddAnswers(t *testing.T) {
 		}},
 		{file: "scope_other.json", entries: 3},
 		{file: "resource_value.json", entries: 1, check: func(t *testing.T, entries []*auditlogs.Entry, _ *auditlogs.Error) {
-			if !strings.Contains(string(entries[0].Raw), `"value": [1.50, {"b":1, "a":2}, null]`) {
-				t.Errorf("the unknown field is lost: %s", entries[0].Raw)
+			if got := string(entries[0].Resource.Value); got != `{"list":[1.50, {"b":1, "a":2}, null]}` {
+				t.Errorf("value is %s, which are not its bytes", got)
+			}
+		}},
+		{file: "resource_value_other.json", entries: 1, refused: true, check: func(t *testing.T, entries []*auditlogs.Entry, _ *auditlogs.Error) {
+			if got := string(entries[0].Resource.Value); got != `[1.50, null]` {
+				t.Errorf("value is %s, which are not its bytes", got)
 			}
 		}},
 		{file: "payloads.json", entries: 6},

@@ -58,7 +58,7 @@ func TestRequestsOfOrganizations(t *testing.T) {
 		}
 		filters++
 		values := valuesOf(p)
-		if items := p.Schema.Value.Items.Value; len(items.Enum) == 0 && items.Type.Is(openapi3.TypeString) {
+		if items := p.Schema.Value.Items.Value; len(items.AnyOf) == 0 && items.Type.Is(openapi3.TypeString) {
 			values = append(slices.Clone(values), reserved...)
 		}
 		t.Run(p.Name, func(t *testing.T) {

@@ -51,13 +51,13 @@ func TestReadmeProgram(t *testing.T) {
 	}
 }
 
-// TestReadmeColumns holds the README's list of columns against those that there are.
+// TestReadmeColumns compares the README's list of columns with those that there are.
 func TestReadmeColumns(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := regexp.MustCompile(`(?s)new ones come behind the last:(.*?)\.\n\n`).FindSubmatch(readme)
+	list := regexp.MustCompile(`(?s)new ones are added after the last:(.*?)\.\n\n`).FindSubmatch(readme)
 	if list == nil {
 		t.Fatal("the README shows no columns")
 	}

@@ -178,6 +178,11 @@ func property(schema *openapi3.Schema, name string) *openapi3.Schema {
 	return field.Value
 }
 
+// openObject reports whether a schema takes an object with any fields, of which it names none.
+func openObject(schema *openapi3.Schema) bool {
+	return schema.Type.Is(openapi3.TypeObject) && len(schema.Properties) == 0 && schema.MaxProps == nil
+}
+
 // FreeForm reports whether a schema takes any JSON value.
 func FreeForm(schema *openapi3.Schema) bool {
 	return schema.Type == nil && len(schema.Properties) == 0 && len(schema.Enum) == 0 &&

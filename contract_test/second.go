@@ -68,12 +68,12 @@ func reasons(problems []*failures.ValidationError) error {
 	return errors.Join(all...)
 }
 
-// freeForm lists, as patterns, the places in answers in which the contract takes any value.
+// freeForm lists, as patterns, the places in answers in which the contract takes any value, or an object with any fields.
 func (c *Contract) freeForm() []string {
 	var places []string
 	var walk func(schema *openapi3.Schema, path string)
 	walk = func(schema *openapi3.Schema, path string) {
-		if FreeForm(schema) {
+		if FreeForm(schema) || openObject(schema) {
 			places = append(places, path+".**", path+"[*].**")
 			return
 		}

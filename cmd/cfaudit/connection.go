@@ -213,6 +213,7 @@ func (c *connection) use(ctx context.Context, cmd *cobra.Command, env *environme
 		return err
 	}
 	defer closing()
+	c.noteUnknownValues(cmd, env)
 	return do(ctx, client)
 }
 

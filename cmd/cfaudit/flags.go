@@ -33,6 +33,7 @@ type flagValue struct {
 	want        string   // describes a right value
 	enum        []string // the values that completion offers
 	open        bool     // enum holds suggestions, and other values are right too
+	known       bool     // enum holds the known values, which help shows, and other values are right too
 	files       bool     // completion offers files
 	repeated    bool     // each value adds to the ones before
 	exclude     string   // the name of the flag that does the opposite, which help shows on the same line
@@ -51,7 +52,7 @@ func (v *flagValue) Type() string { return v.placeholder }
 
 // Set takes a value, or says what would be right.
 func (v *flagValue) Set(value string) error {
-	if !v.open && v.enum != nil && !slices.Contains(v.enum, value) || !v.set(value) {
+	if !v.open && !v.known && v.enum != nil && !slices.Contains(v.enum, value) || !v.set(value) {
 		if v.mistake != nil && value != "" {
 			if text := v.mistake(value); text != "" {
 				return errors.New(text)
@@ -186,30 +187,41 @@ func flagName(wire string) string {
 	return name
 }
 
-// filterFlags makes one flag for each filter of the contract, which adds to the filter's values in query. It takes a value that
-// is right for an account, or in one of the other operations that the command knows.
+// filterFlags makes one flag for each filter of the contract, which adds to the filter's values in query. It offers the values
+// that are known for an account, or in one of the other operations of the command. Deprecated filters come last.
 func filterFlags(query *auditlogs.Query, others ...auditlogsapi.Operation) []*flagValue {
 	var flags []*flagValue
-	for _, p := range operation.Parameters {
+	parameters := slices.Clone(operation.Parameters)
+	slices.SortStableFunc(parameters, func(p, q auditlogsapi.Parameter) int {
+		switch {
+		case p.Deprecated == q.Deprecated:
+			return 0
+		case p.Deprecated:
+			return 1
+		}
+		return -1
+	})
+	for _, p := range parameters {
 		values := query.Filter(p.Name)
 		if values == nil {
 			continue
 		}
 		for _, other := range others {
 			q, _ := find(other, p.Name)
-			for _, value := range q.Enum {
-				if !slices.Contains(p.Enum, value) {
-					p.Enum = append(slices.Clone(p.Enum), value)
+			for _, value := range q.Known {
+				if !parameter.Known(p, value) {
+					p.Known = append(slices.Clone(p.Known), value)
 				}
 			}
 		}
 		v := &flagValue{
 			name:        flagName(p.Name),
 			placeholder: "VALUE",
-			group:       filterGroup(p.Field),
+			group:       filterGroup(p),
 			help:        filterHelp(p),
 			want:        parameter.Wanted(p),
-			enum:        p.Enum,
+			enum:        p.Known,
+			known:       true,
 			repeated:    true,
 			excludes:    strings.HasSuffix(p.Name, excluding),
 			mistake:     func(value string) string { return doubt(p.Name, value) },
@@ -233,9 +245,12 @@ func filterFlags(query *auditlogs.Query, others ...auditlogsapi.Operation) []*fl
 }
 
 // filterGroup is the heading for the filters that look at the same object of an entry.
-func filterGroup(field string) string {
-	object, _, nested := strings.Cut(field, ".")
-	if !nested {
+func filterGroup(p auditlogsapi.Parameter) string {
+	object, _, nested := strings.Cut(p.Field, ".")
+	switch {
+	case p.Deprecated:
+		return "Deprecated filters"
+	case !nested:
 		return "Filters on the entry itself"
 	}
 	return fmt.Sprintf("Filters on the entry's %q", object)

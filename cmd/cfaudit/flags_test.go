@@ -8,16 +8,20 @@ import (
 	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
+	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogstest"
 )
 
 // rightValue returns a value that a filter takes.
-func rightValue(enum []string, kind string) string {
+func rightValue(p auditlogsapi.Parameter) string {
 	switch {
-	case enum != nil:
-		return enum[len(enum)-1]
-	case kind == "integer":
+	case p.Known != nil:
+		return p.Known[len(p.Known)-1]
+	case p.Type == "integer":
 		return "403"
+	case p.Formats != nil:
+		return "198.51.100.7"
 	}
 	return "a,b c"
 }
@@ -38,7 +42,7 @@ func TestEveryFilterHasItsFlag(t *testing.T) {
 		if base, not := strings.CutSuffix(name, ".not"); not {
 			name = "not-" + base
 		}
-		value := rightValue(p.Enum, p.Type)
+		value := rightValue(p)
 		cmd.SetArgs([]string{"--" + name, value, "--" + name + "=" + value})
 		if err := cmd.Execute(); err != nil {
 			t.Errorf("%s: %v", p.Name, err)
@@ -56,7 +60,7 @@ func TestEveryFilterHasItsFlag(t *testing.T) {
 		if strings.Count(help, "--"+name+" ")+strings.Count(help, "--"+name+", ") != 1 {
 			t.Errorf("help does not show --%s just once", name)
 		}
-		if !strings.Contains(help, strings.Join(p.Enum, ", ")) {
+		if !strings.Contains(help, strings.Join(p.Known, ", ")) {
 			t.Errorf("help does not show the values of --%s", name)
 		}
 		if strings.Contains(help, "`") || strings.Contains(help, "Keep only entries") {
@@ -65,15 +69,15 @@ func TestEveryFilterHasItsFlag(t *testing.T) {
 		if code, _, stderr := (try{}).run(t, "list", "--demo", "--since", "1h", "--"+name, ""); code != exitUsage || !strings.Contains(stderr, "--"+name+" \"\": want ") {
 			t.Errorf("an empty --%s: exit %d, %s", name, code, stderr)
 		}
-		if p.Enum != nil || p.Type == "integer" {
-			if code, _, stderr := (try{}).run(t, "list", "--demo", "--since", "1h", "--"+name, "bogus"); code != exitUsage || !strings.Contains(stderr, "--"+name+" \"bogus\": want ") {
+		if p.Formats != nil || p.Type == "integer" {
+			if code, _, stderr := (try{}).run(t, "list", "--demo", "--since", "1h", "--"+name, "bogus"); code != exitUsage || !strings.Contains(stderr, "--"+name+" \"bogus\": ") || !strings.Contains(stderr, "want ") {
 				t.Errorf("a wrong --%s: exit %d, %s", name, code, stderr)
 			}
 		}
 		_, offered, _ := (try{}).run(t, "__completeNoDesc", "list", "--"+name, "")
-		accepted := slices.Clone(p.Enum)
+		accepted := slices.Clone(p.Known)
 		ofOrganization, _ := find(organizationOperation, p.Name)
-		for _, value := range ofOrganization.Enum {
+		for _, value := range ofOrganization.Known {
 			if !slices.Contains(accepted, value) {
 				accepted = append(accepted, value)
 			}
@@ -84,6 +88,43 @@ func TestEveryFilterHasItsFlag(t *testing.T) {
 	}
 	if filters < 45 {
 		t.Errorf("the table has %d filters", filters)
+	}
+}
+
+// A value that the contract does not list is sent, and standard error says which ones are known.
+func TestUnknownValuesOfFilters(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		args []string
+		note string // empty where nothing is to say
+	}{
+		{"known", []string{"--action-type", "login"}, ""},
+		{"mistyped", []string{"--action-type", "logon", "--action-type", "login"}, `note: --action-type "logon" is not one of the values that cfaudit knows: ` +
+			`create, delete, view, update, login; it is sent as it is, and zero entries may mean that it is mistyped`},
+		{"left out", []string{"--not-actor-type", "robot"}, `note: --not-actor-type "robot" is not one of the values that cfaudit knows: account, `},
+		{"known for organizations alone", []string{"--resource-scope", "organizations"}, `note: --resource-scope "organizations" is not`},
+		{"known for accounts alone", []string{"--resource-scope", "zones", "--organization", auditlogstest.OrganizationID},
+			`note: --resource-scope "zones" is not one of the values that cfaudit knows: organizations; `},
+		{"no list", []string{"--raw-method", "BREW"}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			code, _, stderr := (try{}).run(t, append([]string{"list", "--demo", "--since", "30d"}, test.args...)...)
+			if code != 0 || strings.Count(stderr, "is not one of the values") != min(1, len(test.note)) || !strings.Contains(stderr, test.note) {
+				t.Errorf("exit %d, and wanted to hear %q:\n%s", code, test.note, stderr)
+			}
+		})
+	}
+	if code, _, stderr := (try{}).run(t, "list", "--demo", "--since", "1h", "--actor-ip-address", "198.51.100.0/24"); code != exitUsage ||
+		!strings.Contains(stderr, "that is a range, and there is no filter for one: want a single address, such as 198.51.100.0") {
+		t.Errorf("a range of addresses: exit %d, %s", code, stderr)
+	}
+}
+
+func TestDeprecatedFiltersComeLast(t *testing.T) {
+	_, help, _ := (try{}).run(t, "export", "--help")
+	filters, deprecated, found := strings.Cut(help, "\nDeprecated filters:\n")
+	if !found || strings.Contains(filters, "--audit-log-id") || !strings.Contains(deprecated, "Deprecated in favour of id") || strings.Contains(deprecated, "Filters on") {
+		t.Errorf("help ends with:\n%s", deprecated)
 	}
 }
 

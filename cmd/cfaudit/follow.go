@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,9 +70,12 @@ replaced as a whole, and only after the entries that it stands for have been wri
 follower away. {account} stands for the account's ID. A state that is damaged, or was made with another
 account or other filters, is refused.
 
-Late entries
-The service shows some entries minutes after their time. They are printed when they appear, behind newer ones, as long as
-they are not later than --look-back. Later ones can be missed; "nearly missed" counts those that came close.
+Prompt or in order
+The service shows entries late, mostly 3 to 8 minutes after their time, and not in order. Without --settle each is printed
+within an interval after it appeared, in the order in which entries appear. With --settle 10m entries are asked for when they
+are ten minutes old, and nearly all are printed in the order of their times. Either way an entry that appears later than
+--look-back can be missed; "nearly missed" counts those that came close. The status and the lines about how each account is
+doing say how late entries appeared: the median, the 95th percentile and the most.
 
 Output
 Each line is an entry's own bytes. A line counts once its line break has come: where the program was killed, the reader of
@@ -82,9 +87,12 @@ CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Setti
 CLOUDFLARE_BASE_URL stand in for their flags.
 
 Exit status
-0: caught up with --once, or nobody reads on. 1: failed, for the reason on standard error; what may pass by itself is
-tried again and again instead. 2: wrong usage, nothing was requested. 130: interrupted or terminated, after the entries at
-hand were written and the state was saved; entries that nobody took within 2 seconds come again.`
+0: caught up with --once; told to stop by SIGTERM or SIGHUP without --once; or nobody reads on. 1: failed, for the reason on
+standard error; what may pass by itself is tried again and again instead. 2: wrong usage, nothing was requested. 130:
+interrupted, or told to stop with --once. Whatever signal stops it, the entries at hand are written and the state is saved
+first; entries that nobody took within 2 seconds come again. SIGHUP is ignored where it was ignored at the start, as by nohup.
+A token that is refused (status 401 or 403) ends it with 1 when no account has been read yet. Later, or in one of several
+accounts, it is tried again every 10 minutes.`
 
 const (
 	groupPace   = "Pace"
@@ -103,11 +111,11 @@ func (f *following) flags() []*flagValue {
 			set:  into(&f.state),
 		},
 		since,
-		toggle("once", groupPace, "end when everything up to now less the settle time has been printed", &f.once),
+		toggle("once", groupPace, "end when all that is there has been printed, up to now less the settle time", &f.once),
 		span("interval", groupPace, &f.interval, time.Second, "how often to ask for new entries"),
-		span("settle", groupPace, &f.settle, 0, "how old entries are to be before they are asked for, since the service shows some late"),
+		span("settle", groupPace, &f.settle, 0, "how old entries are to be before they are asked for: 0s prints each as soon as it appears, 10m nearly all in order"),
 		span("look-back", groupPace, &f.lookBack, 0, "how late an entry may appear and is still printed"),
-		span("look-back-every", groupPace, &f.lookBackEvery, time.Second, "how often to look back for late entries"),
+		span("look-back-every", groupPace, &f.lookBackEvery, time.Second, "how often to look back for late entries at least; each time it asks where they fit on a page"),
 		{
 			name: "status", placeholder: "FILE", group: groupHealth, files: true,
 			help: "keep a file of JSON that says how each account is doing, for probes; it is renewed every 10 seconds",
@@ -310,9 +318,15 @@ func (f *following) print(ctx context.Context, batch follow.Batch) error {
 // ended turns what ended the followers into an exit code.
 func (f *following) ended(interrupted, run context.Context, err error, followers []*follow.Follower) error {
 	cause := context.Cause(run)
+	told := terminated(interrupted)
 	switch {
 	case errors.Is(cause, errClosedPipe), err == nil:
 		return nil
+	case told != nil && !f.once && onlyEnded(err):
+		f.tellEnd(told, err, followers)
+		return nil
+	case told != nil && !f.once:
+		// An account has failed, now or before.
 	case errors.Is(err, errUnread):
 		return f.resumable(&exit{code: exitInterrupted, text: "interrupted: " + errUnread.Error()})
 	case interrupted.Err() != nil:
@@ -335,6 +349,30 @@ func (f *following) ended(interrupted, run context.Context, err error, followers
 		return e
 	}
 	return f.resumable(e)
+}
+
+// onlyEnded reports whether all followers ended because they were told to.
+func onlyEnded(err error) bool {
+	errs := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		errs = joined.Unwrap()
+	}
+	return !slices.ContainsFunc(errs, func(err error) bool { return !errors.Is(err, context.Canceled) && !errors.Is(err, errUnread) })
+}
+
+// tellEnd says how far the followers came.
+func (f *following) tellEnd(told os.Signal, err error, followers []*follow.Follower) {
+	reached := followers[0].Health().Watermark
+	for _, follower := range followers {
+		if at := follower.Health().Watermark; at.Before(reached) {
+			reached = at
+		}
+	}
+	text := "the state is saved"
+	if errors.Is(err, errUnread) {
+		text = errUnread.Error()
+	}
+	f.env.note("stopped as told (%s), read up to %s; %s", told, reached.Format(time.RFC3339), text)
 }
 
 // resumable completes a message with the command that goes on.

@@ -22,13 +22,14 @@ type healthReport struct {
 
 	mu       sync.Mutex
 	requests int64
-	refused  int64                // of these, because there were too many
+	limited  int64                // of these, refused because there were too many
 	told     map[string]time.Time // when the last failure of an account was that has been told
+	refused  map[string]bool      // whether it has been told that the token of an account is refused
 	broken   string               // why the file could not be written; empty where it could
 }
 
 func newHealthReport(env *environment, file string) *healthReport {
-	return &healthReport{env: env, file: file, told: map[string]time.Time{}}
+	return &healthReport{env: env, file: file, told: map[string]time.Time{}, refused: map[string]bool{}}
 }
 
 // Attempted counts requests, those for all accounts together.
@@ -37,23 +38,32 @@ func (r *healthReport) Attempted(a auditlogs.Attempt) {
 	defer r.mu.Unlock()
 	r.requests++
 	if a.StatusCode == http.StatusTooManyRequests {
-		r.refused++
+		r.limited++
 	}
 }
 
 // Waiting is part of auditlogs.Observer.
 func (r *healthReport) Waiting(time.Duration) {}
 
-// observe tells of each failure once, when it happens. With others, it also tells that an account has stopped, since the
-// program does not end with that.
+// observe tells of each failure once, when it happens, and of a token that is refused again and again only the first time. With
+// others, it also tells that an account has stopped, since the program does not end with that.
 func (r *healthReport) observe(h follow.Health, others bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.refused[h.Account] && !h.Refused {
+		r.refused[h.Account] = false
+		r.env.note("account %s: the token is accepted again", h.Account)
+	}
 	if h.LastFailure.IsZero() || h.LastFailure.Equal(r.told[h.Account]) {
 		return
 	}
 	r.told[h.Account] = h.LastFailure
 	switch {
+	case h.Refused && !h.Ended:
+		if !r.refused[h.Account] {
+			r.refused[h.Account] = true
+			r.env.note("account %s: %s; it is tried again every %s", h.Account, plain(h.LastError), short(follow.RefusedInterval))
+		}
 	case !h.Ended:
 		r.env.note("account %s: %s; it is tried again", h.Account, plain(h.LastError))
 	case others:
@@ -112,8 +122,8 @@ func healthLine(h follow.Health) string {
 	} else {
 		text += fmt.Sprintf("read up to %s, %s behind; %s", h.Watermark.Format(time.RFC3339), h.Lag.Round(time.Second), count(int(h.Entries), "entry", "entries"))
 	}
-	if h.Late > 0 {
-		text += fmt.Sprintf(", %d late by up to %s", h.Late, h.Lateness.Round(time.Second))
+	if l := h.Lateness; l.Entries > 0 {
+		text += fmt.Sprintf(", late by %s (median), %s (95 %%), %s (most)", l.Median.Round(time.Second), l.P95.Round(time.Second), l.Most.Round(time.Second))
 	}
 	if h.NearlyMissed > 0 {
 		text += fmt.Sprintf(", %d nearly missed (look back further than %s)", h.NearlyMissed, short(h.LookBack))
@@ -148,7 +158,7 @@ func (r *healthReport) write(followers []*follow.Follower) {
 		return
 	}
 	r.mu.Lock()
-	s := status{Time: r.env.now().UTC(), Requests: r.requests, RateLimited: r.refused}
+	s := status{Time: r.env.now().UTC(), Requests: r.requests, RateLimited: r.limited}
 	r.mu.Unlock()
 	for _, follower := range followers {
 		s.Accounts = append(s.Accounts, follower.Health())

@@ -111,7 +111,11 @@ func flagTitle(short, name, exclude, placeholder string) string {
 
 func flagText(v *flagValue) string {
 	var values []string
-	if v.enum != nil && !v.open {
+	switch {
+	case v.enum == nil || v.open:
+	case v.known:
+		values = append(values, "known: "+strings.Join(v.enum, ", "))
+	default:
 		values = append(values, strings.Join(v.enum, ", "))
 	}
 	if v.standard != "" {

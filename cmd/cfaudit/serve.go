@@ -13,9 +13,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs/parameter"
@@ -46,7 +49,8 @@ func newServe(env *environment, out io.Writer) *cobra.Command {
 		Use:   "serve",
 		Short: "Run a fake of the API, for programs in any language",
 		Long: "Runs a fake of the audit log API until it is interrupted. It is strict about what the contract allows, and holds " +
-			"made-up entries of the last 30 days, or those of a file. Every token is good.",
+			"made-up entries of the last 30 days, or those of a file. Made-up entries appear 167 to 450 seconds after their time, " +
+			"as was measured of the service; those of a file are there at once. Every token is good.",
 		Example: "  cfaudit serve\n" +
 			"  cfaudit serve --addr 127.0.0.1:0 --load entries.ndjson --page-cap 100",
 		Annotations: map[string]string{helpFooter: serveFooter},
@@ -97,7 +101,7 @@ func (s *serving) flags() []*flagValue {
 		},
 		{
 			name: "load", placeholder: "FILE", group: groupServer, files: true,
-			help: "serve the entries of a file, one JSON object on each line, byte for byte",
+			help: "serve the entries of a file, one JSON object on each line, byte for byte; a name that ends in .gz or .zst is unpacked",
 			want: "the name of a file",
 			set:  into(&s.load),
 		},
@@ -183,6 +187,9 @@ func (s *serving) newFake(loaded []any) *auditlogstest.Server {
 	// Unlike a listing, whoever asks here may well ask for the rest of today.
 	history.Before = s.env.now().UTC()
 	options := []auditlogstest.Option{auditlogstest.WithHistory(history), auditlogstest.WithLatency(s.latency)}
+	if s.load == "" {
+		options = append(options, auditlogstest.WithLateness(auditlogstest.MeasuredLateness))
+	}
 	if s.accounts != nil {
 		options = append(options, auditlogstest.WithAccounts(s.accounts...))
 	}
@@ -250,6 +257,21 @@ func (r *statusRecorder) WriteHeader(status int) {
 // Unwrap leads http.ResponseController to the connection.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
+// unpacked reads a file as its name says.
+func unpacked(file *os.File) (io.ReadCloser, error) {
+	switch filepath.Ext(file.Name()) {
+	case ".gz":
+		return gzip.NewReader(file)
+	case ".zst":
+		decoder, err := zstd.NewReader(file)
+		if err != nil {
+			return nil, err
+		}
+		return decoder.IOReadCloser(), nil
+	}
+	return file, nil
+}
+
 // loadEntries reads a file of entries, one on each line. Lines without anything on them do not count.
 func loadEntries(name string) ([]any, error) {
 	file, err := os.Open(name)
@@ -257,12 +279,17 @@ func loadEntries(name string) ([]any, error) {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
+	content, err := unpacked(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	defer func() { _ = content.Close() }()
 	var entries []any
-	reader := bufio.NewReader(file)
+	reader := bufio.NewReader(content)
 	for number := 1; ; number++ {
 		text, err := reader.ReadBytes('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
+			return nil, fmt.Errorf("%s: line %d: %w", name, number, err)
 		}
 		if text = bytes.TrimSpace(text); len(text) > 0 {
 			if text[0] != '{' || !json.Valid(text) {

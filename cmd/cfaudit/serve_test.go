@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
@@ -78,6 +81,68 @@ func TestServeStopsWhileAnswersWait(t *testing.T) {
 	}
 	if code := <-listed; code != exitIncomplete {
 		t.Errorf("list: exit %d", code)
+	}
+}
+
+func TestServeLoadsPacked(t *testing.T) {
+	packers := map[string]func(io.Writer) io.WriteCloser{
+		".gz": func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+		".zst": func(w io.Writer) io.WriteCloser {
+			packer, err := zstd.NewWriter(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return packer
+		},
+	}
+	for end, packer := range packers {
+		name := filepath.Join(t.TempDir(), "entries.ndjson"+end)
+		// Several members or frames in one file, as an export writes.
+		save := func(cut int, parts ...string) {
+			var packed bytes.Buffer
+			for _, part := range parts {
+				w := packer(&packed)
+				if _, err := io.WriteString(w, part); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.WriteFile(name, packed.Bytes()[:packed.Len()-cut], 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		one, two := `{"id":"1","action":{"time":"2024-10-30T11:00:00Z"}}`+"\n", `{"id":"2","action":{"time":"2024-10-30T12:00:00Z"}}`+"\n"
+		save(0, one, two)
+		url, stop := serve(t, "--load", name)
+		code, out, stderr := try{env: map[string]string{envToken: "x", envAccount: auditlogstest.AccountID, envBaseURL: url}}.run(t, "list", "--since", "1d")
+		if code != 0 || out != one+two {
+			t.Errorf("%s: exit %d: %s, %s", end, code, out, stderr)
+		}
+		if code, stderr := stop(); code != 0 {
+			t.Errorf("%s: exit %d: %s", end, code, stderr)
+		}
+		for _, test := range []struct {
+			cut   int
+			parts []string
+			want  string
+		}{
+			{0, []string{one, "[]\n"}, "line 2 is not a JSON object"},
+			{3, []string{one, two}, ": line "},
+		} {
+			save(test.cut, test.parts...)
+			code, out, stderr := try{}.run(t, "serve", "--addr", "127.0.0.1:0", "--load", name)
+			if code != exitIncomplete || out != "" || !strings.Contains(stderr, name) || !strings.Contains(stderr, test.want) {
+				t.Errorf("%s: exit %d: %q, %s", end, code, out, stderr)
+			}
+		}
+		if err := os.WriteFile(name, []byte(one), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, _, stderr := (try{}).run(t, "serve", "--addr", "127.0.0.1:0", "--load", name); code != exitIncomplete || !strings.Contains(stderr, name) {
+			t.Errorf("%s, not packed: exit %d: %s", end, code, stderr)
+		}
 	}
 }
 

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"iter"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/parameter"
@@ -29,28 +32,41 @@ func (l *listing) pages(ctx context.Context, client *auditlogs.Client, options [
 	return client.Pages(ctx, l.accounts[0], l.query, options...)
 }
 
-// checkFilters refuses filters, and values of filters, that the chosen log does not know.
+// checkFilters refuses filters that the log of an organization does not have.
 func (l *listing) checkFilters() error {
-	chosen, why := operation, "without --organization"
-	if l.organization != "" {
-		chosen, why = organizationOperation, "with --organization"
+	if l.organization == "" {
+		return nil
 	}
 	for _, p := range operation.Parameters {
 		filter := l.query.Filter(p.Name)
 		if filter == nil || len(*filter) == 0 {
 			continue
 		}
-		own, known := find(chosen, p.Name)
-		if !known {
+		if _, known := find(organizationOperation, p.Name); !known {
 			return usage(l.cmd, "--%s and --organization exclude each other: the log of an organization has no such filter", flagName(p.Name))
-		}
-		for _, value := range *filter {
-			if parameter.Check(own, value) != nil {
-				return usage(l.cmd, "--%s %s: want %s %s", flagName(p.Name), excerpt(value), parameter.Wanted(own), why)
-			}
 		}
 	}
 	return nil
+}
+
+// noteUnknownValues tells which values of filters are sent though they are not among the known ones.
+func (c *connection) noteUnknownValues(cmd *cobra.Command, env *environment) {
+	chosen := operation
+	if c.organization != "" {
+		chosen = organizationOperation
+	}
+	for _, p := range chosen.Parameters {
+		flag := cmd.Flags().Lookup(flagName(p.Name))
+		if flag == nil {
+			continue
+		}
+		for _, value := range flag.Value.(*flagValue).given {
+			if !parameter.Known(p, value) {
+				env.note("--%s %s is not one of the values that cfaudit knows: %s; it is sent as it is, and zero entries may mean that it is mistyped",
+					flag.Name, excerpt(value), strings.Join(p.Known, ", "))
+			}
+		}
+	}
 }
 
 // organizationQuery is the part of a query that the log of an organization knows.

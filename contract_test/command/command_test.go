@@ -394,7 +394,7 @@ func showsFilters(ts *testscript.TestScript, neg bool, args []string) {
 		if not {
 			name = "not-" + name
 		}
-		if !regexp.MustCompile(`--`+name+`(,| [A-Z])`).MatchString(text) || !strings.Contains(text, strings.Join(p.Enum, ", ")) {
+		if !regexp.MustCompile(`--`+name+`(,| [A-Z])`).MatchString(text) || !strings.Contains(text, strings.Join(p.Known, ", ")) {
 			ts.Fatalf("%s is not shown", name)
 		}
 	}

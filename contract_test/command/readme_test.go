@@ -2,7 +2,6 @@ package command
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,8 +55,7 @@ func TestReadmeUnit(t *testing.T) {
 		}
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
-	var exit *exec.ExitError
-	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 || !bytes.Contains(readme, []byte("\nSuccessExitStatus=130\n")) {
+	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, errs.String())
 	}
 	for _, name := range []string{filepath.Join(state, "audit.state"), filepath.Join(folder, "status.json")} {

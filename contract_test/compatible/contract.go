@@ -45,7 +45,62 @@ func compareContracts(before, now string) ([]change, error) {
 		changes = append(changes, change{fmt.Sprintf("%s%s [%s]", where, f.Text, f.ID), f.Level >= warning})
 	}
 	narrowed, err := narrowedParameters(before, now)
-	return append(changes, narrowed...), err
+	if err != nil {
+		return nil, err
+	}
+	known, err := knownValues(before, now)
+	return append(append(changes, narrowed...), known...), err
+}
+
+// knownValues finds what oasdiff does not know: values that are listed and leave others open, and the forms of the values of
+// a list. Neither breaks a program: what is not listed is right too, and a value of no form never matched anything.
+func knownValues(before, now string) ([]change, error) {
+	old, err := openapi3.NewLoader().LoadFromFile(before)
+	if err != nil {
+		return nil, err
+	}
+	current, err := openapi3.NewLoader().LoadFromFile(now)
+	if err != nil {
+		return nil, err
+	}
+	was, is := statements(old), statements(current)
+	var changes []change
+	for _, statement := range slices.Sorted(maps.Keys(is)) {
+		if !was[statement] {
+			changes = append(changes, change{statement + ": added", false})
+		}
+	}
+	for _, statement := range slices.Sorted(maps.Keys(was)) {
+		if !is[statement] {
+			changes = append(changes, change{statement + ": removed", false})
+		}
+	}
+	return changes, nil
+}
+
+// statements are the known values and the forms of the parameters and schemas of a contract.
+func statements(doc *openapi3.T) map[string]bool {
+	found := map[string]bool{}
+	state := func(where string, schema *openapi3.Schema) {
+		listed, _ := schema.Extensions["x-extensible-enum"].([]any)
+		for _, value := range append(listed, schema.Enum...) {
+			found[fmt.Sprintf("%s: known value `%v`", where, value)] = true
+		}
+		for _, form := range schema.AnyOf {
+			found[fmt.Sprintf("%s: form %s", where, describe(form))] = true
+		}
+	}
+	for _, p := range doc.Components.Parameters {
+		if items := p.Value.Schema.Value.Items; items != nil {
+			state("parameter "+p.Value.Name, items.Value)
+		}
+	}
+	for name, schema := range doc.Components.Schemas {
+		for field, property := range schema.Value.Properties {
+			state("field "+name+"."+field, property.Value)
+		}
+	}
+	return found
 }
 
 // narrowedParameters finds what oasdiff overlooks: a parameter that takes any of several forms, and loses one.

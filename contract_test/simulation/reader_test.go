@@ -43,6 +43,9 @@ func (s *scenario) run(t *testing.T) (v *verdict, j *journal, err error) {
 		j, err = s.read(rules)
 		synctest.Wait()
 		j.shown, j.requests, j.took = rules.shown, rules.requests, time.Since(bubbleStart)
+		if err == nil && rules.requests > rules.most {
+			err = errors.New(tooMany) // A follower waits when it is refused.
+		}
 		if err == nil {
 			v = s.judge(rules, j)
 			err = v.err()

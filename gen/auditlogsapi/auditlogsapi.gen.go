@@ -15,159 +15,6 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
-// Defines values for ActionResult.
-const (
-	ActionResultFailure ActionResult = "failure"
-	ActionResultSuccess ActionResult = "success"
-)
-
-// Valid indicates whether the value is a known member of the ActionResult enum.
-func (e ActionResult) Valid() bool {
-	switch e {
-	case ActionResultFailure:
-		return true
-	case ActionResultSuccess:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ActionType.
-const (
-	ActionTypeCreate ActionType = "create"
-	ActionTypeDelete ActionType = "delete"
-	ActionTypeUpdate ActionType = "update"
-	ActionTypeView   ActionType = "view"
-)
-
-// Valid indicates whether the value is a known member of the ActionType enum.
-func (e ActionType) Valid() bool {
-	switch e {
-	case ActionTypeCreate:
-		return true
-	case ActionTypeDelete:
-		return true
-	case ActionTypeUpdate:
-		return true
-	case ActionTypeView:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ActorContext.
-const (
-	ActorContextAPIKey      ActorContext = "api_key"
-	ActorContextAPIToken    ActorContext = "api_token"
-	ActorContextDash        ActorContext = "dash"
-	ActorContextOauth       ActorContext = "oauth"
-	ActorContextOriginCaKey ActorContext = "origin_ca_key"
-)
-
-// Valid indicates whether the value is a known member of the ActorContext enum.
-func (e ActorContext) Valid() bool {
-	switch e {
-	case ActorContextAPIKey:
-		return true
-	case ActorContextAPIToken:
-		return true
-	case ActorContextDash:
-		return true
-	case ActorContextOauth:
-		return true
-	case ActorContextOriginCaKey:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ActorType.
-const (
-	ActorTypeAccount         ActorType = "account"
-	ActorTypeCloudflareAdmin ActorType = "cloudflare_admin"
-	ActorTypeSystem          ActorType = "system"
-	ActorTypeUser            ActorType = "user"
-)
-
-// Valid indicates whether the value is a known member of the ActorType enum.
-func (e ActorType) Valid() bool {
-	switch e {
-	case ActorTypeAccount:
-		return true
-	case ActorTypeCloudflareAdmin:
-		return true
-	case ActorTypeSystem:
-		return true
-	case ActorTypeUser:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for OrganizationActorType.
-const (
-	OrganizationActorTypeCloudflareAdmin OrganizationActorType = "cloudflare_admin"
-	OrganizationActorTypeSystem          OrganizationActorType = "system"
-	OrganizationActorTypeUser            OrganizationActorType = "user"
-)
-
-// Valid indicates whether the value is a known member of the OrganizationActorType enum.
-func (e OrganizationActorType) Valid() bool {
-	switch e {
-	case OrganizationActorTypeCloudflareAdmin:
-		return true
-	case OrganizationActorTypeSystem:
-		return true
-	case OrganizationActorTypeUser:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for OrganizationResourceScope.
-const (
-	OrganizationResourceScopeOrganizations OrganizationResourceScope = "organizations"
-)
-
-// Valid indicates whether the value is a known member of the OrganizationResourceScope enum.
-func (e OrganizationResourceScope) Valid() bool {
-	switch e {
-	case OrganizationResourceScopeOrganizations:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ResourceScope.
-const (
-	ResourceScopeAccounts    ResourceScope = "accounts"
-	ResourceScopeMemberships ResourceScope = "memberships"
-	ResourceScopeUser        ResourceScope = "user"
-	ResourceScopeZones       ResourceScope = "zones"
-)
-
-// Valid indicates whether the value is a known member of the ResourceScope enum.
-func (e ResourceScope) Valid() bool {
-	switch e {
-	case ResourceScopeAccounts:
-		return true
-	case ResourceScopeMemberships:
-		return true
-	case ResourceScopeUser:
-		return true
-	case ResourceScopeZones:
-		return true
-	default:
-		return false
-	}
-}
-
 // Account The account in which the action took place.
 type Account struct {
 	// ID Identifies the account.
@@ -188,19 +35,34 @@ type Action struct {
 	// Time When the action was recorded.
 	Time time.Time `json:"time,omitempty,omitzero"`
 
-	// Type The kind of action in one word. Values beyond the listed ones occur, such as `login`.
+	// Type The kind of action in one word. `login` is observed, and not in the reference.
 	Type string `json:"type,omitempty,omitzero"`
 }
 
-// ActionResult The outcomes of an action that a filter accepts.
-type ActionResult string
+// ActionResult The outcomes of an action that are known.
+type ActionResult = string
 
-// ActionType The kinds of action that a filter accepts.
-type ActionType string
+// The known values of ActionResult. Others occur.
+const (
+	ActionResultSuccess ActionResult = "success"
+	ActionResultFailure ActionResult = "failure"
+)
+
+// ActionType The kinds of action that are known. `login` is observed, and not in the reference.
+type ActionType = string
+
+// The known values of ActionType. Others occur.
+const (
+	ActionTypeCreate ActionType = "create"
+	ActionTypeDelete ActionType = "delete"
+	ActionTypeView   ActionType = "view"
+	ActionTypeUpdate ActionType = "update"
+	ActionTypeLogin  ActionType = "login"
+)
 
 // Actor Who did it.
 type Actor struct {
-	// Context How the actor signed in. Values beyond the listed ones occur, such as `api`.
+	// Context How the actor signed in. `api`, where the kind of credential was not recorded, is published, and not in the reference.
 	Context string `json:"context,omitempty,omitzero"`
 
 	// Email The actor's email address.
@@ -218,15 +80,34 @@ type Actor struct {
 	// TokenName The API token's name, where the actor came through an API token or OAuth.
 	TokenName string `json:"token_name,omitempty,omitzero"`
 
-	// Type The kind of actor.
+	// Type The kind of actor. `delegated_service`, a Cloudflare service that acts for a user whom the log does not name, is published, and not in the reference.
 	Type string `json:"type,omitempty,omitzero"`
 }
 
-// ActorContext The ways of signing in that a filter accepts.
-type ActorContext string
+// ActorContext The ways of signing in that are known. `api`, where the kind of credential was not recorded, is published, and not in the reference.
+type ActorContext = string
 
-// ActorType The kinds of actor that a filter accepts.
-type ActorType string
+// The known values of ActorContext. Others occur.
+const (
+	ActorContextAPI         ActorContext = "api"
+	ActorContextAPIKey      ActorContext = "api_key"
+	ActorContextAPIToken    ActorContext = "api_token"
+	ActorContextDash        ActorContext = "dash"
+	ActorContextOauth       ActorContext = "oauth"
+	ActorContextOriginCaKey ActorContext = "origin_ca_key"
+)
+
+// ActorType The kinds of actor that are known. `delegated_service`, a Cloudflare service that acts for a user, is published, and not in the reference.
+type ActorType = string
+
+// The known values of ActorType. Others occur.
+const (
+	ActorTypeAccount          ActorType = "account"
+	ActorTypeCloudflareAdmin  ActorType = "cloudflare_admin"
+	ActorTypeDelegatedService ActorType = "delegated_service"
+	ActorTypeSystem           ActorType = "system"
+	ActorTypeUser             ActorType = "user"
+)
 
 // Cursors The place where Cloudflare's published specification puts the cursor. It counts only where `cursor` is not there.
 type Cursors struct {
@@ -234,7 +115,7 @@ type Cursors struct {
 	After string `json:"after,omitempty,omitzero"`
 }
 
-// Direction The order of the entries by time.
+// Direction The order of the entries by time. The default is published, and not in the reference.
 type Direction = string
 
 // Entry One entry of the audit log of an account or of an organization. Every field can be absent, and every object can also be null. An entry of an account has no `organization`, and one of an organization has no `account` and no `zone`.
@@ -257,7 +138,7 @@ type Entry struct {
 	// Raw The HTTP request that carried the action, and how it was answered.
 	Raw Raw `json:"raw,omitempty,omitzero"`
 
-	// Resource What the action changed. Fields beyond the listed ones occur, such as `value`.
+	// Resource What the action changed.
 	Resource Resource `json:"resource,omitempty,omitzero"`
 
 	// Zone The zone that was affected, where there is one.
@@ -351,6 +232,16 @@ type HistoryPage struct {
 // HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that entries about other resources of the same kind can be among those listed. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
 type HistoryStatus = string
 
+// The known values of HistoryStatus. Others occur.
+const (
+	HistoryStatusExact       HistoryStatus = "exact"
+	HistoryStatusApproximate HistoryStatus = "approximate"
+	HistoryStatusUnavailable HistoryStatus = "unavailable"
+)
+
+// IPAddress An IPv4 or IPv6 address. Neither a range nor a part of an address is documented as a filter's value.
+type IPAddress = string
+
 // Message One error or remark.
 type Message struct {
 	// Code A number that identifies the kind of error. It can be missing.
@@ -369,11 +260,23 @@ type Organization struct {
 	ID string `json:"id,omitempty,omitzero"`
 }
 
-// OrganizationActorType The kinds of actor that a filter accepts in the log of an organization.
-type OrganizationActorType string
+// OrganizationActorType The kinds of actor that are known in the log of an organization.
+type OrganizationActorType = string
 
-// OrganizationResourceScope The scopes of a resource that a filter accepts in the log of an organization.
-type OrganizationResourceScope string
+// The known values of OrganizationActorType. Others occur.
+const (
+	OrganizationActorTypeCloudflareAdmin OrganizationActorType = "cloudflare_admin"
+	OrganizationActorTypeSystem          OrganizationActorType = "system"
+	OrganizationActorTypeUser            OrganizationActorType = "user"
+)
+
+// OrganizationResourceScope The scopes of a resource that are known in the log of an organization.
+type OrganizationResourceScope = string
+
+// The known values of OrganizationResourceScope. Others occur.
+const (
+	OrganizationResourceScopeOrganizations OrganizationResourceScope = "organizations"
+)
 
 // Product A product.
 type Product struct {
@@ -432,7 +335,7 @@ type Raw struct {
 // Remarks Remarks of the service, in `errors` and in `messages`. They occur beside `success` true, and then do not make the answer a failure. That `messages` occurs is observed, and not in the reference.
 type Remarks = json.RawMessage
 
-// Resource What the action changed. Fields beyond the listed ones occur, such as `value`.
+// Resource What the action changed.
 type Resource struct {
 	// ID Identifies the resource.
 	ID string `json:"id,omitempty,omitzero"`
@@ -451,10 +354,21 @@ type Resource struct {
 
 	// Type The kind of resource.
 	Type string `json:"type,omitempty,omitzero"`
+
+	// Value What the resource is after the action.
+	Value json.RawMessage `json:"value,omitempty,omitzero"`
 }
 
-// ResourceScope The scopes of a resource that a filter accepts.
-type ResourceScope string
+// ResourceScope The scopes of a resource that are known.
+type ResourceScope = string
+
+// The known values of ResourceScope. Others occur.
+const (
+	ResourceScopeAccounts    ResourceScope = "accounts"
+	ResourceScopeUser        ResourceScope = "user"
+	ResourceScopeZones       ResourceScope = "zones"
+	ResourceScopeMemberships ResourceScope = "memberships"
+)
 
 // ResultInfo Where the page stands in the listing.
 type ResultInfo struct {
@@ -865,6 +779,8 @@ func Member(object any, name []byte) (number int, field any) {
 			return 4, &v.Scope
 		case "type":
 			return 5, &v.Type
+		case "value":
+			return 6, &v.Value
 		}
 	case *ResultInfo:
 		switch string(name) {
@@ -932,11 +848,13 @@ type Parameter struct {
 	Description string   // what it does, in one line
 	Type        string   // the JSON type of one value
 	Required    bool     // the service refuses a request without it
+	Deprecated  bool     // the service still takes it, and the description names what replaces it
 	Repeated    bool     // it may be given several times
 	Pattern     string   // a regular expression that each value matches; "" for any
 	Formats     []string // the formats of which a value has one; nil for any
 	Min, Max    int      // the bounds of a number; Max is 0 where there are none
 	Enum        []string // the allowed values; nil for any
+	Known       []string // the known values, where there are such; others are right too
 	Example     string   // a value that is right; "" where the contract gives none
 	Field       string   // for a filter: the path of the field that it looks at, such as "actor.email"
 	Joins       string   // for a filter whose values name sets of values: the filter that it adds them to; "" for others
@@ -980,16 +898,16 @@ type ListAccountAuditLogsParams struct {
 	// Cursor Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.
+	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. Without it the order is `desc`.
 	Direction *Direction `form:"direction,omitempty" json:"direction,omitempty"`
 
 	// Limit The largest number of entries that a page may hold. A page can be shorter without being the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// ID Keep only entries whose audit log ID is one of these. The entry's own identifier. The service offers the same filter a second time as `audit_log_id`.
+	// ID Keep only entries whose audit log ID is one of these. The entry's own identifier.
 	ID FilterID `form:"id,omitempty" json:"id,omitempty"`
 
-	// IDNot Leave out entries whose audit log ID is any of these. The entry's own identifier. The service offers the same filter a second time as `audit_log_id`.
+	// IDNot Leave out entries whose audit log ID is any of these. The entry's own identifier.
 	IDNot FilterIDNot `form:"id.not,omitempty" json:"id.not,omitempty"`
 
 	// AccountName Keep only entries whose account name is one of these.
@@ -1052,10 +970,12 @@ type ListAccountAuditLogsParams struct {
 	// ActorTypeNot Leave out entries whose kind of actor is any of these.
 	ActorTypeNot FilterActorTypeNot `form:"actor_type.not,omitempty" json:"actor_type.not,omitempty"`
 
-	// AuditLogID Keep only entries whose audit log ID is one of these. The same filter as `id`, under a second name.
+	// AuditLogID Keep only entries whose audit log ID is one of these. Deprecated in favour of `id`, which is the same filter.
+	// Deprecated: use ID and IDNot.
 	AuditLogID FilterAuditLogID `form:"audit_log_id,omitempty" json:"audit_log_id,omitempty"`
 
-	// AuditLogIDNot Leave out entries whose audit log ID is any of these. The same filter as `id`, under a second name.
+	// AuditLogIDNot Leave out entries whose audit log ID is any of these. Deprecated in favour of `id`, which is the same filter.
+	// Deprecated: use ID and IDNot.
 	AuditLogIDNot FilterAuditLogIDNot `form:"audit_log_id.not,omitempty" json:"audit_log_id.not,omitempty"`
 
 	// ProductCategory Keep only entries whose product category is one of these. A category stands for several products, which join those of `resource_product`: an entry with any of them is kept. Capital letters do not matter, and an unknown category is refused with status 400.
@@ -1397,7 +1317,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Name:        "direction",
 			In:          "query",
 			GoName:      "Direction",
-			Description: "The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.",
+			Description: "The order of the entries by time: `asc` from the oldest, `desc` from the newest. Without it the order is `desc`.",
 			Type:        "string",
 			Required:    false,
 			Repeated:    false,
@@ -1418,7 +1338,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Name:        "id",
 			In:          "query",
 			GoName:      "ID",
-			Description: "Keep only entries whose audit log ID is one of these. The entry's own identifier. The service offers the same filter a second time as `audit_log_id`.",
+			Description: "Keep only entries whose audit log ID is one of these. The entry's own identifier.",
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
@@ -1428,7 +1348,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Name:        "id.not",
 			In:          "query",
 			GoName:      "IDNot",
-			Description: "Leave out entries whose audit log ID is any of these. The entry's own identifier. The service offers the same filter a second time as `audit_log_id`.",
+			Description: "Leave out entries whose audit log ID is any of these. The entry's own identifier.",
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
@@ -1462,7 +1382,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"success", "failure"},
+			Known:       []string{"success", "failure"},
 			Field:       "action.result",
 		},
 		{
@@ -1473,7 +1393,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"success", "failure"},
+			Known:       []string{"success", "failure"},
 			Field:       "action.result",
 		},
 		{
@@ -1484,7 +1404,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"create", "delete", "view", "update"},
+			Known:       []string{"create", "delete", "view", "update", "login"},
 			Field:       "action.type",
 		},
 		{
@@ -1495,7 +1415,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"create", "delete", "view", "update"},
+			Known:       []string{"create", "delete", "view", "update", "login"},
 			Field:       "action.type",
 		},
 		{
@@ -1506,7 +1426,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"api_key", "api_token", "dash", "oauth", "origin_ca_key"},
+			Known:       []string{"api", "api_key", "api_token", "dash", "oauth", "origin_ca_key"},
 			Field:       "actor.context",
 		},
 		{
@@ -1517,7 +1437,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"api_key", "api_token", "dash", "oauth", "origin_ca_key"},
+			Known:       []string{"api", "api_key", "api_token", "dash", "oauth", "origin_ca_key"},
 			Field:       "actor.context",
 		},
 		{
@@ -1568,6 +1488,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
+			Formats:     []string{"ipv4", "ipv6"},
 			Field:       "actor.ip_address",
 		},
 		{
@@ -1578,6 +1499,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
+			Formats:     []string{"ipv4", "ipv6"},
 			Field:       "actor.ip_address",
 		},
 		{
@@ -1628,7 +1550,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"account", "cloudflare_admin", "system", "user"},
+			Known:       []string{"account", "cloudflare_admin", "delegated_service", "system", "user"},
 			Field:       "actor.type",
 		},
 		{
@@ -1639,16 +1561,17 @@ var ListAccountAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"account", "cloudflare_admin", "system", "user"},
+			Known:       []string{"account", "cloudflare_admin", "delegated_service", "system", "user"},
 			Field:       "actor.type",
 		},
 		{
 			Name:        "audit_log_id",
 			In:          "query",
 			GoName:      "AuditLogID",
-			Description: "Keep only entries whose audit log ID is one of these. The same filter as `id`, under a second name.",
+			Description: "Keep only entries whose audit log ID is one of these. Deprecated in favour of `id`, which is the same filter.",
 			Type:        "string",
 			Required:    false,
+			Deprecated:  true,
 			Repeated:    true,
 			Field:       "id",
 		},
@@ -1656,9 +1579,10 @@ var ListAccountAuditLogsOperation = Operation{
 			Name:        "audit_log_id.not",
 			In:          "query",
 			GoName:      "AuditLogIDNot",
-			Description: "Leave out entries whose audit log ID is any of these. The same filter as `id`, under a second name.",
+			Description: "Leave out entries whose audit log ID is any of these. Deprecated in favour of `id`, which is the same filter.",
 			Type:        "string",
 			Required:    false,
+			Deprecated:  true,
 			Repeated:    true,
 			Field:       "id",
 		},
@@ -1802,7 +1726,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"accounts", "user", "zones", "memberships"},
+			Known:       []string{"accounts", "user", "zones", "memberships"},
 			Field:       "resource.scope",
 		},
 		{
@@ -1813,7 +1737,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"accounts", "user", "zones", "memberships"},
+			Known:       []string{"accounts", "user", "zones", "memberships"},
 			Field:       "resource.scope",
 		},
 		{
@@ -1883,14 +1807,14 @@ var ListAccountAuditLogsOperation = Operation{
 		{Path: "action.description", Description: "The action in a few words.", Format: "", Type: "string", Column: 5},
 		{Path: "action.result", Description: "How the action ended. Empty values occur.", Format: "", Type: "string", Column: 6, Known: []string{"success", "failure"}},
 		{Path: "action.time", Description: "When the action was recorded.", Format: "date-time", Type: "string", Column: 1},
-		{Path: "action.type", Description: "The kind of action in one word. Values beyond the listed ones occur, such as `login`.", Format: "", Type: "string", Column: 7, Known: []string{"create", "delete", "view", "update"}},
-		{Path: "actor.context", Description: "How the actor signed in. Values beyond the listed ones occur, such as `api`.", Format: "", Type: "string", Column: 9, Known: []string{"api_key", "api_token", "dash", "oauth", "origin_ca_key"}},
+		{Path: "action.type", Description: "The kind of action in one word. `login` is observed, and not in the reference.", Format: "", Type: "string", Column: 7, Known: []string{"create", "delete", "view", "update", "login"}},
+		{Path: "actor.context", Description: "How the actor signed in. `api`, where the kind of credential was not recorded, is published, and not in the reference.", Format: "", Type: "string", Column: 9, Known: []string{"api", "api_key", "api_token", "dash", "oauth", "origin_ca_key"}},
 		{Path: "actor.email", Description: "The actor's email address.", Format: "", Type: "string", Column: 10},
 		{Path: "actor.id", Description: "Identifies the actor. For a person this is the user ID.", Format: "", Type: "string", Column: 8},
 		{Path: "actor.ip_address", Description: "The address from which the request came.", Format: "", Type: "string", Column: 11},
 		{Path: "actor.token_id", Description: "The API token's ID, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 12},
 		{Path: "actor.token_name", Description: "The API token's name, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 13},
-		{Path: "actor.type", Description: "The kind of actor.", Format: "", Type: "string", Column: 14, Known: []string{"account", "cloudflare_admin", "system", "user"}},
+		{Path: "actor.type", Description: "The kind of actor. `delegated_service`, a Cloudflare service that acts for a user whom the log does not name, is published, and not in the reference.", Format: "", Type: "string", Column: 14, Known: []string{"account", "cloudflare_admin", "delegated_service", "system", "user"}},
 		{Path: "id", Description: "Identifies the entry.", Format: "", Type: "string", Column: 2},
 		{Path: "organization.id", Description: "Identifies the organization.", Format: "", Type: "string", Column: 28},
 		{Path: "raw.cf_ray_id", Description: "The Ray ID of the request.", Format: "", Type: "string", Column: 15},
@@ -1904,6 +1828,7 @@ var ListAccountAuditLogsOperation = Operation{
 		{Path: "resource.response", Description: "What the change answered. Any JSON value.", Format: "", Column: 23},
 		{Path: "resource.scope", Description: "The scope of the resource: an object in the reference, and mostly one of the listed strings in practice. Any JSON value. In the log of an organization it is `organizations`.", Format: "", Column: 24, Known: []string{"accounts", "user", "zones", "memberships", "organizations"}},
 		{Path: "resource.type", Description: "The kind of resource.", Format: "", Type: "string", Column: 25},
+		{Path: "resource.value", Description: "What the resource is after the action.", Format: "", Type: "object", Column: 29},
 		{Path: "zone.id", Description: "Identifies the zone.", Format: "", Type: "string", Column: 26},
 		{Path: "zone.name", Description: "The zone's domain name.", Format: "", Type: "string", Column: 27},
 	},
@@ -1948,7 +1873,7 @@ type GetAccountAuditLogHistoryParams struct {
 	// Cursor Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.
+	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. Without it the order is `desc`.
 	Direction *Direction `form:"direction,omitempty" json:"direction,omitempty"`
 
 	// Limit The largest number of entries that a page may hold. A page can be shorter without being the last.
@@ -2074,7 +1999,7 @@ var GetAccountAuditLogHistoryOperation = Operation{
 			Name:        "direction",
 			In:          "query",
 			GoName:      "Direction",
-			Description: "The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.",
+			Description: "The order of the entries by time: `asc` from the oldest, `desc` from the newest. Without it the order is `desc`.",
 			Type:        "string",
 			Required:    false,
 			Repeated:    false,
@@ -2098,14 +2023,14 @@ var GetAccountAuditLogHistoryOperation = Operation{
 		{Path: "action.description", Description: "The action in a few words.", Format: "", Type: "string", Column: 5},
 		{Path: "action.result", Description: "How the action ended. Empty values occur.", Format: "", Type: "string", Column: 6, Known: []string{"success", "failure"}},
 		{Path: "action.time", Description: "When the action was recorded.", Format: "date-time", Type: "string", Column: 1},
-		{Path: "action.type", Description: "The kind of action in one word. Values beyond the listed ones occur, such as `login`.", Format: "", Type: "string", Column: 7, Known: []string{"create", "delete", "view", "update"}},
-		{Path: "actor.context", Description: "How the actor signed in. Values beyond the listed ones occur, such as `api`.", Format: "", Type: "string", Column: 9, Known: []string{"api_key", "api_token", "dash", "oauth", "origin_ca_key"}},
+		{Path: "action.type", Description: "The kind of action in one word. `login` is observed, and not in the reference.", Format: "", Type: "string", Column: 7, Known: []string{"create", "delete", "view", "update", "login"}},
+		{Path: "actor.context", Description: "How the actor signed in. `api`, where the kind of credential was not recorded, is published, and not in the reference.", Format: "", Type: "string", Column: 9, Known: []string{"api", "api_key", "api_token", "dash", "oauth", "origin_ca_key"}},
 		{Path: "actor.email", Description: "The actor's email address.", Format: "", Type: "string", Column: 10},
 		{Path: "actor.id", Description: "Identifies the actor. For a person this is the user ID.", Format: "", Type: "string", Column: 8},
 		{Path: "actor.ip_address", Description: "The address from which the request came.", Format: "", Type: "string", Column: 11},
 		{Path: "actor.token_id", Description: "The API token's ID, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 12},
 		{Path: "actor.token_name", Description: "The API token's name, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 13},
-		{Path: "actor.type", Description: "The kind of actor.", Format: "", Type: "string", Column: 14, Known: []string{"account", "cloudflare_admin", "system", "user"}},
+		{Path: "actor.type", Description: "The kind of actor. `delegated_service`, a Cloudflare service that acts for a user whom the log does not name, is published, and not in the reference.", Format: "", Type: "string", Column: 14, Known: []string{"account", "cloudflare_admin", "delegated_service", "system", "user"}},
 		{Path: "id", Description: "Identifies the entry.", Format: "", Type: "string", Column: 2},
 		{Path: "organization.id", Description: "Identifies the organization.", Format: "", Type: "string", Column: 28},
 		{Path: "raw.cf_ray_id", Description: "The Ray ID of the request.", Format: "", Type: "string", Column: 15},
@@ -2119,6 +2044,7 @@ var GetAccountAuditLogHistoryOperation = Operation{
 		{Path: "resource.response", Description: "What the change answered. Any JSON value.", Format: "", Column: 23},
 		{Path: "resource.scope", Description: "The scope of the resource: an object in the reference, and mostly one of the listed strings in practice. Any JSON value. In the log of an organization it is `organizations`.", Format: "", Column: 24, Known: []string{"accounts", "user", "zones", "memberships", "organizations"}},
 		{Path: "resource.type", Description: "The kind of resource.", Format: "", Type: "string", Column: 25},
+		{Path: "resource.value", Description: "What the resource is after the action.", Format: "", Type: "object", Column: 29},
 		{Path: "zone.id", Description: "Identifies the zone.", Format: "", Type: "string", Column: 26},
 		{Path: "zone.name", Description: "The zone's domain name.", Format: "", Type: "string", Column: 27},
 	},
@@ -2135,16 +2061,16 @@ type ListOrganizationAuditLogsParams struct {
 	// Cursor Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.
+	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. Without it the order is `desc`.
 	Direction *Direction `form:"direction,omitempty" json:"direction,omitempty"`
 
 	// Limit The largest number of entries that a page may hold. A page can be shorter without being the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// ID Keep only entries whose audit log ID is one of these. The entry's own identifier. The service offers the same filter a second time as `audit_log_id`.
+	// ID Keep only entries whose audit log ID is one of these. The entry's own identifier.
 	ID FilterID `form:"id,omitempty" json:"id,omitempty"`
 
-	// IDNot Leave out entries whose audit log ID is any of these. The entry's own identifier. The service offers the same filter a second time as `audit_log_id`.
+	// IDNot Leave out entries whose audit log ID is any of these. The entry's own identifier.
 	IDNot FilterIDNot `form:"id.not,omitempty" json:"id.not,omitempty"`
 
 	// ActionResult Keep only entries whose outcome is one of these.
@@ -2489,7 +2415,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Name:        "direction",
 			In:          "query",
 			GoName:      "Direction",
-			Description: "The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.",
+			Description: "The order of the entries by time: `asc` from the oldest, `desc` from the newest. Without it the order is `desc`.",
 			Type:        "string",
 			Required:    false,
 			Repeated:    false,
@@ -2510,7 +2436,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Name:        "id",
 			In:          "query",
 			GoName:      "ID",
-			Description: "Keep only entries whose audit log ID is one of these. The entry's own identifier. The service offers the same filter a second time as `audit_log_id`.",
+			Description: "Keep only entries whose audit log ID is one of these. The entry's own identifier.",
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
@@ -2520,7 +2446,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Name:        "id.not",
 			In:          "query",
 			GoName:      "IDNot",
-			Description: "Leave out entries whose audit log ID is any of these. The entry's own identifier. The service offers the same filter a second time as `audit_log_id`.",
+			Description: "Leave out entries whose audit log ID is any of these. The entry's own identifier.",
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
@@ -2534,7 +2460,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"success", "failure"},
+			Known:       []string{"success", "failure"},
 			Field:       "action.result",
 		},
 		{
@@ -2545,7 +2471,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"success", "failure"},
+			Known:       []string{"success", "failure"},
 			Field:       "action.result",
 		},
 		{
@@ -2556,7 +2482,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"create", "delete", "view", "update"},
+			Known:       []string{"create", "delete", "view", "update", "login"},
 			Field:       "action.type",
 		},
 		{
@@ -2567,7 +2493,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"create", "delete", "view", "update"},
+			Known:       []string{"create", "delete", "view", "update", "login"},
 			Field:       "action.type",
 		},
 		{
@@ -2578,7 +2504,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"api_key", "api_token", "dash", "oauth", "origin_ca_key"},
+			Known:       []string{"api", "api_key", "api_token", "dash", "oauth", "origin_ca_key"},
 			Field:       "actor.context",
 		},
 		{
@@ -2589,7 +2515,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"api_key", "api_token", "dash", "oauth", "origin_ca_key"},
+			Known:       []string{"api", "api_key", "api_token", "dash", "oauth", "origin_ca_key"},
 			Field:       "actor.context",
 		},
 		{
@@ -2640,6 +2566,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
+			Formats:     []string{"ipv4", "ipv6"},
 			Field:       "actor.ip_address",
 		},
 		{
@@ -2650,6 +2577,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
+			Formats:     []string{"ipv4", "ipv6"},
 			Field:       "actor.ip_address",
 		},
 		{
@@ -2700,7 +2628,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"cloudflare_admin", "system", "user"},
+			Known:       []string{"cloudflare_admin", "system", "user"},
 			Field:       "actor.type",
 		},
 		{
@@ -2711,7 +2639,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"cloudflare_admin", "system", "user"},
+			Known:       []string{"cloudflare_admin", "system", "user"},
 			Field:       "actor.type",
 		},
 		{
@@ -2842,7 +2770,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"organizations"},
+			Known:       []string{"organizations"},
 			Field:       "resource.scope",
 		},
 		{
@@ -2853,7 +2781,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Type:        "string",
 			Required:    false,
 			Repeated:    true,
-			Enum:        []string{"organizations"},
+			Known:       []string{"organizations"},
 			Field:       "resource.scope",
 		},
 		{
@@ -2883,14 +2811,14 @@ var ListOrganizationAuditLogsOperation = Operation{
 		{Path: "action.description", Description: "The action in a few words.", Format: "", Type: "string", Column: 5},
 		{Path: "action.result", Description: "How the action ended. Empty values occur.", Format: "", Type: "string", Column: 6, Known: []string{"success", "failure"}},
 		{Path: "action.time", Description: "When the action was recorded.", Format: "date-time", Type: "string", Column: 1},
-		{Path: "action.type", Description: "The kind of action in one word. Values beyond the listed ones occur, such as `login`.", Format: "", Type: "string", Column: 7, Known: []string{"create", "delete", "view", "update"}},
-		{Path: "actor.context", Description: "How the actor signed in. Values beyond the listed ones occur, such as `api`.", Format: "", Type: "string", Column: 9, Known: []string{"api_key", "api_token", "dash", "oauth", "origin_ca_key"}},
+		{Path: "action.type", Description: "The kind of action in one word. `login` is observed, and not in the reference.", Format: "", Type: "string", Column: 7, Known: []string{"create", "delete", "view", "update", "login"}},
+		{Path: "actor.context", Description: "How the actor signed in. `api`, where the kind of credential was not recorded, is published, and not in the reference.", Format: "", Type: "string", Column: 9, Known: []string{"api", "api_key", "api_token", "dash", "oauth", "origin_ca_key"}},
 		{Path: "actor.email", Description: "The actor's email address.", Format: "", Type: "string", Column: 10},
 		{Path: "actor.id", Description: "Identifies the actor. For a person this is the user ID.", Format: "", Type: "string", Column: 8},
 		{Path: "actor.ip_address", Description: "The address from which the request came.", Format: "", Type: "string", Column: 11},
 		{Path: "actor.token_id", Description: "The API token's ID, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 12},
 		{Path: "actor.token_name", Description: "The API token's name, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 13},
-		{Path: "actor.type", Description: "The kind of actor.", Format: "", Type: "string", Column: 14, Known: []string{"account", "cloudflare_admin", "system", "user"}},
+		{Path: "actor.type", Description: "The kind of actor. `delegated_service`, a Cloudflare service that acts for a user whom the log does not name, is published, and not in the reference.", Format: "", Type: "string", Column: 14, Known: []string{"account", "cloudflare_admin", "delegated_service", "system", "user"}},
 		{Path: "id", Description: "Identifies the entry.", Format: "", Type: "string", Column: 2},
 		{Path: "organization.id", Description: "Identifies the organization.", Format: "", Type: "string", Column: 28},
 		{Path: "raw.cf_ray_id", Description: "The Ray ID of the request.", Format: "", Type: "string", Column: 15},
@@ -2904,6 +2832,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 		{Path: "resource.response", Description: "What the change answered. Any JSON value.", Format: "", Column: 23},
 		{Path: "resource.scope", Description: "The scope of the resource: an object in the reference, and mostly one of the listed strings in practice. Any JSON value. In the log of an organization it is `organizations`.", Format: "", Column: 24, Known: []string{"accounts", "user", "zones", "memberships", "organizations"}},
 		{Path: "resource.type", Description: "The kind of resource.", Format: "", Type: "string", Column: 25},
+		{Path: "resource.value", Description: "What the resource is after the action.", Format: "", Type: "object", Column: 29},
 		{Path: "zone.id", Description: "Identifies the zone.", Format: "", Type: "string", Column: 26},
 		{Path: "zone.name", Description: "The zone's domain name.", Format: "", Type: "string", Column: 27},
 	},
@@ -2923,7 +2852,7 @@ type GetOrganizationAuditLogHistoryParams struct {
 	// Cursor Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.
+	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. Without it the order is `desc`.
 	Direction *Direction `form:"direction,omitempty" json:"direction,omitempty"`
 
 	// Limit The largest number of entries that a page may hold. A page can be shorter without being the last.
@@ -3049,7 +2978,7 @@ var GetOrganizationAuditLogHistoryOperation = Operation{
 			Name:        "direction",
 			In:          "query",
 			GoName:      "Direction",
-			Description: "The order of the entries by time: `asc` from the oldest, `desc` from the newest. The reference names no default; always send it.",
+			Description: "The order of the entries by time: `asc` from the oldest, `desc` from the newest. Without it the order is `desc`.",
 			Type:        "string",
 			Required:    false,
 			Repeated:    false,
@@ -3073,14 +3002,14 @@ var GetOrganizationAuditLogHistoryOperation = Operation{
 		{Path: "action.description", Description: "The action in a few words.", Format: "", Type: "string", Column: 5},
 		{Path: "action.result", Description: "How the action ended. Empty values occur.", Format: "", Type: "string", Column: 6, Known: []string{"success", "failure"}},
 		{Path: "action.time", Description: "When the action was recorded.", Format: "date-time", Type: "string", Column: 1},
-		{Path: "action.type", Description: "The kind of action in one word. Values beyond the listed ones occur, such as `login`.", Format: "", Type: "string", Column: 7, Known: []string{"create", "delete", "view", "update"}},
-		{Path: "actor.context", Description: "How the actor signed in. Values beyond the listed ones occur, such as `api`.", Format: "", Type: "string", Column: 9, Known: []string{"api_key", "api_token", "dash", "oauth", "origin_ca_key"}},
+		{Path: "action.type", Description: "The kind of action in one word. `login` is observed, and not in the reference.", Format: "", Type: "string", Column: 7, Known: []string{"create", "delete", "view", "update", "login"}},
+		{Path: "actor.context", Description: "How the actor signed in. `api`, where the kind of credential was not recorded, is published, and not in the reference.", Format: "", Type: "string", Column: 9, Known: []string{"api", "api_key", "api_token", "dash", "oauth", "origin_ca_key"}},
 		{Path: "actor.email", Description: "The actor's email address.", Format: "", Type: "string", Column: 10},
 		{Path: "actor.id", Description: "Identifies the actor. For a person this is the user ID.", Format: "", Type: "string", Column: 8},
 		{Path: "actor.ip_address", Description: "The address from which the request came.", Format: "", Type: "string", Column: 11},
 		{Path: "actor.token_id", Description: "The API token's ID, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 12},
 		{Path: "actor.token_name", Description: "The API token's name, where the actor came through an API token or OAuth.", Format: "", Type: "string", Column: 13},
-		{Path: "actor.type", Description: "The kind of actor.", Format: "", Type: "string", Column: 14, Known: []string{"account", "cloudflare_admin", "system", "user"}},
+		{Path: "actor.type", Description: "The kind of actor. `delegated_service`, a Cloudflare service that acts for a user whom the log does not name, is published, and not in the reference.", Format: "", Type: "string", Column: 14, Known: []string{"account", "cloudflare_admin", "delegated_service", "system", "user"}},
 		{Path: "id", Description: "Identifies the entry.", Format: "", Type: "string", Column: 2},
 		{Path: "organization.id", Description: "Identifies the organization.", Format: "", Type: "string", Column: 28},
 		{Path: "raw.cf_ray_id", Description: "The Ray ID of the request.", Format: "", Type: "string", Column: 15},
@@ -3094,6 +3023,7 @@ var GetOrganizationAuditLogHistoryOperation = Operation{
 		{Path: "resource.response", Description: "What the change answered. Any JSON value.", Format: "", Column: 23},
 		{Path: "resource.scope", Description: "The scope of the resource: an object in the reference, and mostly one of the listed strings in practice. Any JSON value. In the log of an organization it is `organizations`.", Format: "", Column: 24, Known: []string{"accounts", "user", "zones", "memberships", "organizations"}},
 		{Path: "resource.type", Description: "The kind of resource.", Format: "", Type: "string", Column: 25},
+		{Path: "resource.value", Description: "What the resource is after the action.", Format: "", Type: "object", Column: 29},
 		{Path: "zone.id", Description: "Identifies the zone.", Format: "", Type: "string", Column: 26},
 		{Path: "zone.name", Description: "The zone's domain name.", Format: "", Type: "string", Column: 27},
 	},

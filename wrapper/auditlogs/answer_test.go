@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -113,6 +114,34 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// A value that the contract does not list is sent, and the logger is told once for each listing.
+func TestUnknownValuesAreSent(t *testing.T) {
+	s := auditlogstest.NewServer(auditlogstest.WithT(t))
+	defer s.Close()
+	for i := range 3 {
+		s.Add(strings.Replace(made(i), `"update"`, `"logon"`, 1))
+	}
+	var log strings.Builder
+	c := newClient(t, s, auditlogs.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))))
+	q := paged(1)
+	q.ActionType, q.ActorTypeNot = []string{"create", "logon"}, []string{"robot"}
+	for _, options := range [][]auditlogs.ListOption{nil, {auditlogs.Backfill()}} {
+		log.Reset()
+		got, err := collect(t, c.Account(account).Entries(t.Context(), q, options...))
+		if err != nil || len(got) != 3 {
+			t.Fatalf("%v, %v", got, err)
+		}
+		for _, text := range []string{"parameter=action_type value=logon known=\"[create delete view update login]\"", "parameter=actor_type.not value=robot"} {
+			if strings.Count(log.String(), text) != 1 {
+				t.Errorf("the log does not say once %q:\n%s", text, log.String())
+			}
+		}
+		if strings.Count(log.String(), "not known") != 2 {
+			t.Errorf("the log says more than that:\n%s", log.String())
+		}
+	}
+}
+
 func TestQueryIsCheckedBeforeTheFirstRequest(t *testing.T) {
 	s := newFake(t, 3)
 	c := newClient(t, s)
@@ -136,8 +165,8 @@ func TestQueryIsCheckedBeforeTheFirstRequest(t *testing.T) {
 		{account, auditlogs.Query{Since: "2024-10-30", Before: "2024-02-31"}, []string{"before", `"2024-02-31"`}},
 		{account, auditlogs.Query{Since: "2024-10-31", Before: "2024-10-31T00:00:00Z"}, []string{"since", "before"}},
 		{account, auditlogs.Query{Since: "2024-10-31T02:00:00+01:00", Before: "2024-10-31"}, []string{"since", "before"}},
-		{account, with(func(q *auditlogs.Query) { q.ActorType = []string{"user", "robot"} }), []string{"actor_type", `"robot"`, "cloudflare_admin"}},
-		{account, with(func(q *auditlogs.Query) { q.ResourceScopeNot = []string{"zone"} }), []string{"resource_scope.not", `"zone"`, "zones"}},
+		{account, with(func(q *auditlogs.Query) { q.ActorType = []string{"user", ""} }), []string{"actor_type", "empty", "cloudflare_admin"}},
+		{account, with(func(q *auditlogs.Query) { q.ActorIPAddress = []string{"198.51.100.0/24"} }), []string{"actor_ip_address", "ranges are not documented"}},
 		{account, with(func(q *auditlogs.Query) { q.RawStatusCode = []string{"4xx"} }), []string{"raw_status_code", `"4xx"`, "whole number"}},
 		{account, with(func(q *auditlogs.Query) { q.ActorEmail = []string{""} }), []string{"actor_email", "empty"}},
 		{account, with(func(q *auditlogs.Query) { q.Direction = new("up") }), []string{"direction", `"up"`, "asc, desc"}},

@@ -18,7 +18,7 @@ type Client struct {
 	config config
 }
 
-// New returns a client that sends the given API token, which needs the permission "Account Settings: Read" on the
+// New returns a client that sends the given API token, which needs the permission "Account Settings: Read" (or Write) on the
 // accounts to be read. It returns an error when the token cannot be one or an option is wrong, and makes no request.
 func New(token string, options ...Option) (*Client, error) {
 	c := config{

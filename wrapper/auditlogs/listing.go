@@ -28,6 +28,7 @@ func (c *Client) pages(ctx context.Context, l *listing, options []ListOption) it
 			yield(nil, err)
 			return
 		}
+		l.warn(ctx, c.config.logger)
 		p := &pager{config: &c.config, listing: l, position: o.from, resumed: o.from, seen: newMemory(c.config.limits.Remembered)}
 		first := p.reader(newFetcher(&c.config))
 		switch {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogstest"
@@ -47,6 +49,47 @@ func TestEveryEntryOfEveryPage(t *testing.T) {
 			if n := len(s.Requests()); n != test.requests {
 				t.Errorf("%d requests, want %d", n, test.requests)
 			}
+		})
+	}
+}
+
+// Two reports disagree on whether the service gives more than 100 entries a page, whatever is asked for. A listing is
+// complete, keeps the budget, and asks for nothing twice, either way.
+func TestAtMostHundredEntriesAPage(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		options []auditlogs.ListOption
+		least   time.Duration // by the rate of four requests a second
+	}{
+		{"plainly", nil, 59 * time.Second / 4},
+		{"without prefetching", []auditlogs.ListOption{auditlogs.Prefetch(false)}, 59 * time.Second / 4},
+		{"in parallel", []auditlogs.ListOption{auditlogs.Backfill()}, 59 * time.Second / 4},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const entries = 6000
+				s := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithMaxPageSize(100), auditlogstest.WithoutGzip(),
+					auditlogstest.WithLatency(50*time.Millisecond))
+				defer s.Close()
+				for i := range entries {
+					s.Add(made(i))
+				}
+				c := newClient(t, s, auditlogs.WithRate(4))
+				defer c.CloseIdleConnections()
+				began := time.Now()
+				got, err := collect(t, c.Account(account).Entries(t.Context(), day, test.options...))
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantIDs(t, got, counted(0, entries-1))
+				requests, took := len(s.Requests()), time.Since(began)
+				if requests < entries/100 || requests > entries/100*13/10 {
+					t.Errorf("%d requests for %d pages", requests, entries/100)
+				}
+				if took < test.least || took > test.least*3/2 {
+					t.Errorf("took %v, want from %v to half as much again", took, test.least)
+				}
+			})
 		})
 	}
 }

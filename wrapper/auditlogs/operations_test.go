@@ -194,7 +194,7 @@ func TestEveryOperationIsCheckedBeforeTheFirstRequest(t *testing.T) {
 	}
 	ofOrganization := auditlogs.Query{Since: day.Since, Before: day.Before}
 	wrong := ofOrganization
-	wrong.ResourceScope = []string{"zones"}
+	wrong.RawStatusCode = []string{"4xx"}
 	upsideDown := auditlogs.Query{Since: day.Before, Before: day.Since}
 	for _, test := range []struct {
 		entries iter.Seq2[*auditlogs.Entry, error]
@@ -203,7 +203,7 @@ func TestEveryOperationIsCheckedBeforeTheFirstRequest(t *testing.T) {
 		{c.Organization("").Entries(ctx, ofOrganization), []string{"organization_id", organization}},
 		{c.Organization("..").Entries(ctx, ofOrganization), []string{"organization_id", `".."`, organization}},
 		{c.Organization("a/b").Entries(ctx, ofOrganization), []string{"organization_id", `"a/b"`}},
-		{c.Organization(organization).Entries(ctx, wrong), []string{`resource_scope is "zones"`, "one of organizations"}},
+		{c.Organization(organization).Entries(ctx, wrong), []string{`raw_status_code is "4xx"`, "whole number"}},
 		{c.Organization(organization).Entries(ctx, upsideDown), []string{"older end"}},
 		{c.Organization(organization).Entries(ctx, auditlogs.Query{}), []string{"since is missing"}},
 		{c.Account("x").History(ctx, "0", history), []string{"account_id"}},

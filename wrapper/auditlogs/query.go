@@ -1,9 +1,11 @@
 package auditlogs
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,7 +21,8 @@ import (
 // entries have no account and no zone.
 //
 // A filter with several values keeps an entry that matches any of them; its form ending in Not leaves out an entry that
-// matches any of them. Several filters hold all at once. An empty filter does not filter.
+// matches any of them. Several filters hold all at once. An empty filter does not filter. A value that is not among the
+// known ones of its filter is sent as it is, with a warning to the logger of [WithLogger].
 //
 // Since and Before come from [Time] or [Date], or are written as a date or an RFC 3339 time. A nil Direction means
 // "asc", from the oldest entry to the newest; a nil Limit means 1000 entries a page. Optional values are written with
@@ -34,10 +37,10 @@ type Query = auditlogsapi.ListAccountAuditLogsParams
 // A history has no filters.
 type HistoryQuery = auditlogsapi.GetAccountAuditLogHistoryParams
 
-const (
-	defaultDirection = "asc"
-	defaultLimit     = 1000
-)
+// DefaultLimit is how many entries a page is asked for where a query does not say: the most that the service takes.
+const DefaultLimit = 1000
+
+const defaultDirection = "asc"
 
 // Time returns t as an end of a window, in UTC and at full precision.
 func Time(t time.Time) auditlogsapi.TimeBound {
@@ -61,7 +64,8 @@ type listing struct {
 	start         string // the cursor of the first page; empty at the start of the window
 	descends      bool
 	identity      string // differs between queries that list different entries
-	wrong         error  // what is wrong with the query; nil for one that can be asked
+	unknown       []unknownValue
+	wrong         error // what is wrong with the query; nil for one that can be asked
 	request       func(server string, since, before string, cursor *string) (*http.Request, error)
 }
 
@@ -88,7 +92,7 @@ func newListing[Q any, P parameters[Q]](operation *auditlogsapi.Operation, query
 		}
 	}
 	given := P(&query).Listing()
-	direction, limit, start := defaultDirection, defaultLimit, ""
+	direction, limit, start := defaultDirection, DefaultLimit, ""
 	if *given.Direction != nil {
 		direction = **given.Direction
 	}
@@ -140,11 +144,28 @@ func (l *listing) check(path []string, values func(name string) []string) error 
 		}
 		for _, value := range values(p.Name) {
 			fmt.Fprintf(&identity, "%q=%q&", p.Name, value)
+			if !parameter.Known(p, value) {
+				l.unknown = append(l.unknown, unknownValue{p, value})
+			}
 		}
 	}
 	sum := sha256.Sum256([]byte(l.path + "?" + identity.String()))
 	l.identity = hex.EncodeToString(sum[:6])
 	return nil
+}
+
+// An unknownValue is a value of a filter that the contract does not list. The service may know it all the same.
+type unknownValue struct {
+	parameter auditlogsapi.Parameter
+	value     string
+}
+
+// warn logs the values that the contract does not list.
+func (l *listing) warn(ctx context.Context, logger *slog.Logger) {
+	for _, u := range l.unknown {
+		logger.WarnContext(ctx, "audit log filter has a value that is not known, and is sent as it is", slog.String("path", l.path),
+			slog.String("parameter", u.parameter.Name), slog.String("value", u.value), slog.Any("known", u.parameter.Known))
+	}
 }
 
 // checkParameter says what is wrong with the values of one parameter.

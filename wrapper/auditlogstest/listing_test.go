@@ -36,8 +36,11 @@ func TestEveryFilter(t *testing.T) {
 		tested++
 		t.Run(p.Name, func(t *testing.T) {
 			one, two, three := "one", "two", "three"
-			if p.Enum != nil {
-				one, two, three = p.Enum[0], p.Enum[1], "beyond the contract"
+			if p.Known != nil {
+				one, two, three = p.Known[0], p.Known[1], "beyond the contract"
+			}
+			if p.Formats != nil {
+				one, two, three = "198.51.100.7", "2001:db8::7", "198.51.100.9"
 			}
 			if p.Type == "integer" {
 				one, two, three = "200", "404", "500"

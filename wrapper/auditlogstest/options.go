@@ -2,6 +2,7 @@ package auditlogstest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
@@ -34,6 +35,9 @@ type config struct {
 	cursorsAfter  bool
 	withoutGzip   bool
 	requestLog    int
+	strictEnums   bool
+	precision     time.Duration
+	lateness      func(*rand.Rand) time.Duration
 }
 
 // defaultRequestLog is far more than a test asks, and some hundred MB.
@@ -48,6 +52,9 @@ func newConfig(opts []Option) config {
 }
 
 func (c *config) window(since, before time.Time) window {
+	if c.precision > 0 {
+		since, before = since.Truncate(c.precision), before.Truncate(c.precision)
+	}
 	return window{since: since, before: before, afterSince: c.afterSince, throughBefore: c.throughBefore}
 }
 
@@ -131,6 +138,20 @@ func WithShiftingCursors() Option {
 // those at since are, and those at before are not.
 func WithInclusive(since, before bool) Option {
 	return func(c *config) { c.afterSince, c.throughBefore = !since, before }
+}
+
+// WithBoundPrecision takes since and before less precisely than they are written: rounded down to a whole second, minute
+// or day, or whatever unit is given. A window whose ends are rounded to the same time is empty, and not an error. Without
+// this option both count as they are.
+func WithBoundPrecision(unit time.Duration) Option {
+	require(unit > 0, "WithBoundPrecision: %v is not positive", unit)
+	return func(c *config) { c.precision = unit }
+}
+
+// WithStrictEnums answers a filter's value that the contract does not list with status 400. What the service does is not
+// documented. Without this option such a value is taken, and matches the entries that have it.
+func WithStrictEnums() Option {
+	return func(c *config) { c.strictEnums = true }
 }
 
 // WithRateLimit allows a number of requests in any window of the given length. The first one beyond it is answered with

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs/parameter"
@@ -44,9 +45,9 @@ type problem struct {
 	misuse  bool // the program that asks does not follow the contract, whatever its user wants
 }
 
-// checkQuery holds a query against the contract. It is needed because the generated server takes enumerations, ranges,
+// checkQuery validates a query against the contract. It is needed because the generated server takes enumerations, ranges,
 // formats, repetitions and unknown names as they come.
-func checkQuery(operation *auditlogsapi.Operation, rawQuery string) []problem {
+func (s *Server) checkQuery(operation *auditlogsapi.Operation, rawQuery string) []problem {
 	var problems []problem
 	add := func(misuse bool, format string, args ...any) {
 		problems = append(problems, problem{fmt.Sprintf(format, args...), misuse})
@@ -75,6 +76,8 @@ func checkQuery(operation *auditlogsapi.Operation, rawQuery string) []problem {
 		for _, value := range given {
 			if err := parameter.Check(p, value); err != nil {
 				add(false, "%v", err)
+			} else if s.config.strictEnums && !parameter.Known(p, value) {
+				add(false, "%s is %q: want one of %s", p.Name, value, strings.Join(p.Known, ", "))
 			}
 		}
 	}
@@ -112,7 +115,10 @@ func (s *Server) newListing(operation *auditlogsapi.Operation, params parameters
 	if err != nil {
 		return listing{}, err
 	}
-	// The default of direction is not documented. This fake lists from the newest, as the published API says.
 	desc := *given.Direction == nil || **given.Direction == "desc"
-	return listing{window: s.config.window(since, before), desc: desc, filters: filters}, nil
+	q := listing{window: s.config.window(since, before), desc: desc, filters: filters}
+	if s.config.lateness != nil {
+		q.now = time.Now()
+	}
+	return q, nil
 }

@@ -15,13 +15,13 @@ const nearby = time.Minute
 // idField reads the field that identifies an entry.
 var idField = newFieldReader("id")
 
-// find returns the entry with an ID near a time; nil where there is none.
-func (s *store) find(id string, at time.Time) *entry {
+// find returns the entry with an ID near a time, if it is visible now; nil where there is none.
+func (s *store) find(id string, at, now time.Time) *entry {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	low, high := s.indexes(window{since: at.Add(-nearby), before: at.Add(nearby), throughBefore: true})
 	for _, e := range s.entries[low:high] {
-		if found := idField.read(e.text)[0]; found.ok && found.text == id {
+		if found := idField.read(e.text)[0]; found.ok && found.text == id && e.visible(now) {
 			return e
 		}
 	}

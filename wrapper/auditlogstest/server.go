@@ -65,6 +65,7 @@ func NewServer(opts ...Option) *Server {
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.budget = newBudget(s.config.rateRequests, s.config.rateWindow)
 	s.cursors = newCursorMaker(s.config.history)
+	s.store.lateness, s.ofOrganizations.lateness = s.config.newLateness(), s.config.newLateness()
 	if s.config.history != nil {
 		s.store.insert(s.config.history.generate())
 		s.ofOrganizations.insert(s.config.history.generateForOrganization())
@@ -326,7 +327,7 @@ func (s *Server) history(out *answer, r *http.Request, log *store, id string, ac
 		out.fail(http.StatusBadRequest, codeBadRequest, err.Error())
 		return
 	}
-	source := log.find(id, at)
+	source := log.find(id, at, q.now)
 	if source == nil {
 		out.noEntry()
 		return
@@ -393,7 +394,7 @@ func (a *api) bindingFailed(w http.ResponseWriter, r *http.Request, err error) {
 // admit checks everything that the generated code leaves unchecked, and answers what does not pass.
 func (s *Server) admit(out *answer, r *http.Request) bool {
 	operation := operations[r.Pattern]
-	problems := checkQuery(operation, r.URL.RawQuery)
+	problems := s.checkQuery(operation, r.URL.RawQuery)
 	for _, p := range problems {
 		if p.misuse {
 			s.report("auditlogstest: %s %s: %s", r.Method, r.URL.Path, p.message)

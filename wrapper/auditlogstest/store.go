@@ -19,6 +19,9 @@ type entry struct {
 	time time.Time
 	seq  uint64 // counts the entries in order of arrival
 
+	// lateness is how long after its time the entry becomes visible.
+	lateness time.Duration
+
 	// fields holds what the filters look at. It is read from the text when the first filter needs it, and kept.
 	fields atomic.Pointer[[]field]
 }
@@ -67,6 +70,11 @@ func (e *entry) field(i int) field {
 	return (*fields)[i]
 }
 
+// visible reports whether the service shows the entry at a time. The zero time sees everything.
+func (e *entry) visible(now time.Time) bool {
+	return now.IsZero() || !now.Before(e.time.Add(e.lateness))
+}
+
 // compare orders by time, then by arrival.
 func (e *entry) compare(t time.Time, seq uint64) int {
 	if c := e.time.Compare(t); c != 0 {
@@ -80,6 +88,8 @@ type store struct {
 	mu      sync.RWMutex
 	entries []*entry
 	arrived uint64
+
+	lateness func() time.Duration // draws that of an entry; nil where entries are visible at once
 }
 
 // insert takes entries over, in order of arrival.
@@ -89,6 +99,9 @@ func (s *store) insert(added []*entry) {
 	for _, e := range added {
 		e.seq = s.arrived
 		s.arrived++
+		if s.lateness != nil {
+			e.lateness = s.lateness()
+		}
 	}
 	order := func(a, b *entry) int { return a.compare(b.time, b.seq) }
 	added = slices.Clone(added)
@@ -140,9 +153,13 @@ type listing struct {
 	window
 	desc    bool
 	filters []filter
+	now     time.Time // what becomes visible later is not listed; zero for everything
 }
 
 func (l *listing) matches(e *entry) bool {
+	if !e.visible(l.now) {
+		return false
+	}
 	for i := range l.filters {
 		if !l.filters[i].keeps(e) {
 			return false
@@ -164,8 +181,8 @@ func (s *store) page(l listing, from position, size int) (entries []*entry, more
 		high = max(low, min(high, s.search(from.time, from.seq)))
 	}
 	skip := from.offset
-	if len(l.filters) == 0 {
-		// Without filters there is no need to look at what is skipped.
+	if len(l.filters) == 0 && l.now.IsZero() {
+		// Where everything matches there is no need to look at what is skipped.
 		jump := int(min(skip, uint64(high-low)))
 		if skip -= uint64(jump); l.desc {
 			high -= jump

@@ -276,7 +276,7 @@ func TestWrongJobs(t *testing.T) {
 		"since":                         func(j *export.Job) { j.Query.Since = "" },
 		"direction is \"desc\"":         func(j *export.Job) { j.Query.Direction = new("desc") },
 		"cursor":                        func(j *export.Job) { j.Query.Cursor = new("x") },
-		"action_type":                   func(j *export.Job) { j.Query.ActionType = []string{"destroy"} },
+		"raw_status_code":               func(j *export.Job) { j.Query.RawStatusCode = []string{"4xx"} },
 		`there is no format "xml"`:      func(j *export.Job) { j.Path, j.Format = j.Path+".x", "xml" },
 		"says ndjson, and the format":   func(j *export.Job) { j.Format = "csv" },
 		"the path names no file":        func(j *export.Job) { j.Path = filepath.Dir(j.Path) + "/" },

@@ -28,14 +28,7 @@ func TestStateIsBounded(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			start := time.Date(2024, 10, 30, 12, 0, 0, 0, time.UTC)
-			place, err := json.Marshal(map[string]any{"c": strings.Repeat("x", test.cursor), "t": start.Add(time.Hour), "s": auditlogs.Time(start), "b": auditlogs.Time(start.Add(2 * time.Hour)), "q": "x"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			position, err := auditlogs.ParsePosition("p1." + base64.RawURLEncoding.EncodeToString(place))
-			if err != nil {
-				t.Fatal(err)
-			}
+			position := positioned(t, start, strings.Repeat("x", test.cursor))
 			s := state{
 				Account: strings.Repeat("a", 32), Query: "q", Start: start, Watermark: start, LookedBack: start, Newest: start, Seen: newMemory(),
 				Sweep: &sweep{Since: start, Before: start.Add(2 * time.Hour), Begun: start, Position: position},
@@ -65,6 +58,20 @@ func TestStateIsBounded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// positioned is a place in a listing of two hours, an hour after their start.
+func positioned(t *testing.T, start time.Time, cursor string) auditlogs.Position {
+	t.Helper()
+	place, err := json.Marshal(map[string]any{"c": cursor, "t": start.Add(time.Hour), "s": auditlogs.Time(start), "b": auditlogs.Time(start.Add(2 * time.Hour)), "q": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	position, err := auditlogs.ParsePosition("p1." + base64.RawURLEncoding.EncodeToString(place))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return position
 }
 
 func TestMemoryForgetsTheOldest(t *testing.T) {

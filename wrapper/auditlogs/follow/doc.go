@@ -12,13 +12,15 @@
 //
 // # How it reads
 //
-// Every minute ([WithInterval]) a follower lists the time since its watermark, up to two minutes ago ([WithSettle]): the
-// service shows some entries only about 90 seconds after the fact. It begins a minute before the watermark ([WithOverlap]),
-// since nobody documents whether the ends of a window belong to it, and drops what it delivered before, by id.
+// The service shows entries late: mostly 3 to 8 minutes after their time. Every minute ([WithInterval]) a follower therefore
+// looks back, as far as one page carries (1000 entries), and drops what it delivered before, by id. In an account with fewer
+// entries than that in 30 minutes each entry is delivered within an interval after it appeared, for one request an interval.
+// Entries come in the order in which they appear. [WithSettle] delivers them in the order of their times instead, later.
 //
-// Every ten minutes it looks back further, so that an entry that appears late is delivered all the same: whatever appears
-// within 30 minutes of its time ([WithLookBack]) is delivered. That holds also where the follower, the network or the
-// service stood still in between, since a look-back begins so long before the one before it. Where the service shows
+// In accounts with more entries a full look-back takes several requests, and is done every ten minutes. Whatever appears within
+// 30 minutes of its time ([WithLookBack]) is delivered. That includes standstills of the follower, the network or the service,
+// since a look-back starts so long before the one before it. Each sweep starts at least a minute before the watermark
+// ([WithOverlap]), since nobody documents whether the ends of a window belong to it. Where the service shows
 // nothing at all for a while, up to a day, and then everything, nothing is missed either: no sweep begins behind the newest
 // entry that was seen, unless that one is older than a day.
 //

@@ -138,7 +138,7 @@ func ExampleWithObserver() {
 		log.Fatal(err)
 	}
 	// Output:
-	// entries: 3 late: 0 behind: 2m0s failures: 0
+	// entries: 3 late: 0 behind: 0s failures: 0
 }
 
 // What is wrong is said before the first request.

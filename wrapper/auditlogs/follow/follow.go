@@ -23,10 +23,12 @@ type Follower struct {
 	store   Store
 
 	running sync.Mutex
-	state   *state // nil until it is loaded
+	state   *state    // nil until it is loaded
+	looked  time.Time // when the last sweep that was completed began
 
 	reporting sync.Mutex
 	health    Health
+	lateness  histogram
 }
 
 // A Batch is what a follower delivers at once: entries of one page, oldest first, at least one.
@@ -120,6 +122,18 @@ func (f *Follower) check() error {
 	return nil
 }
 
+// pageSize is how many entries a page carries.
+func (f *Follower) pageSize() int {
+	size := auditlogs.DefaultLimit
+	if f.query.Limit != nil {
+		size = *f.query.Limit
+	}
+	if learned := f.state.PageSize; learned > 0 {
+		size = min(size, learned)
+	}
+	return size
+}
+
 // window is the query of a sweep.
 func (f *Follower) window(w *sweep) auditlogs.Query {
 	query := f.query
@@ -128,25 +142,26 @@ func (f *Follower) window(w *sweep) auditlogs.Query {
 }
 
 // Run delivers entries until the context ends, or until something is wrong that time does not heal: deliver or the store
-// failed, the state is [ErrState], or the service refuses the query (status 400, 401, 403 or 404). It always returns an error,
-// which is the context's when that ended. What may pass by itself is tried again for as long as it takes, with growing pauses
-// of up to five minutes, and shows in [Health].
+// failed, the state is [ErrState], or the service refuses the query (status 400 or 404) or, before anything was read, the token
+// (401 or 403). It always returns an error, which is the context's when that ended. What may pass by itself is tried again for as
+// long as it takes, with growing pauses of up to five minutes, and shows in [Health]. So is a token that is refused later, every
+// [RefusedInterval].
 //
 // Each batch is saved as soon as deliver has acknowledged it, also when the context ends meanwhile.
 func (f *Follower) Run(ctx context.Context, deliver Deliver) error {
-	return f.run(ctx, deliver, false, newTurns([]*Follower{f}, false)[0])
+	return f.run(ctx, deliver, false, newTurns([]*Follower{f}, false)[0], newHope(f))
 }
 
 // CatchUp delivers what there is up to now less the settle time, and returns nil: a single sweep of [Follower.Run], for programs
 // that are started again and again. Trouble that does not pass within three attempts ends it.
 func (f *Follower) CatchUp(ctx context.Context, deliver Deliver) error {
-	return f.run(ctx, deliver, true, newTurns([]*Follower{f}, true)[0])
+	return f.run(ctx, deliver, true, newTurns([]*Follower{f}, true)[0], newHope(f))
 }
 
 // attempts bounds how often CatchUp tries.
 const attempts = 3
 
-func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns turns) (err error) {
+func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns turns, hope *hope) (err error) {
 	if !f.running.TryLock() {
 		return errors.New("follow: the follower is running already")
 	}
@@ -159,6 +174,7 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns tu
 				h.failed(f.now(), err)
 			}
 		})
+		hope.lose(f)
 	}()
 	if err := f.load(ctx); err != nil {
 		return err
@@ -174,7 +190,7 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns tu
 		if err := turns.take(ctx); err != nil {
 			return err
 		}
-		if f.state.Sweep == nil && !f.plan() {
+		if f.state.Sweep == nil && !f.plan(turns.interval) {
 			corrected := f.askTime(ctx)
 			turns.give(0)
 			if corrected {
@@ -213,8 +229,23 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns tu
 			if err := sleep(ctx, min(turns.interval, turns.interval-f.now().Sub(began))); err != nil {
 				return err
 			}
-		case errors.As(err, &lasting):
+		case errors.As(err, &lasting) && (once || !lasting.token):
 			return lasting.error
+		case lasting != nil:
+			hope.lose(f)
+			select {
+			case <-hope.none:
+				return lasting.error
+			default:
+			}
+			f.report(func(h *Health) { h.failed(f.now(), err) })
+			select {
+			case <-ctx.Done():
+				return ended(ctx)
+			case <-hope.none:
+				return lasting.error
+			case <-time.After(RefusedInterval):
+			}
 		case ctx.Err() != nil:
 			return ended(ctx)
 		default:
@@ -241,8 +272,11 @@ func asked(err error) time.Duration {
 	return 0
 }
 
-// A lastingError is one that no time heals.
-type lastingError struct{ error }
+// A lastingError is one that no time heals, unless somebody gives the token its permission back.
+type lastingError struct {
+	error
+	token bool // was refused
+}
 
 func (e *lastingError) Unwrap() error { return e.error }
 
@@ -300,7 +334,7 @@ func (f *Follower) stateName() string {
 // save stores the state after a delivery.
 func (f *Follower) save(ctx context.Context) error {
 	if err := f.put(ctx, f.state); err != nil {
-		return &lastingError{fmt.Errorf("follow: %s cannot be saved, and what was delivered since the last time comes again: %w", f.stateName(), err)}
+		return &lastingError{error: fmt.Errorf("follow: %s cannot be saved, and what was delivered since the last time comes again: %w", f.stateName(), err)}
 	}
 	return nil
 }
@@ -355,8 +389,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // Run runs several followers, mostly one for each of several accounts, until all have ended. One
-// that ends leaves the others alone: [Health.Ended] and [Health.LastError] say so. It returns the
-// errors of all, each with its account. Batches are handed to deliver one at a time, and a few
+// that ends leaves the others alone: [Health.Ended] and [Health.LastError] say so. One whose token is
+// refused is tried again every [RefusedInterval], unless none of them has read anything. It returns
+// the errors of all, each with its account. Batches are handed to deliver one at a time, and a few
 // followers read at a time, in the order in which they became due, so that the pages of hundreds
 // of accounts are not in memory at once. The sweeps of many are spread over the interval; where the
 // client's budget does not carry them, see [Demand].
@@ -378,14 +413,45 @@ func together(ctx context.Context, deliver Deliver, followers []*Follower, once 
 		return deliver(ctx, batch)
 	}
 	turns := newTurns(followers, once)
+	hope := newHope(followers...)
 	failures := make([]error, len(followers))
 	for i, f := range followers {
 		running.Go(func() {
-			if err := f.run(ctx, oneByOne, once, turns[i]); err != nil {
+			if err := f.run(ctx, oneByOne, once, turns[i], hope); err != nil {
 				failures[i] = fmt.Errorf("account %s: %w", f.account, err)
 			}
 		})
 	}
 	running.Wait()
 	return errors.Join(failures...)
+}
+
+// Hope is what followers that run together have as long as one of them has read something, or still may: then one
+// whose token is refused waits. Without it they all end, so that a token that is wrong is noticed at once.
+type hope struct {
+	followers []*Follower
+	none      chan struct{} // closed when there is none
+
+	mu   sync.Mutex
+	lost map[*Follower]bool // those that were refused, or ended
+}
+
+func newHope(followers ...*Follower) *hope {
+	return &hope{followers: followers, none: make(chan struct{}), lost: map[*Follower]bool{}}
+}
+
+// lose says that a follower was refused, or ended.
+func (h *hope) lose(f *Follower) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lost[f] {
+		return
+	}
+	h.lost[f] = true
+	for _, f := range h.followers {
+		if !h.lost[f] || !f.Health().LastSuccess.IsZero() {
+			return
+		}
+	}
+	close(h.none)
 }

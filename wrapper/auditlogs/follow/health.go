@@ -10,8 +10,8 @@ type Health struct {
 	Account string `json:"account"`
 	// Time is when the rest was true.
 	Time time.Time `json:"time"`
-	// Watermark is the time up to which every entry has been read, and delivered; what appears later into the time before
-	// is left to the overlap and the look-back.
+	// Watermark is the time up to which all that the service showed has been read, and delivered. What appears later into the
+	// time before is left to the look-back.
 	Watermark time.Time `json:"watermark,omitzero"`
 	// Lag is how far the watermark is behind Time. It does not fall below the settle time.
 	Lag time.Duration `json:"-"`
@@ -26,8 +26,8 @@ type Health struct {
 	// NearlyMissed counts those among the late ones that lay in the oldest quarter of the look-back. More than none says
 	// that others may have come too late for it.
 	NearlyMissed int64 `json:"nearly_missed"`
-	// Lateness is how late the latest of them was, at most.
-	Lateness time.Duration `json:"-"`
+	// Lateness says how late entries appear.
+	Lateness Lateness `json:"lateness"`
 	// LookBack is what a look-back covers: an entry that appears later after its time than this can be missed.
 	LookBack time.Duration `json:"-"`
 	// Repeats counts the entries that were read again and not delivered again.
@@ -53,20 +53,21 @@ type Health struct {
 	// LastError is what went wrong last, at LastFailure. What was before LastSuccess is over.
 	LastError   string    `json:"last_error,omitempty"`
 	LastFailure time.Time `json:"last_failure,omitzero"`
+	// Refused says that the token was refused last (status 401 or 403). A follower that goes on asks again every [RefusedInterval].
+	Refused bool `json:"refused"`
 	// Ended says that the follower has stopped.
 	Ended bool `json:"ended"`
 }
 
 // MarshalJSON writes the fields under names such as last_success, and the lengths of time in seconds: lag_seconds,
-// lateness_seconds, look_back_seconds.
+// look_back_seconds.
 func (h Health) MarshalJSON() ([]byte, error) {
 	type fields Health
 	return json.Marshal(struct {
 		fields
 		Lag      float64 `json:"lag_seconds"`
-		Lateness float64 `json:"lateness_seconds"`
 		LookBack float64 `json:"look_back_seconds"`
-	}{fields(h), h.Lag.Seconds(), h.Lateness.Seconds(), h.LookBack.Seconds()})
+	}{fields(h), h.Lag.Seconds(), h.LookBack.Seconds()})
 }
 
 // Health returns how the follower is doing. It can be called at any time, from any goroutine.

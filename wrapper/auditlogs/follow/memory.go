@@ -48,6 +48,18 @@ func (m *memory) hash(e *auditlogs.Entry, alike int) uint64 {
 
 func minute(t time.Time) int64 { return t.Unix() / 60 }
 
+// since counts the ids from a time on, all together and by minute.
+func (m *memory) since(first time.Time) (all int, perMinute map[int64]int) {
+	perMinute = map[int64]int{}
+	for _, at := range m.seen {
+		if at >= minute(first) {
+			all++
+			perMinute[at]++
+		}
+	}
+	return all, perMinute
+}
+
 // forget forgets what lies before a time.
 func (m *memory) forget(before time.Time) {
 	first := minute(before)

@@ -10,13 +10,15 @@ import (
 const (
 	// DefaultInterval is the time from the begin of one sweep to that of the next.
 	DefaultInterval = time.Minute
-	// DefaultSettle is how old entries are when they are first asked for.
-	DefaultSettle = 2 * time.Minute
+	// DefaultSettle asks for every entry that the service shows; see [WithSettle].
+	DefaultSettle = time.Duration(0)
 	// DefaultOverlap is how far a sweep reaches back behind the watermark.
 	DefaultOverlap = time.Minute
 	// DefaultLookBack and DefaultLookBackEvery are how late an entry may appear, and how often such entries are looked for.
 	DefaultLookBack      = 30 * time.Minute
 	DefaultLookBackEvery = 10 * time.Minute
+	// RefusedInterval is the pause after an answer that refuses the token.
+	RefusedInterval = 10 * time.Minute
 	// DefaultMemory is how many ids are remembered, and the most that can be: with them the state stays below 1 MB.
 	DefaultMemory = 60_000
 )
@@ -60,13 +62,14 @@ func WithStartAge(age time.Duration) Option {
 	}
 }
 
-// WithSettle says how old entries are to be when they are first asked for. The default is two minutes, since the service
-// shows some entries about 90 seconds after the fact. 0 asks for all there is; what appears later still comes, and counts as
-// late.
+// WithSettle chooses between prompt and in order. With 0, the default, each entry is delivered as soon as a sweep finds it: an
+// interval after the service shows it, in the order in which entries appear. With [auditlogs.SettleTime] entries are asked for
+// when they are ten minutes old, and nearly all come in the order of their times. What appears even later still comes, out of
+// order. [Health.Lateness] says how late entries appear.
 func WithSettle(settle time.Duration) Option {
 	return func(c *config) error {
 		if settle < 0 {
-			return fmt.Errorf("settle time is %s: want 0 or more, such as 2m", settle)
+			return fmt.Errorf("settle time is %s: want 0 or more, such as 10m", settle)
 		}
 		c.settle = settle
 		return nil
@@ -84,9 +87,10 @@ func WithOverlap(overlap time.Duration) Option {
 	}
 }
 
-// WithLookBack says how late after its time an entry may appear and is still delivered, and how often such entries are
-// looked for. The default is 30 minutes, every 10. All ids of the two spans together should have room in the memory; see
-// [WithMemory]. A look-back of a day every hour suits an account with some ten thousand entries a day.
+// WithLookBack says how late after its time an entry may appear and is still delivered, and how often such entries are looked
+// for at the least. Where the whole span fits on a page, each sweep covers it. The default is 30 minutes, every 10. All ids of
+// the two spans together should have room in the memory; see [WithMemory]. A look-back of a day every hour suits an account
+// with some ten thousand entries a day.
 func WithLookBack(span, every time.Duration) Option {
 	return func(c *config) error {
 		if span < 0 || every < time.Second {

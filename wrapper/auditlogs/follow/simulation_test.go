@@ -215,6 +215,6 @@ func TestBeyondTheLookBack(t *testing.T) {
 			t.Errorf("%d missed, %d nearly: the health has to warn", missed, h.NearlyMissed)
 		}
 		t.Logf("of %d entries, %d appeared more than %s late, and %d of these were missed; the health says: %d late, by up to %s, %d of them nearly missed",
-			len(all), beyond, h.LookBack, missed, h.Late, h.Lateness.Round(time.Second), h.NearlyMissed)
+			len(all), beyond, h.LookBack, missed, h.Late, h.Lateness.Most.Round(time.Second), h.NearlyMissed)
 	})
 }

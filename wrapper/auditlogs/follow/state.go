@@ -34,6 +34,7 @@ type state struct {
 	LookedBack time.Time `json:"looked_back"`        // when the last look-back began
 	Newest     time.Time `json:"newest"`             // of the times of all entries; Start where there was none
 	Forgotten  time.Time `json:"forgotten,omitzero"` // of entries before, the memory may lack some
+	PageSize   int       `json:"page,omitzero"`      // that the service gives; 0 as long as it gives what is asked for
 	Sweep      *sweep    `json:"sweep,omitempty"`    // what is being read; nil between sweeps
 	Seen       memory    `json:"seen"`
 }
@@ -130,6 +131,39 @@ func (s *state) since(now time.Time, d depth, deep bool) time.Time {
 		since = earliest(since, earliest(s.LookedBack, shown).Add(-d.lookBack))
 	}
 	return latest(since, s.Start)
+}
+
+// reach returns where a sweep starts that need not look back, and whether it does so all the same. A sweep costs a request
+// however little it shows. So it starts as early in the look-back as one page carries, and what appears late is delivered by
+// the next sweep. The memory tells how many entries a page has to carry, besides those to come.
+//
+// It never starts where ids were forgotten: their entries would be delivered again.
+func (s *state) reach(now time.Time, d depth, interval time.Duration, pageSize int) (since time.Time, deep bool) {
+	since, deepest := s.since(now, d, false), s.since(now, d, true)
+	first := latest(deepest, s.Forgotten)
+	if !first.Before(since) {
+		return since, false
+	}
+	known, perMinute := s.Seen.since(first)
+	room := pageSize - pageSize/10
+	if span := now.Sub(first); span > interval {
+		room -= int(float64(known) * interval.Seconds() / span.Seconds())
+	}
+	for at := minute(first); known > max(room, 0); at++ {
+		known -= perMinute[at]
+		first = time.Unix((at+1)*60, 0).UTC()
+	}
+	return earliest(since, first), first.Equal(deepest)
+}
+
+// sized learns from a page of so many rows how many the service gives at most: it may be fewer than are asked for.
+func (s *state) sized(rows int, from, next auditlogs.Position) {
+	switch {
+	case rows > s.PageSize && next.IsZero():
+		s.PageSize = 0 // What was learned is too low.
+	case rows > s.PageSize && (s.PageSize > 0 || from.IsZero()):
+		s.PageSize = rows
+	}
 }
 
 // completed returns the state as it will be once the sweep is over.

@@ -12,11 +12,14 @@ import (
 
 // plan begins the next sweep. It reports false where there is nothing to ask for yet: before the start, or while the clock is
 // behind what was read.
-func (f *Follower) plan() bool {
+func (f *Follower) plan(interval time.Duration) bool {
 	s, now := f.state, f.now().Round(0).UTC() // by the clock on the wall, which is that of the entries
 	before := now.Add(-f.settle).Truncate(time.Second)
 	deep := now.Sub(s.LookedBack) >= f.every || now.Before(s.LookedBack)
 	since := s.since(now, f.depth, deep)
+	if !deep {
+		since, deep = s.reach(now, f.depth, interval, f.pageSize())
+	}
 	if !since.Before(before) {
 		if s.Watermark.After(now) && s.Watermark.After(s.Start) {
 			err := fmt.Errorf("the clock is %s behind what was read: waiting for it", s.Watermark.Sub(now).Round(time.Second))
@@ -44,7 +47,7 @@ func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, mos
 		news := look.read(page)
 		if len(news.batch.Entries) > 0 {
 			if err := deliver(ctx, news.batch); err != nil {
-				return moved, &lastingError{fmt.Errorf("follow: %d entries of account %s were not taken, and come again: %w", len(news.batch.Entries), f.account, err)}
+				return moved, &lastingError{error: fmt.Errorf("follow: %d entries of account %s were not taken, and come again: %w", len(news.batch.Entries), f.account, err)}
 			}
 		}
 		// A listing that is taken up again first gives what is left of the page it had come to, mostly nothing.
@@ -64,11 +67,15 @@ func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, mos
 			h.Entries += int64(len(news.batch.Entries))
 			h.Late += int64(news.batch.Late)
 			h.NearlyMissed += int64(news.nearlyMissed)
-			h.Lateness = max(h.Lateness, news.lateness)
+			h.Lateness = f.lateness.add(news.lateness)
 			h.Repeats += int64(news.repeats + page.Repeated)
 			h.Forgotten += int64(forgotten)
 			h.LastSuccess = f.now().UTC()
+			h.Refused = false
 		})
+		if page.Next.IsZero() {
+			f.looked = w.Begun
+		}
 		if pages++; pages == most {
 			break
 		}
@@ -89,7 +96,7 @@ type news struct {
 	batch        Batch
 	sightings    map[uint64]int64 // what to remember once the batch is acknowledged
 	newest       time.Time
-	lateness     time.Duration
+	lateness     []time.Duration
 	nearlyMissed int
 	repeats      int
 }
@@ -98,6 +105,9 @@ func (r *reader) read(page *auditlogs.Page) news {
 	f, s, w := r.follower, r.follower.state, r.follower.state.Sweep
 	n := news{batch: Batch{Account: f.account}, sightings: map[uint64]int64{}}
 	edge := s.LookedBack.Add(-f.depth.lookBack * 3 / 4)
+	// After a standstill nothing tells for how long the entries were there already.
+	now := f.now()
+	measures := now.Sub(latest(f.looked, s.LookedBack)) <= f.every
 	for _, e := range page.Entries {
 		at := e.Action.Time
 		hash := r.hash(e)
@@ -115,10 +125,12 @@ func (r *reader) read(page *auditlogs.Page) news {
 		}
 		n.batch.Entries = append(n.batch.Entries, e)
 		n.newest = latest(n.newest, earliest(at, w.Before))
+		if measures && !at.IsZero() && !at.Before(s.Forgotten) {
+			n.lateness = append(n.lateness, now.Sub(at))
+		}
 		// What lies where ids were forgotten may have been delivered.
 		if !at.IsZero() && at.Before(s.Watermark) && !at.Before(s.Forgotten) {
 			n.batch.Late++
-			n.lateness = max(n.lateness, w.Begun.Sub(at))
 			if at.Before(edge) {
 				n.nearlyMissed++
 			}
@@ -152,6 +164,7 @@ func (f *Follower) acknowledge(page *auditlogs.Page, n news) (forgotten int) {
 		s.Seen.seen[hash] = at
 	}
 	s.Newest = latest(s.Newest, n.newest)
+	s.sized(len(page.Entries)+page.Repeated, s.Sweep.Position, page.Next)
 	if page.Next.IsZero() {
 		*s = f.completed()
 	} else {
@@ -186,6 +199,7 @@ func (f *Follower) troubled(err error, moved bool) error {
 		}
 	})
 	token := errors.Is(err, auditlogs.ErrUnauthorized) || errors.Is(err, auditlogs.ErrForbidden)
+	f.report(func(h *Health) { h.Refused = h.Refused || token })
 	switch {
 	case !w.Position.IsZero() && !token && (refused || !moved || errors.Is(err, auditlogs.ErrCursorLoop)):
 		// It may be the cursor that the service will have no more: nobody knows how long one lives, and what it says then.
@@ -193,7 +207,7 @@ func (f *Follower) troubled(err error, moved bool) error {
 		w.anew(f.depth.overlap)
 		f.report(func(h *Health) { h.Restarts++ })
 	case refused || errors.Is(err, auditlogs.ErrLimitExceeded):
-		return &lastingError{fmt.Errorf("follow: %w", err)}
+		return &lastingError{error: fmt.Errorf("follow: %w", err), token: token}
 	}
 	return err
 }

@@ -4,6 +4,7 @@ package parameter
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,6 +23,12 @@ func Check(p auditlogsapi.Parameter, value string) error {
 		return fmt.Errorf("%s is %q: want %s", p.Name, value, Wanted(p))
 	}
 	return nil
+}
+
+// Known reports whether a value is among those that are known, or the parameter has no such list. Other values are right
+// too: the service adds new ones.
+func Known(p auditlogsapi.Parameter, value string) bool {
+	return p.Known == nil || slices.Contains(p.Known, value)
 }
 
 // Missing returns the error that a required parameter is not there, which shows what would be right.
@@ -54,6 +61,8 @@ func Wanted(p auditlogsapi.Parameter) string {
 		return "one of " + strings.Join(p.Enum, ", ")
 	case p.Pattern != "":
 		return fmt.Sprintf("a value such as %s (%s)", p.Example, strings.TrimSuffix(p.Description, "."))
+	case slices.Contains(p.Formats, "ipv4"):
+		return "an address such as 198.51.100.7 or 2001:db8::7 (filters match exactly, and ranges are not documented)"
 	case p.Formats != nil:
 		var examples []string
 		for _, format := range p.Formats {
@@ -64,6 +73,8 @@ func Wanted(p auditlogsapi.Parameter) string {
 		return fmt.Sprintf("a whole number from %d to %d", p.Min, p.Max)
 	case p.Type == "integer":
 		return "a whole number such as 403"
+	case p.Known != nil:
+		return "a value such as " + strings.Join(p.Known, ", ")
 	}
 	return "some text, or the parameter left out"
 }
@@ -78,6 +89,10 @@ func hasFormat(format, value string) bool {
 		_, err = time.Parse(time.DateOnly, value)
 	case "date-time":
 		_, err = parseDateTime(value)
+	case "ipv4", "ipv6":
+		var address netip.Addr
+		address, err = netip.ParseAddr(value)
+		return err == nil && address.Is4() == (format == "ipv4") && address.Zone() == ""
 	}
 	return err == nil
 }

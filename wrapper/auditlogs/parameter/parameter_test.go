@@ -38,7 +38,15 @@ func TestCheck(t *testing.T) {
 		{"limit", "1001", "from 1 to 1000"},
 		{"limit", "010", "from 1 to 1000"},
 		{"actor_type", "user", ""},
-		{"actor_type.not", "robot", "account, cloudflare_admin, system, user"},
+		{"actor_type.not", "robot", ""},
+		{"actor_type.not", "", "account, cloudflare_admin, delegated_service, system, user"},
+		{"action_type", "login", ""},
+		{"actor_ip_address", "198.51.100.7", ""},
+		{"actor_ip_address", "2001:db8::7", ""},
+		{"actor_ip_address", "1.2.3", "198.51.100.7"},
+		{"actor_ip_address", "fe80::1%eth0", "198.51.100.7"},
+		{"actor_ip_address", "198.51.100.0/24", "filters match exactly, and ranges are not documented"},
+		{"actor_ip_address.not", "2001:db8::/32", "filters match exactly, and ranges are not documented"},
 		{"raw_status_code", "403", ""},
 		{"raw_status_code", "4xx", "whole number"},
 		{"actor_email", "any text at all", ""},
@@ -53,6 +61,18 @@ func TestCheck(t *testing.T) {
 		case test.wrong != "" && (!strings.Contains(err.Error(), test.wrong) || !strings.Contains(err.Error(), test.name)):
 			t.Errorf("%s=%s: message %q names not both the parameter and %q", test.name, test.value, err, test.wrong)
 		}
+	}
+}
+
+func TestKnown(t *testing.T) {
+	for value, want := range map[string]bool{"create": true, "login": true, "logon": false} {
+		p := auditlogsapi.Parameter{Name: "action_type", Known: []string{"create", "login"}}
+		if got := parameter.Known(p, value); got != want {
+			t.Errorf("%s is known: %t, want %t", value, got, want)
+		}
+	}
+	if !parameter.Known(auditlogsapi.Parameter{Name: "actor_email"}, "any text at all") {
+		t.Error("a parameter without a list does not know a value")
 	}
 }
 
