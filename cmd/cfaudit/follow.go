@@ -260,7 +260,7 @@ func (f *following) followers(client *auditlogs.Client, health *healthReport) (f
 			return nil, closing, &exit{code: exitIncomplete, text: plain(err.Error())}
 		}
 		files = append(files, file)
-		follower, err := follow.New(client, account, f.query, file,
+		follower, err := follow.New(client.Account(account), f.query, file,
 			follow.WithInterval(f.interval), follow.WithSettle(f.settle), follow.WithLookBack(f.lookBack, f.lookBackEvery),
 			follow.WithStartAge(f.startAge),
 			follow.WithObserver(func(h follow.Health) { health.observe(h, len(f.accounts) > 1) }))

@@ -95,7 +95,7 @@ func (b busyness) follows(t *testing.T, seed uint64) (o outcome) {
 			if b.restarts {
 				end = time.Now().Add(time.Duration(random.Int64N(int64(time.Hour))))
 			}
-			follower, err := follow.New(client, account, auditlogs.Query{Since: auditlogs.Time(bubbleStart)}, store, b.options...)
+			follower, err := follow.New(client.Account(account), auditlogs.Query{Since: auditlogs.Time(bubbleStart)}, store, b.options...)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -248,7 +248,7 @@ func (s *scenario) follow(client *auditlogs.Client, j *journal) error {
 			end = time.Now().Add(l.lasts)
 		}
 		query := auditlogs.Query{Since: auditlogs.Time(s.since), Limit: &s.limit}
-		follower, err := follow.New(client, account, query, store)
+		follower, err := follow.New(client.Account(account), query, store)
 		if err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func TestDumpDoesNotShowTheToken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			follower, err := follow.New(client, account, auditlogs.Query{}, noStore{})
+			follower, err := follow.New(client.Account(account), auditlogs.Query{}, noStore{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -98,6 +98,22 @@ func (l *Log) HistoryPages(ctx context.Context, entryID string, query HistoryQue
 // wrong: all that can be said without a request. It makes none.
 func (l *Log) Check(query Query) error { return l.listing(query).wrong }
 
+// Client returns the client that the log is read with.
+func (l *Log) Client() *Client { return l.client }
+
+// Fingerprint returns a text that differs between queries that list different entries, and between logs. The window, the
+// direction, the page size and the order of a filter's values do not count.
+func (l *Log) Fingerprint(query Query) string {
+	query.Since, query.Before = Date(2000, 1, 1), Date(2000, 1, 2)
+	query.Direction, query.Limit, query.Cursor = nil, nil, nil
+	for _, p := range l.kind.list.Parameters {
+		if filter := query.Filter(p.Name); filter != nil {
+			*filter = slices.Compact(slices.Sorted(slices.Values(*filter)))
+		}
+	}
+	return l.listing(query).identity
+}
+
 func (l *Log) listing(query Query) *listing {
 	made := newListing(l.kind.list, query, func(server string, q *Query) (*http.Request, error) {
 		return l.kind.entries(server, l.id, q)

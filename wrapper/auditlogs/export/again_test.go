@@ -69,7 +69,7 @@ func TestRefusedForGood(t *testing.T) {
 		f.server.FailNext(auditlogstest.Fault{}, auditlogstest.Fault{Status: 400})
 	}
 	asked := len(f.server.Requests())
-	if _, err := export.Run(t.Context(), f.client, f.job); !errors.Is(err, auditlogs.ErrInvalidQuery) {
+	if _, err := export.Run(t.Context(), f.job); !errors.Is(err, auditlogs.ErrInvalidQuery) {
 		t.Fatal(err)
 	}
 	if n := len(f.server.Requests()) - asked; n > 12 {
@@ -91,7 +91,7 @@ func TestDenseEntriesOnce(t *testing.T) {
 			f.job.Query.Limit = new(1000)
 			f.job.Parallel = parallel
 			f.server.FailNext(append(make([]auditlogstest.Fault, 12), auditlogstest.Fault{Status: fault})...)
-			if _, err := export.Run(t.Context(), f.client, f.job); (err != nil) != (fault == 403) {
+			if _, err := export.Run(t.Context(), f.job); (err != nil) != (fault == 403) {
 				t.Fatalf("status %d: %v", fault, err)
 			}
 			if fault == 403 {

@@ -135,7 +135,7 @@ func TestDamagedPartIsRefused(t *testing.T) {
 			damaged[i*(len(whole)-1)/6] ^= 1
 			f.write(t, "", string(damaged))
 			asked := len(f.server.Requests())
-			_, err := export.Run(t.Context(), f.client, f.job)
+			_, err := export.Run(t.Context(), f.job)
 			if !errors.Is(err, export.ErrDamaged) || !strings.Contains(err.Error(), f.job.Path) || !strings.Contains(err.Error(), "remove both to export again") {
 				t.Errorf("%s: part %d: %v", name, i, err)
 			}
@@ -165,7 +165,7 @@ func TestVerifyingIsInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	var incomplete *auditlogs.IncompleteError
-	if _, err := export.Run(ctx, f.client, f.job); !errors.Is(err, context.Canceled) || errors.As(err, &incomplete) {
+	if _, err := export.Run(ctx, f.job); !errors.Is(err, context.Canceled) || errors.As(err, &incomplete) {
 		t.Errorf("the run was to end while it verified, and ended with %v", err)
 	}
 	if f.read(t, "") != whole || len(f.server.Requests()) != asked {
@@ -188,7 +188,7 @@ func TestOnlyRegularFiles(t *testing.T) {
 		if err := create(f.job.Path); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := export.Run(t.Context(), f.client, f.job); !errors.Is(err, export.ErrOther) || !strings.Contains(err.Error(), "not a regular file") {
+		if _, err := export.Run(t.Context(), f.job); !errors.Is(err, export.ErrOther) || !strings.Contains(err.Error(), "not a regular file") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if beside, err := filepath.Glob(f.job.Path + ".*"); err != nil || len(beside) != 0 {

@@ -55,7 +55,7 @@ func writeCheckpoint(disk disk, path string, c *checkpoint) error {
 
 // Asked is what a user asked for, in the user's own words. It stays the same from run to run.
 type Asked struct {
-	Account string              `json:"account"`
+	Log     string              `json:"log"` // its name, such as "account 4bb334f7c94c4a29a045f03944f072e5"
 	Since   string              `json:"since"`
 	Before  string              `json:"before"`
 	Filters map[string][]string `json:"filters"` // by their names on the wire; the order of values means nothing
@@ -64,7 +64,7 @@ type Asked struct {
 
 func newAsked(job Job, names naming) Asked {
 	a := Asked{
-		Account: job.Account,
+		Log:     job.Log.String(),
 		Since:   job.Worded.Since,
 		Before:  job.Worded.Before,
 		Filters: map[string][]string{},
@@ -90,8 +90,8 @@ func (a Asked) differs(path string, from Asked) error {
 		return fmt.Errorf("%w: %s is of an export with %s %q, and this one has %q: want the same again, or another file", ErrOther, path, what, was, is)
 	}
 	switch {
-	case a.Account != from.Account:
-		return differ("the account", a.Account, from.Account)
+	case a.Log != from.Log:
+		return differ("the log", a.Log, from.Log)
 	case a.Format != from.Format:
 		return differ("the format", a.Format, from.Format)
 	case a.Since != from.Since:

@@ -291,10 +291,9 @@ var (
 func newEndless(t *testing.T, path string) *endless {
 	t.Helper()
 	e := &endless{job: Job{
-		Account: auditlogstest.AccountID,
-		Path:    path,
-		Worded:  Window{Before: "now"},
-		Query:   auditlogs.Query{Since: auditlogs.Time(endlessSince), Limit: new(16)},
+		Path:   path,
+		Worded: Window{Before: "now"},
+		Query:  auditlogs.Query{Since: auditlogs.Time(endlessSince), Limit: new(16)},
 	}}
 	e.serve(t)
 	return e
@@ -343,7 +342,8 @@ func (e *endless) run(disk *memoryDisk) (*Result, error) {
 	} else if _, err := readManifest(disk, job.Path); err != nil {
 		e.window = Window{job.Query.Since, job.Query.Before}
 	}
-	return run(context.Background(), client, job, disk, tuning{each: true})
+	job.Log = client.Account(auditlogstest.AccountID)
+	return run(context.Background(), job, disk, tuning{each: true})
 }
 
 // check looks for what the file should hold: what was there from the start, each entry once and in

@@ -32,12 +32,12 @@ func ExampleRun() {
 	defer func() { _ = os.RemoveAll(folder) }()
 
 	job := export.Job{
-		Account: auditlogstest.AccountID,
-		Query:   auditlogs.Query{Since: auditlogs.Date(2024, time.October, 1), Before: auditlogs.Date(2024, time.November, 1)},
-		Path:    filepath.Join(folder, "october.ndjson.gz"),
+		Log:   client.Account(auditlogstest.AccountID),
+		Query: auditlogs.Query{Since: auditlogs.Date(2024, time.October, 1), Before: auditlogs.Date(2024, time.November, 1)},
+		Path:  filepath.Join(folder, "october.ndjson.gz"),
 	}
 	// After a failure or a crash, the same job goes on.
-	result, err := export.Run(context.Background(), client, job)
+	result, err := export.Run(context.Background(), job)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -36,8 +36,8 @@ import (
 
 // A Job says what to export, and where to.
 type Job struct {
-	// Account is the account's ID.
-	Account string
+	// Log is the audit log of an account or an organization.
+	Log *auditlogs.Log
 
 	// Query is the window and the filters. Its Direction must be "asc" or nil, and its Cursor nil.
 	// Its Limit, the entries asked for in one request, may differ between the runs of a job.
@@ -119,16 +119,16 @@ const (
 // [auditlogs.ErrInvalidQuery] where the job itself is wrong. After any other error, which can be
 // an [*auditlogs.IncompleteError], the end of ctx or that of the disk's space, the same job goes
 // on where this run stopped.
-func Run(ctx context.Context, client *auditlogs.Client, job Job) (*Result, error) {
-	result, err := run(ctx, client, job, osDisk{}, tuning{})
+func Run(ctx context.Context, job Job) (*Result, error) {
+	result, err := run(ctx, job, osDisk{}, tuning{})
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
 	return result, nil
 }
 
-func run(ctx context.Context, client *auditlogs.Client, job Job, disk disk, tuning tuning) (result *Result, err error) {
-	x := &exporter{client: client, job: job, disk: disk, tuning: tuning}
+func run(ctx context.Context, job Job, disk disk, tuning tuning) (result *Result, err error) {
+	x := &exporter{job: job, disk: disk, tuning: tuning}
 	if err := x.prepare(); err != nil {
 		return nil, err
 	}
@@ -166,7 +166,6 @@ type tuning struct {
 
 // An exporter is one run of a job.
 type exporter struct {
-	client *auditlogs.Client
 	job    Job
 	disk   disk
 	tuning tuning
@@ -191,6 +190,9 @@ type exporter struct {
 
 // prepare checks the job, without a request and without touching the disk.
 func (x *exporter) prepare() error {
+	if x.job.Log == nil {
+		return errors.New("the job has no log: want one, such as client.Account(id)")
+	}
 	var err error
 	if x.names, err = readName(x.job.Path, x.job.Format); err != nil {
 		return fmt.Errorf("%w: %w", auditlogs.ErrInvalidQuery, err)
@@ -210,15 +212,7 @@ func (x *exporter) prepare() error {
 		// Whatever the order in which they were given this time: a position belongs to one.
 		*x.query.Filter(name) = values
 	}
-	// With a context that is over, a listing checks its query and does nothing more.
-	over, stop := context.WithCancel(context.Background())
-	stop()
-	for _, err := range x.client.Account(x.job.Account).Pages(over, x.query, auditlogs.Prefetch(false)) {
-		if errors.Is(err, auditlogs.ErrInvalidQuery) {
-			return err
-		}
-	}
-	return nil
+	return x.job.Log.Check(x.query)
 }
 
 // open finds the place to go on at. It returns the manifest where there is none, because an
@@ -423,7 +417,7 @@ func (x *exporter) list(ctx context.Context) error {
 	if x.job.Parallel {
 		options = append(options, auditlogs.Backfill())
 	}
-	for page, err := range x.client.Account(x.job.Account).Pages(ctx, x.query, options...) {
+	for page, err := range x.job.Log.Pages(ctx, x.query, options...) {
 		if err != nil {
 			return err
 		}

@@ -53,16 +53,16 @@ func newFixture(t *testing.T, name string, options ...auditlogstest.Option) *fix
 		t.Fatal(err)
 	}
 	f.job = export.Job{
-		Account: auditlogstest.AccountID,
-		Path:    filepath.Join(t.TempDir(), name),
-		Query:   auditlogs.Query{Since: auditlogs.Time(since), Before: auditlogs.Time(before), Limit: new(40)},
+		Log:   f.client.Account(auditlogstest.AccountID),
+		Path:  filepath.Join(t.TempDir(), name),
+		Query: auditlogs.Query{Since: auditlogs.Time(since), Before: auditlogs.Time(before), Limit: new(40)},
 	}
 	return f
 }
 
 func (f *fixture) run(t *testing.T) *export.Result {
 	t.Helper()
-	result, err := export.Run(t.Context(), f.client, f.job)
+	result, err := export.Run(t.Context(), f.job)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func (f *fixture) interrupt(t *testing.T, pages int) {
 			stop(interrupted)
 		}
 	}
-	if _, err := export.Run(ctx, f.client, job); !errors.Is(err, interrupted) {
+	if _, err := export.Run(ctx, job); !errors.Is(err, interrupted) {
 		t.Fatal(err)
 	}
 }
@@ -127,7 +127,7 @@ func TestExport(t *testing.T) {
 	}
 	m := result.Manifest
 	if result.Already || m.Entries != int64(len(stored)) || m.Lines != m.Entries || m.Bytes != int64(len(f.want())) || m.FileSHA256 != m.SHA256 || m.TextBytes != m.Bytes ||
-		m.File != "audit.ndjson" || m.Compression != "" || m.Asked.Format != "ndjson" || m.Asked.Account != auditlogstest.AccountID ||
+		m.File != "audit.ndjson" || m.Compression != "" || m.Asked.Format != "ndjson" || m.Asked.Log != "account "+auditlogstest.AccountID ||
 		m.Asked.Since != f.job.Query.Since || m.Window.Before != f.job.Query.Before || m.Runs != 1 || m.Odd != 1 || m.Contract == "" ||
 		m.Pages < 5 || m.Requests != m.Pages || m.Retries != 0 || m.Repeated != 0 || m.OutOfOrder != 0 ||
 		m.First.ID != first.ID || !m.First.Time.Equal(first.Action.Time) || m.Last.ID != last.ID || m.Finished.Before(m.Started) {
@@ -237,11 +237,11 @@ func TestWhatDiffersIsRefused(t *testing.T) {
 	f.interrupt(t, 2)
 	for round := range 2 {
 		for want, change := range map[string]func(*export.Job){
-			`the account "4bb334f7c94c4a29a045f03944f072e5", and this one has "5bb`: func(j *export.Job) { j.Account = "5" + j.Account[1:] },
-			`the format "ndjson", and this one has "csv"`:                           func(j *export.Job) { j.Format = "csv" },
-			`since "1d", and this one has "7d"`:                                     func(j *export.Job) { j.Worded.Since = "7d" },
-			`before "now", and this one has "2024-10-02T00:00:00Z"`:                 func(j *export.Job) { j.Worded.Before = "" },
-			`actor_type "[]", and this one has "[user]"`:                            func(j *export.Job) { j.Query.ActorType = []string{"user"} },
+			`the log "account 4bb334f7c94c4a29a045f03944f072e5", and this one has "organization 4bb`: func(j *export.Job) { j.Log = j.Log.Client().Organization(auditlogstest.AccountID) },
+			`the format "ndjson", and this one has "csv"`:                                            func(j *export.Job) { j.Format = "csv" },
+			`since "1d", and this one has "7d"`:                                                      func(j *export.Job) { j.Worded.Since = "7d" },
+			`before "now", and this one has "2024-10-02T00:00:00Z"`:                                  func(j *export.Job) { j.Worded.Before = "" },
+			`actor_type "[]", and this one has "[user]"`:                                             func(j *export.Job) { j.Query.ActorType = []string{"user"} },
 			`actor_email.not "[a@example.com b@example.com]", and this one has "[a@example.com]"`: func(j *export.Job) {
 				j.Query.ActorEmailNot = []string{"a@example.com"}
 			},
@@ -257,7 +257,7 @@ func TestWhatDiffersIsRefused(t *testing.T) {
 					}
 				}
 			}
-			_, err := export.Run(t.Context(), f.client, other.job)
+			_, err := export.Run(t.Context(), other.job)
 			if !errors.Is(err, export.ErrOther) || !strings.Contains(err.Error(), want) {
 				t.Errorf("round %d: %v, want %s", round, err, want)
 			}
@@ -272,7 +272,7 @@ func TestWhatDiffersIsRefused(t *testing.T) {
 func TestWrongJobs(t *testing.T) {
 	f := newFixture(t, "audit.ndjson")
 	for want, change := range map[string]func(*export.Job){
-		"account_id":                    func(j *export.Job) { j.Account = "../x" },
+		"account_id":                    func(j *export.Job) { j.Log = j.Log.Client().Account("../x") },
 		"since":                         func(j *export.Job) { j.Query.Since = "" },
 		"direction is \"desc\"":         func(j *export.Job) { j.Query.Direction = new("desc") },
 		"cursor":                        func(j *export.Job) { j.Query.Cursor = new("x") },
@@ -284,7 +284,7 @@ func TestWrongJobs(t *testing.T) {
 	} {
 		job := f.job
 		change(&job)
-		if _, err := export.Run(t.Context(), f.client, job); !errors.Is(err, auditlogs.ErrInvalidQuery) || !strings.Contains(err.Error(), want) {
+		if _, err := export.Run(t.Context(), job); !errors.Is(err, auditlogs.ErrInvalidQuery) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
@@ -337,7 +337,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 			c.change(t, f)
 			file, _ := os.ReadFile(f.job.Path)
 			asked := len(f.server.Requests())
-			_, err := export.Run(t.Context(), f.client, f.job)
+			_, err := export.Run(t.Context(), f.job)
 			if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %s", err, c.want)
 			}
@@ -353,7 +353,7 @@ func TestFailuresLoseNothing(t *testing.T) {
 	f := newFixture(t, "audit.ndjson")
 	for page := range 6 {
 		f.server.FailNext(append(make([]auditlogstest.Fault, page%2), auditlogstest.Fault{Status: 500})...)
-		_, err := export.Run(t.Context(), f.client, f.job)
+		_, err := export.Run(t.Context(), f.job)
 		var incomplete *auditlogs.IncompleteError
 		if err == nil {
 			break
@@ -379,7 +379,7 @@ func TestExpiredCursor(t *testing.T) {
 	// What is refused wherever it starts is refused.
 	f.job.Path += "2"
 	f.server.FailNext(auditlogstest.Fault{Status: 400}, auditlogstest.Fault{Status: 400})
-	if _, err := export.Run(t.Context(), f.client, f.job); !errors.Is(err, auditlogs.ErrInvalidQuery) {
+	if _, err := export.Run(t.Context(), f.job); !errors.Is(err, auditlogs.ErrInvalidQuery) {
 		t.Error(err)
 	}
 }

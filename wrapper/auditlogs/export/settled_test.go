@@ -36,16 +36,16 @@ func TestSettled(t *testing.T) {
 				}
 				end := time.Now().Add(-test.end)
 				job := Job{
-					Account: auditlogstest.AccountID,
-					Query:   auditlogs.Query{Since: auditlogs.Time(end.Add(-time.Hour)), Before: auditlogs.Time(end)},
-					Path:    filepath.Join(t.TempDir(), "a.ndjson"),
+					Log:   client.Account(auditlogstest.AccountID),
+					Query: auditlogs.Query{Since: auditlogs.Time(end.Add(-time.Hour)), Before: auditlogs.Time(end)},
+					Path:  filepath.Join(t.TempDir(), "a.ndjson"),
 				}
 				server.FailNext(auditlogstest.Fault{Status: 500})
-				if _, err := Run(t.Context(), client, job); err == nil {
+				if _, err := Run(t.Context(), job); err == nil {
 					t.Fatal("no failure")
 				}
 				time.Sleep(24 * time.Hour)
-				result, err := Run(t.Context(), client, job)
+				result, err := Run(t.Context(), job)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -91,7 +91,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s %s: %v, %v", test.path, test.asked, names, err)
 		}
 	}
-	_, err := Run(t.Context(), nil, Job{Path: "a.parquet"})
+	_, err := Run(t.Context(), Job{Log: new(auditlogs.Client).Account("x"), Path: "a.parquet"})
 	if !errors.Is(err, auditlogs.ErrInvalidQuery) {
 		t.Error(err)
 	}

@@ -30,7 +30,7 @@ func TestStateIsBounded(t *testing.T) {
 			start := time.Date(2024, 10, 30, 12, 0, 0, 0, time.UTC)
 			position := positioned(t, start, strings.Repeat("x", test.cursor))
 			s := state{
-				Account: strings.Repeat("a", 32), Query: "q", Start: start, Watermark: start, LookedBack: start, Newest: start, Seen: newMemory(),
+				Log: "account " + strings.Repeat("a", 32), Query: "q", Start: start, Watermark: start, LookedBack: start, Newest: start, Seen: newMemory(),
 				Sweep: &sweep{Since: start, Before: start.Add(2 * time.Hour), Begun: start, Position: position},
 			}
 			rng := rand.New(rand.NewPCG(1, 1))

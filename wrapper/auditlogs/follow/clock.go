@@ -21,7 +21,7 @@ func (f *Follower) completed() state {
 	if w.Deep {
 		done.LookedBack = latest(s.LookedBack, earliest(w.Begun, now))
 	}
-	if offset := f.client.ClockOffset(); offset < 0 && f.start.IsZero() && s.Watermark.Equal(s.Start) {
+	if offset := f.log.Client().ClockOffset(); offset < 0 && f.start.IsZero() && s.Watermark.Equal(s.Start) {
 		start := s.Start.Add(offset)
 		if s.Newest.Equal(s.Start) {
 			done.Newest = start
@@ -37,12 +37,12 @@ func (f *Follower) askTime(ctx context.Context) bool {
 	if !f.state.Watermark.After(f.now()) || !f.state.Watermark.After(f.state.Start) {
 		return false
 	}
-	before := f.client.ClockOffset()
+	before := f.log.Client().ClockOffset()
 	query := f.window(&sweep{Since: f.state.Watermark.Add(-time.Second), Before: f.state.Watermark})
-	for range f.client.Account(f.account).Pages(ctx, query, auditlogs.Prefetch(false)) {
+	for range f.log.Pages(ctx, query, auditlogs.Prefetch(false)) {
 		break
 	}
-	return f.client.ClockOffset() != before
+	return f.log.Client().ClockOffset() != before
 }
 
 // readSince reports whether all has been read that had settled at a moment of this machine's clock.

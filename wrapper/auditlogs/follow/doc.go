@@ -4,7 +4,7 @@
 //	store, err := follow.OpenFile("audit-log.state")
 //	...
 //	defer store.Close()
-//	follower, err := follow.New(client, accountID, auditlogs.Query{}, store)
+//	follower, err := follow.New(client.Account(accountID), auditlogs.Query{}, store)
 //	...
 //	err = follower.Run(ctx, func(ctx context.Context, batch follow.Batch) error {
 //		return send(batch.Entries) // nil acknowledges: only now the state moves on

@@ -46,7 +46,7 @@ func ExampleFollower_Run() {
 		log.Fatal(err)
 	}
 	defer store.Close()
-	follower, err := follow.New(exampleClient(server), auditlogstest.AccountID, auditlogs.Query{}, store)
+	follower, err := follow.New(exampleClient(server).Account(auditlogstest.AccountID), auditlogs.Query{}, store)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func ExampleFollower_CatchUp() {
 	store := &memoryStore{} // mostly a file, or a row in a database
 
 	job := func() {
-		follower, err := follow.New(exampleClient(server), auditlogstest.AccountID, auditlogs.Query{}, store)
+		follower, err := follow.New(exampleClient(server).Account(auditlogstest.AccountID), auditlogs.Query{}, store)
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func ExampleRun() {
 
 	var followers []*follow.Follower
 	for _, account := range []string{"0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"} {
-		follower, err := follow.New(client, account, auditlogs.Query{}, &memoryStore{})
+		follower, err := follow.New(client.Account(account), auditlogs.Query{}, &memoryStore{})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func ExampleRun() {
 func ExampleWithObserver() {
 	server := exampleServer()
 	defer server.Close()
-	follower, err := follow.New(exampleClient(server), auditlogstest.AccountID, auditlogs.Query{}, &memoryStore{},
+	follower, err := follow.New(exampleClient(server).Account(auditlogstest.AccountID), auditlogs.Query{}, &memoryStore{},
 		follow.WithObserver(func(h follow.Health) {
 			if h.Entries > 0 && !h.Ended {
 				fmt.Println("entries:", h.Entries, "late:", h.Late, "behind:", h.Lag.Round(time.Minute), "failures:", h.Failures)
@@ -145,9 +145,9 @@ func ExampleWithObserver() {
 func ExampleNew() {
 	server := exampleServer()
 	defer server.Close()
-	_, err := follow.New(exampleClient(server), auditlogstest.AccountID, auditlogs.Query{Before: "2024-10-31"}, &memoryStore{})
+	_, err := follow.New(exampleClient(server).Account(auditlogstest.AccountID), auditlogs.Query{Before: "2024-10-31"}, &memoryStore{})
 	fmt.Println(err)
-	_, err = follow.New(exampleClient(server), auditlogstest.AccountID, auditlogs.Query{}, &memoryStore{}, follow.WithInterval(0))
+	_, err = follow.New(exampleClient(server).Account(auditlogstest.AccountID), auditlogs.Query{}, &memoryStore{}, follow.WithInterval(0))
 	fmt.Println(err)
 	// Output:
 	// follow: invalid query: before is given, and a follower has no end: want it empty

@@ -229,7 +229,7 @@ func TestFleetKeepsTheBudget(t *testing.T) {
 				}
 				var followers []*follow.Follower
 				for i := range test.accounts {
-					f, err := follow.New(client, fmt.Sprintf("%032x", i+1), query, nowhere{})
+					f, err := follow.New(client.Account(fmt.Sprintf("%032x", i+1)), query, nowhere{})
 					if err != nil {
 						t.Fatal(err)
 					}

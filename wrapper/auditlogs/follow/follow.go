@@ -15,12 +15,11 @@ import (
 // A Follower delivers the entries of one account that match one query, as they appear. [New] makes one.
 type Follower struct {
 	config
-	client  *auditlogs.Client
-	account string
-	query   auditlogs.Query
-	start   time.Time // of the first run; zero where the query does not say
-	id      string    // tells the query apart
-	store   Store
+	log   *auditlogs.Log
+	query auditlogs.Query
+	start time.Time // of the first run; zero where the query does not say
+	id    string    // tells the query apart
+	store Store
 
 	running sync.Mutex
 	state   *state    // nil until it is loaded
@@ -33,7 +32,7 @@ type Follower struct {
 
 // A Batch is what a follower delivers at once: entries of one page, oldest first, at least one.
 type Batch struct {
-	Account string
+	Log     *auditlogs.Log
 	Entries []*auditlogs.Entry
 	// Late counts the entries that appeared after their time had been read. They lie before entries that were delivered
 	// earlier.
@@ -47,14 +46,14 @@ type Batch struct {
 // The context ends when the run is to end. A batch that is finished all the same, and acknowledged, counts.
 type Deliver func(ctx context.Context, batch Batch) error
 
-// New returns a follower of the account's entries that match the query, whose state is in store.
+// New returns a follower of the log's entries that match the query, whose state is in store.
 // It makes no request, and does not touch the store.
 //
 // The query's Since is where a follower without a state starts; where that is empty, at the span
 // of the look-back before the first run. The first run saves it before it requests anything, and
 // from then on the state takes its place. Before, Cursor and a direction other than "asc" are
 // refused. Several followers should share a client, and so its request budget.
-func New(client *auditlogs.Client, account string, query auditlogs.Query, store Store, options ...Option) (*Follower, error) {
+func New(log *auditlogs.Log, query auditlogs.Query, store Store, options ...Option) (*Follower, error) {
 	f := &Follower{
 		config: config{
 			interval: DefaultInterval,
@@ -65,7 +64,7 @@ func New(client *auditlogs.Client, account string, query auditlogs.Query, store 
 			observe:  func(Health) {},
 			now:      time.Now,
 		},
-		client: client, account: account, store: store,
+		log: log, store: store,
 	}
 	for i, option := range options {
 		if option == nil {
@@ -76,8 +75,8 @@ func New(client *auditlogs.Client, account string, query auditlogs.Query, store 
 		}
 	}
 	switch {
-	case client == nil || store == nil:
-		return nil, errors.New("follow: client or store is nil: want both")
+	case log == nil || store == nil:
+		return nil, errors.New("follow: log or store is nil: want both")
 	case query.Before != "":
 		return nil, fmt.Errorf("follow: %w: before is given, and a follower has no end: want it empty", auditlogs.ErrInvalidQuery)
 	case query.Cursor != nil:
@@ -93,33 +92,15 @@ func New(client *auditlogs.Client, account string, query auditlogs.Query, store 
 		f.start = start.UTC()
 	}
 	f.query = query
-	if err := f.check(); err != nil {
+	if err := log.Check(f.window(&sweep{Since: time.Unix(0, 0), Before: time.Unix(1, 0)})); err != nil {
 		return nil, fmt.Errorf("follow: %w", err)
 	}
-	var err error
-	if f.id, err = identify(account, query); err != nil {
-		return nil, fmt.Errorf("follow: %w: %w", auditlogs.ErrInvalidQuery, err)
-	}
+	f.id = log.Fingerprint(query)
 	// By the service's clock, once an answer has told it.
 	machine := f.now
-	f.now = func() time.Time { return machine().Add(client.ClockOffset()) }
-	f.health = Health{Account: account, LookBack: f.depth.lookBack}
+	f.now = func() time.Time { return machine().Add(log.Client().ClockOffset()) }
+	f.health = Health{Log: log.String(), LookBack: f.depth.lookBack}
 	return f, nil
-}
-
-// check asks the library what is wrong with the query. It makes no request: whatever gets beyond the check meets a context
-// that is over.
-func (f *Follower) check() error {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	query := f.window(&sweep{Since: time.Unix(0, 0), Before: time.Unix(1, 0)})
-	for _, err := range f.client.Account(f.account).Pages(ctx, query, auditlogs.Prefetch(false)) {
-		var incomplete *auditlogs.IncompleteError
-		if !errors.As(err, &incomplete) {
-			return err
-		}
-	}
-	return nil
 }
 
 // pageSize is how many entries a page carries.
@@ -292,7 +273,7 @@ func (f *Follower) load(ctx context.Context) error {
 		}
 		s, err := decodeState(data)
 		if err == nil {
-			err = s.belongs(f.account, f.id)
+			err = s.belongs(f.log.String(), f.id)
 		}
 		if err != nil {
 			return fmt.Errorf("follow: %s: %w", f.stateName(), err)
@@ -315,7 +296,7 @@ func (f *Follower) begin(ctx context.Context) error {
 		}
 		start = f.now().Add(-age).UTC().Truncate(time.Second)
 	}
-	s := &state{Account: f.account, Query: f.id, Start: start, Watermark: start, LookedBack: start, Newest: start, Seen: newMemory()}
+	s := &state{Log: f.log.String(), Query: f.id, Start: start, Watermark: start, LookedBack: start, Newest: start, Seen: newMemory()}
 	if err := f.put(ctx, s); err != nil {
 		return fmt.Errorf("follow: %s cannot be saved, and nothing was requested: %w", f.stateName(), err)
 	}
@@ -418,7 +399,7 @@ func together(ctx context.Context, deliver Deliver, followers []*Follower, once 
 	for i, f := range followers {
 		running.Go(func() {
 			if err := f.run(ctx, oneByOne, once, turns[i], hope); err != nil {
-				failures[i] = fmt.Errorf("account %s: %w", f.account, err)
+				failures[i] = fmt.Errorf("%s: %w", f.log, err)
 			}
 		})
 	}

@@ -29,7 +29,7 @@ func TestNewRefuses(t *testing.T) {
 		option  follow.Option
 		want    string
 	}{
-		{name: "no store", want: "client or store is nil"},
+		{name: "no store", want: "log or store is nil"},
 		{name: "a before", query: auditlogs.Query{Before: "2024-10-31"}, want: "a follower has no end"},
 		{name: "a cursor", query: auditlogs.Query{Cursor: new("x")}, want: "keeps its own"},
 		{name: "desc", query: auditlogs.Query{Direction: new("desc")}, want: "from the oldest to the newest"},
@@ -58,7 +58,7 @@ func TestNewRefuses(t *testing.T) {
 			if test.account == "" {
 				test.account = account
 			}
-			_, err := follow.New(client, test.account, test.query, test.store, options...)
+			_, err := follow.New(client.Account(test.account), test.query, test.store, options...)
 			if err == nil || !strings.HasPrefix(err.Error(), "follow: ") || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q in it", err, test.want)
 			}
@@ -685,7 +685,7 @@ func TestSeveralAccounts(t *testing.T) {
 		out := map[string][]string{}
 		var followers []*follow.Follower
 		for _, id := range accounts {
-			f, err := follow.New(client, id, auditlogs.Query{Since: auditlogs.Time(time.Now().Add(-5 * time.Hour)), Limit: new(5)}, &memoryStore{})
+			f, err := follow.New(client.Account(id), auditlogs.Query{Since: auditlogs.Time(time.Now().Add(-5 * time.Hour)), Limit: new(5)}, &memoryStore{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -693,7 +693,7 @@ func TestSeveralAccounts(t *testing.T) {
 		}
 		deliver := func(_ context.Context, batch follow.Batch) error {
 			for _, e := range batch.Entries {
-				out[batch.Account] = append(out[batch.Account], string(e.Raw)) // one batch at a time, so that no lock is needed
+				out[batch.Log.String()] = append(out[batch.Log.String()], string(e.Raw)) // one batch at a time, so that no lock is needed
 			}
 			return nil
 		}
@@ -750,7 +750,7 @@ func TestHealth(t *testing.T) {
 			t.Errorf("%d times observed: %+v", len(seen), seen)
 		}
 		h := f.Health()
-		if h.Account != account || h.Entries != 1 || h.Pages != 3 || h.Requests != 5 || h.Failures != 1 || h.LookBack != 30*time.Minute {
+		if h.Log != "account "+account || h.Entries != 1 || h.Pages != 3 || h.Requests != 5 || h.Failures != 1 || h.LookBack != 30*time.Minute {
 			t.Errorf("%+v", h)
 		}
 		data, err := json.Marshal(h)

@@ -7,7 +7,8 @@ import (
 
 // A Health says how a follower is doing. Its counts are those since [New]. Times are UTC, and zero for what has not happened.
 type Health struct {
-	Account string `json:"account"`
+	// Log is the name of the log, such as "account 4bb334f7c94c4a29a045f03944f072e5".
+	Log string `json:"log"`
 	// Time is when the rest was true.
 	Time time.Time `json:"time"`
 	// Watermark is the time up to which all that the service showed has been read, and delivered. What appears later into the

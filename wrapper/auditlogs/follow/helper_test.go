@@ -47,7 +47,7 @@ func newClient(t testing.TB, s *auditlogstest.Server, options ...auditlogs.Optio
 
 func newFollower(t testing.TB, c *auditlogs.Client, q auditlogs.Query, store follow.Store, options ...follow.Option) *follow.Follower {
 	t.Helper()
-	f, err := follow.New(c, account, q, store, options...)
+	f, err := follow.New(c.Account(account), q, store, options...)
 	if err != nil {
 		t.Fatal(err)
 	}

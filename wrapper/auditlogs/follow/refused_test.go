@@ -63,7 +63,7 @@ func TestRefusedToken(t *testing.T) {
 				got := map[string][]string{}
 				deliver := func(_ context.Context, batch follow.Batch) error {
 					for _, e := range batch.Entries {
-						got[batch.Account] = append(got[batch.Account], string(e.Raw))
+						got[batch.Log.String()] = append(got[batch.Log.String()], string(e.Raw))
 					}
 					return nil
 				}

@@ -1,14 +1,10 @@
 package follow
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/internal/durable"
 )
@@ -26,8 +22,8 @@ const (
 
 // A state is all that a follower remembers from one run to the next. It changes only when a page has been acknowledged.
 type state struct {
-	Account string `json:"account"`
-	Query   string `json:"query"` // tells filters apart
+	Log   string `json:"log"`
+	Query string `json:"query"` // tells filters apart
 
 	Start      time.Time `json:"start"`              // nothing older is asked for
 	Watermark  time.Time `json:"watermark"`          // sweeps have read everything before, once
@@ -74,34 +70,15 @@ func decodeState(data []byte) (*state, error) {
 	return &s, nil
 }
 
-// belongs refuses a state of another account or of other filters.
-func (s *state) belongs(account, query string) error {
+// belongs refuses a state of another log or of other filters.
+func (s *state) belongs(log, query string) error {
 	switch {
-	case s.Account != account:
-		return fmt.Errorf("%w: it belongs to account %s, and this is %s: want one state for each account", ErrState, s.Account, account)
+	case s.Log != log:
+		return fmt.Errorf("%w: it belongs to %s, and this is %s: want one state for each", ErrState, s.Log, log)
 	case s.Query != query:
 		return fmt.Errorf("%w: it was made with other filters, which other entries pass: want the same filters, or another state", ErrState)
 	}
 	return nil
-}
-
-// identify returns a text that differs between queries that list different entries, whatever their window.
-func identify(account string, query auditlogs.Query) (string, error) {
-	query.Since, query.Before = auditlogs.Date(2000, 1, 1), auditlogs.Date(2000, 1, 2)
-	query.Limit, query.Direction = nil, nil
-	for _, p := range auditlogsapi.ListAccountAuditLogsOperation.Parameters {
-		if filter := query.Filter(p.Name); filter != nil {
-			if *filter = slices.Sorted(slices.Values(*filter)); len(*filter) == 0 {
-				*filter = nil
-			}
-		}
-	}
-	request, err := auditlogsapi.NewListAccountAuditLogsRequest("https://contract.invalid/", account, &query)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256([]byte(request.URL.Path + "?" + request.URL.RawQuery))
-	return hex.EncodeToString(sum[:12]), nil
 }
 
 // The following decides where sweeps begin. All of it errs on the side of reading twice.

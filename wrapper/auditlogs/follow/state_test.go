@@ -60,7 +60,7 @@ func TestStateRefused(t *testing.T) {
 			}
 			s := newFake(t)
 			store := &memoryStore{data: test.data}
-			f, err := follow.New(newClient(t, s), test.account, auditlogs.Query{ActorEmail: test.emails}, store)
+			f, err := follow.New(newClient(t, s).Account(test.account), auditlogs.Query{ActorEmail: test.emails}, store)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -37,7 +37,7 @@ func (f *Follower) plan(interval time.Duration) bool {
 // pass.
 func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, most int) (moved bool, err error) {
 	w, pages := f.state.Sweep, 0
-	for page, err := range f.client.Account(f.account).Pages(ctx, f.window(w), auditlogs.From(w.Position)) {
+	for page, err := range f.log.Pages(ctx, f.window(w), auditlogs.From(w.Position)) {
 		if err != nil {
 			if ctx.Err() != nil {
 				return moved, ended(ctx)
@@ -47,7 +47,7 @@ func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, mos
 		news := look.read(page)
 		if len(news.batch.Entries) > 0 {
 			if err := deliver(ctx, news.batch); err != nil {
-				return moved, &lastingError{error: fmt.Errorf("follow: %d entries of account %s were not taken, and come again: %w", len(news.batch.Entries), f.account, err)}
+				return moved, &lastingError{error: fmt.Errorf("follow: %d entries of %s were not taken, and come again: %w", len(news.batch.Entries), f.log, err)}
 			}
 		}
 		// A listing that is taken up again first gives what is left of the page it had come to, mostly nothing.
@@ -103,7 +103,7 @@ type news struct {
 
 func (r *reader) read(page *auditlogs.Page) news {
 	f, s, w := r.follower, r.follower.state, r.follower.state.Sweep
-	n := news{batch: Batch{Account: f.account}, sightings: map[uint64]int64{}}
+	n := news{batch: Batch{Log: f.log}, sightings: map[uint64]int64{}}
 	edge := s.LookedBack.Add(-f.depth.lookBack * 3 / 4)
 	// After a standstill nothing tells for how long the entries were there already.
 	now := f.now()

@@ -33,13 +33,13 @@ type turns struct {
 func newTurns(followers []*Follower, once bool) []turns {
 	clients := map[*auditlogs.Client][]*Follower{}
 	for _, f := range followers {
-		clients[f.client] = append(clients[f.client], f)
+		clients[f.log.Client()] = append(clients[f.log.Client()], f)
 	}
 	slots := make(chan struct{}, sweepsAtOnce)
 	starting := map[*auditlogs.Client]*starts{}
 	all, before := make([]turns, len(followers)), map[*auditlogs.Client]int{}
 	for i, f := range followers {
-		mine := clients[f.client]
+		mine := clients[f.log.Client()]
 		needs, has := Demand(mine...)
 		all[i].interval = f.interval
 		if has > 0 && needs > has {
@@ -52,15 +52,15 @@ func newTurns(followers []*Follower, once bool) []turns {
 		if once {
 			continue
 		}
-		if starting[f.client] == nil {
-			starting[f.client] = new(starts)
+		if starting[f.log.Client()] == nil {
+			starting[f.log.Client()] = new(starts)
 			if has > 0 {
-				starting[f.client].gap = time.Duration(float64(time.Minute) / has)
+				starting[f.log.Client()].gap = time.Duration(float64(time.Minute) / has)
 			}
 		}
-		all[i].starts = starting[f.client]
-		all[i].delay = all[i].interval * time.Duration(before[f.client]) / time.Duration(len(mine))
-		before[f.client]++
+		all[i].starts = starting[f.log.Client()]
+		all[i].delay = all[i].interval * time.Duration(before[f.log.Client()]) / time.Duration(len(mine))
+		before[f.log.Client()]++
 	}
 	return all
 }
@@ -72,9 +72,9 @@ func Demand(followers ...*Follower) (needs, has float64) {
 	counted, bounded := map[*auditlogs.Client]bool{}, true
 	for _, f := range followers {
 		needs += float64(time.Minute) / float64(f.interval)
-		if !counted[f.client] {
-			counted[f.client] = true
-			rate := f.client.Rate()
+		if !counted[f.log.Client()] {
+			counted[f.log.Client()] = true
+			rate := f.log.Client().Rate()
 			has += 60 * rate
 			bounded = bounded && rate > 0
 		}

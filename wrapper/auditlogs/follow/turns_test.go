@@ -18,7 +18,7 @@ import (
 func newFollowers(t *testing.T, client *auditlogs.Client, query auditlogs.Query, n int) (followers []*follow.Follower) {
 	t.Helper()
 	for i := range n {
-		f, err := follow.New(client, fmt.Sprintf("%032x", i+1), query, &memoryStore{})
+		f, err := follow.New(client.Account(fmt.Sprintf("%032x", i+1)), query, &memoryStore{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestFewReadAtATime(t *testing.T) {
 		})}))
 		delivered := map[string]int{}
 		deliver := func(_ context.Context, batch follow.Batch) error {
-			delivered[batch.Account] += len(batch.Entries)
+			delivered[batch.Log.String()] += len(batch.Entries)
 			return nil
 		}
 		if err := follow.CatchUp(t.Context(), deliver, newFollowers(t, client, auditlogs.Query{Limit: new(10)}, 40)...); err != nil {
@@ -87,9 +87,9 @@ func TestLongSweepsTakeTurns(t *testing.T) {
 		delivered := map[string][]string{}
 		deliver := func(_ context.Context, batch follow.Batch) error {
 			for _, e := range batch.Entries {
-				delivered[batch.Account] = append(delivered[batch.Account], string(e.Raw))
+				delivered[batch.Log.String()] = append(delivered[batch.Log.String()], string(e.Raw))
 			}
-			if len(delivered[batch.Account]) < entries {
+			if len(delivered[batch.Log.String()]) < entries {
 				return nil
 			}
 			for account, some := range delivered {
