@@ -17,7 +17,7 @@ func copyRepository(t *testing.T, root string) {
 	t.Helper()
 	for _, name := range []string{
 		"openapi", "gen", "wrapper", "cmd", "contract_test", "generate.go", "go.mod", "go.sum", "Makefile", "README.md",
-		".ci", ".github", ".gitignore", ".golangci.yml",
+		".ci", ".github", ".gitignore",
 	} {
 		copyInto(t, root, name)
 	}

@@ -26,10 +26,8 @@ const (
 
 // A connection is how to reach the API.
 type connection struct {
-	accounts []string
-	several  bool // more than one account can be given
-	// organization takes the place of the account, where a command knows organizations.
-	organization string
+	logs    []logName // those of accounts and organizations
+	several bool      // more than one can be given
 
 	baseURL string
 	timeout time.Duration
@@ -94,6 +92,41 @@ func (c *connection) flags() []*flagValue {
 	}
 }
 
+// A logName names the log of an account or an organization.
+type logName struct {
+	organization bool
+	id           string
+}
+
+func (n logName) of(client *auditlogs.Client) *auditlogs.Log {
+	if n.organization {
+		return client.Organization(n.id)
+	}
+	return client.Account(n.id)
+}
+
+// in puts the name into that of a file.
+func (n logName) in(file string) string {
+	mark := n.id
+	if n.organization {
+		mark = "organization-" + mark
+	}
+	return strings.ReplaceAll(file, accountMark, mark)
+}
+
+// choose adds a log, or replaces the one of its kind where there can be only one.
+func (c *connection) choose(name logName) {
+	c.logs = slices.DeleteFunc(c.logs, func(other logName) bool {
+		return other == name || !c.several && other.organization == name.organization
+	})
+	c.logs = append(c.logs, name)
+}
+
+// ofOrganization reports whether the log of an organization is among the chosen ones.
+func (c *connection) ofOrganization() bool {
+	return slices.ContainsFunc(c.logs, func(n logName) bool { return n.organization })
+}
+
 func (c *connection) accountFlag() *flagValue {
 	described := described("account_id")
 	flag := &flagValue{
@@ -102,12 +135,7 @@ func (c *connection) accountFlag() *flagValue {
 		standard: "$" + envAccount,
 		want:     parameter.Wanted(described),
 		set: func(value string) bool {
-			switch {
-			case !c.several:
-				c.accounts = []string{value}
-			case !slices.Contains(c.accounts, value):
-				c.accounts = append(c.accounts, value)
-			}
+			c.choose(logName{id: value})
 			return parameter.Check(described, value) == nil
 		},
 	}
@@ -119,25 +147,29 @@ func (c *connection) accountFlag() *flagValue {
 
 func (c *connection) organizationFlag() *flagValue {
 	described := describedOf(organizationOperation, "organization_id")
-	return &flagValue{
-		name: "organization", placeholder: "ID", group: groupConnection,
+	flag := &flagValue{
+		name: "organization", placeholder: "ID", group: groupConnection, repeated: c.several,
 		help: "the organization whose audit log is read, instead of an account",
 		want: parameter.Wanted(described),
 		set: func(value string) bool {
-			c.organization = value
+			c.choose(logName{organization: true, id: value})
 			return parameter.Check(described, value) == nil
 		},
 	}
+	if c.several {
+		flag.help = "an organization whose audit log is read; can be repeated, and mixed with --account"
+	}
+	return flag
 }
 
-// accountMark stands for the account in the name of a file.
+// accountMark stands for the account in the name of a file, and for "organization-" and its ID of an organization.
 const accountMark = "{account}"
 
-// fileEach refuses a name that is one file for several accounts. Ending is that of a better one.
+// fileEach refuses a name that is one file for several logs. Ending is that of a better one.
 func (c *connection) fileEach(cmd *cobra.Command, flag, name, ending string) error {
-	if len(c.accounts) > 1 && !strings.Contains(name, accountMark) {
-		return usage(cmd, "--%s names one file for %d accounts: want %s in it, such as %s",
-			flag, len(c.accounts), accountMark, shellQuote("audit-"+accountMark+ending))
+	if len(c.logs) > 1 && !strings.Contains(name, accountMark) {
+		return usage(cmd, "--%s names one file for %d logs: want %s in it, such as %s",
+			flag, len(c.logs), accountMark, shellQuote("audit-"+accountMark+ending))
 	}
 	return nil
 }
@@ -152,19 +184,19 @@ func checkBaseURL(text string) bool {
 
 // complete fills in what the environment gives, and refuses what is missing or wrong before any request.
 func (c *connection) complete(cmd *cobra.Command, env *environment) (token string, problem *exit) {
-	if c.organization != "" && c.accounts != nil {
+	if !c.several && len(c.logs) > 1 {
 		return "", usage(cmd, "--organization and --account exclude each other: want one of them")
 	}
 	if c.demo {
 		if cmd.Flags().Changed(baseURLFlag) {
 			return "", usage(cmd, "--demo and --base-url exclude each other: want one of them")
 		}
-		if c.accounts == nil {
-			c.accounts = []string{auditlogstest.AccountID}
+		if c.logs == nil {
+			c.choose(logName{id: auditlogstest.AccountID})
 		}
 		return "demo", nil
 	}
-	if c.accounts == nil && c.organization == "" {
+	if c.logs == nil {
 		account := env.getenv(envAccount)
 		if account == "" {
 			return "", usage(cmd, "no account is given: set %s or --account to %s", envAccount, parameter.Wanted(described("account_id")))
@@ -172,7 +204,7 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 		if parameter.Check(described("account_id"), account) != nil {
 			return "", usage(cmd, "%s is %s: want %s", envAccount, excerpt(account), parameter.Wanted(described("account_id")))
 		}
-		c.accounts = []string{account}
+		c.choose(logName{id: account})
 	}
 	if c.baseURL == "" {
 		c.baseURL = env.getenv(envBaseURL)
@@ -193,7 +225,7 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 			return "", usage(cmd, "%s is not set, and %s, which is, is not read: want the API token in %s, as with export %s=\"$%s\"",
 				envToken, other, envToken, envToken, other)
 		}
-		if c.organization != "" {
+		if c.ofOrganization() {
 			return "", usage(cmd, "%s is not set: want an API token that may read the audit log of the organization (or try --demo)", envToken)
 		}
 		return "", usage(cmd, "%s is not set: want an API token with the permission %q on the account (or try --demo)",

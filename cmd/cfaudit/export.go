@@ -63,7 +63,7 @@ var exportFooter = whenFooter + `
 
 FILE
 The end of its name says what is written: .ndjson or .csv, followed by .gz or .zst to compress. {account} stands for the
-account's ID. Beside the file there are FILE.checkpoint.json until it is complete, FILE.manifest.json from then on, and
+account's ID, and for "organization-" and the ID of an organization. Beside the file there are FILE.checkpoint.json until it is complete, FILE.manifest.json from then on, and
 FILE.lock.
 
 Late entries
@@ -124,9 +124,10 @@ func (x *exporting) flags() []*flagValue {
 		},
 		x.pageSizeFlag(),
 		parallelFlag(&x.parallel),
+		x.organizationFlag(),
 	}
 	flags = append(flags, x.connection.flags()...)
-	return append(flags, filterFlags(&x.query)...)
+	return append(flags, filterFlags(&x.query, organizationOperation)...)
 }
 
 func (x *exporting) run(ctx context.Context) error {
@@ -151,6 +152,9 @@ func (x *exporting) run(ctx context.Context) error {
 		if err := x.fileEach(x.cmd, outFlag, x.out, ".ndjson.gz"); err != nil {
 			return err
 		}
+		if err := x.checkFilters(x.cmd, &x.query); err != nil {
+			return err
+		}
 		if err := x.checkFolders(); err != nil {
 			return err
 		}
@@ -163,8 +167,8 @@ func (x *exporting) run(ctx context.Context) error {
 
 // checkFolders refuses a file in a folder that does not exist, before anything is requested.
 func (x *exporting) checkFolders() error {
-	for _, account := range x.accounts {
-		folder := filepath.Dir(x.path(account))
+	for _, log := range x.logs {
+		folder := filepath.Dir(log.in(x.out))
 		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
 			continue // What else is wrong shows when the file is opened.
 		}
@@ -175,25 +179,21 @@ func (x *exporting) checkFolders() error {
 	return nil
 }
 
-func (x *exporting) path(account string) string {
-	return strings.ReplaceAll(x.out, accountMark, account)
-}
-
 // commandLine is the command that goes on: the same again.
 func (x *exporting) commandLine() string {
 	return strings.Join(append([]string{"cfaudit", "export"}, givenFlags(x.cmd.Flags())...), " ")
 }
 
-// exportAll exports one account after the other: the request budget is one for all.
+// exportAll exports one log after the other: the request budget is one for all.
 func (x *exporting) exportAll(ctx context.Context, client *auditlogs.Client) error {
 	var failures []*exit
-	for _, account := range x.accounts {
-		failure := x.export(ctx, client, account)
+	for _, log := range x.logs {
+		failure := x.export(ctx, log.of(client), log.in(x.out))
 		if failure == nil {
 			continue
 		}
-		if len(x.accounts) > 1 {
-			failure.text = "account " + account + ": " + failure.text
+		if len(x.logs) > 1 {
+			failure.text = log.of(client).String() + ": " + failure.text
 		}
 		failures = append(failures, failure)
 		if failure.code == exitInterrupted {
@@ -207,7 +207,7 @@ func (x *exporting) exportAll(ctx context.Context, client *auditlogs.Client) err
 	for _, failure := range failures[:len(failures)-1] {
 		x.env.say("cfaudit: " + failure.text)
 	}
-	if len(x.accounts) > 1 && last.code == exitUsage {
+	if len(x.logs) > 1 && last.code == exitUsage {
 		last.code = exitIncomplete // For others it was no wrong usage, and something may have been done.
 	}
 	if last.code != exitUsage {
@@ -221,13 +221,13 @@ func (x *exporting) exportAll(ctx context.Context, client *auditlogs.Client) err
 	return last
 }
 
-func (x *exporting) export(ctx context.Context, client *auditlogs.Client, account string) *exit {
+func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string) *exit {
 	noted := false
 	job := export.Job{
-		Account:  account,
+		Log:      log,
 		Query:    x.query,
 		Worded:   export.Window{Since: x.since.worded(), Before: x.before.worded()},
-		Path:     x.path(account),
+		Path:     path,
 		Format:   x.encoding,
 		Parallel: x.parallel,
 		Progress: func(p export.Progress) {
@@ -248,7 +248,7 @@ func (x *exporting) export(ctx context.Context, client *auditlogs.Client, accoun
 			x.progress.page(int(p.Entries), p.Reached)
 		},
 	}
-	result, err := export.Run(ctx, client, job)
+	result, err := export.Run(ctx, job)
 	x.progress.clear()
 	if err != nil {
 		return x.failed(ctx, err)

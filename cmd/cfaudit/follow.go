@@ -125,8 +125,9 @@ func (f *following) flags() []*flagValue {
 		span("health", groupHealth, &f.healthEvery, 0, "how often to print to standard error how each account is doing; 0s for never"),
 		f.pageSizeFlag(),
 	}
+	flags = append(flags, f.organizationFlag())
 	flags = append(flags, f.connection.flags()...)
-	return append(flags, filterFlags(&f.query)...)
+	return append(flags, filterFlags(&f.query, organizationOperation)...)
 }
 
 // span is a flag for a length of time.
@@ -195,6 +196,9 @@ func (f *following) followAll(ctx context.Context, client *auditlogs.Client, hea
 	if err := f.fileEach(f.cmd, stateFlag, f.state, ".state"); err != nil {
 		return err
 	}
+	if err := f.checkFilters(f.cmd, &f.query); err != nil {
+		return err
+	}
 	if err := f.apart(); err != nil {
 		return err
 	}
@@ -214,7 +218,7 @@ func (f *following) followAll(ctx context.Context, client *auditlogs.Client, hea
 
 	if needs, has := follow.Demand(followers...); has > 0 && needs > has && !f.once {
 		f.env.note("%s every %s need %s a minute, and the budget has %.3g: the interval is stretched to %s",
-			count(len(followers), "account", "accounts"), short(f.interval), count(int(math.Ceil(needs)), "request", "requests"), has,
+			count(len(followers), "log", "logs"), short(f.interval), count(int(math.Ceil(needs)), "request", "requests"), has,
 			short(time.Duration(float64(f.interval)*needs/has).Round(time.Second)))
 	}
 	run, end := context.WithCancelCause(ctx)
@@ -231,8 +235,8 @@ func (f *following) apart() error {
 	if f.status == "" {
 		return nil
 	}
-	for _, account := range f.accounts {
-		state := f.stateOf(account)
+	for _, log := range f.logs {
+		state := log.in(f.state)
 		if follow.UsesFile(state, f.status) || follow.UsesFile(state, f.status+".tmp") {
 			return usage(f.cmd, "--status %s and --state %s use the same file: want another name for the status, such as status.json",
 				excerpt(f.status), excerpt(state))
@@ -241,12 +245,7 @@ func (f *following) apart() error {
 	return nil
 }
 
-// stateOf is the name of an account's state.
-func (f *following) stateOf(account string) string {
-	return strings.ReplaceAll(f.state, accountMark, account)
-}
-
-// followers makes a follower for each account, with its state. What it returns second closes the states.
+// followers makes a follower for each log, with its state. What it returns second closes the states.
 func (f *following) followers(client *auditlogs.Client, health *healthReport) (followers []*follow.Follower, closing func(), problem error) {
 	var files []*follow.File
 	closing = func() {
@@ -254,16 +253,16 @@ func (f *following) followers(client *auditlogs.Client, health *healthReport) (f
 			_ = file.Close()
 		}
 	}
-	for _, account := range f.accounts {
-		file, err := follow.OpenFile(f.stateOf(account))
+	for _, log := range f.logs {
+		file, err := follow.OpenFile(log.in(f.state))
 		if err != nil {
 			return nil, closing, &exit{code: exitIncomplete, text: plain(err.Error())}
 		}
 		files = append(files, file)
-		follower, err := follow.New(client.Account(account), f.query, file,
+		follower, err := follow.New(log.of(client), f.query, file,
 			follow.WithInterval(f.interval), follow.WithSettle(f.settle), follow.WithLookBack(f.lookBack, f.lookBackEvery),
 			follow.WithStartAge(f.startAge),
-			follow.WithObserver(func(h follow.Health) { health.observe(h, len(f.accounts) > 1) }))
+			follow.WithObserver(func(h follow.Health) { health.observe(h, len(f.logs) > 1) }))
 		if err != nil {
 			return nil, closing, usage(f.cmd, "%s", plain(err.Error()))
 		}
@@ -343,7 +342,7 @@ func (f *following) ended(interrupted, run context.Context, err error, followers
 				failed++
 			}
 		}
-		e.text = fmt.Sprintf("%d of %d accounts failed", failed, len(followers))
+		e.text = fmt.Sprintf("%d of %d logs failed", failed, len(followers))
 	}
 	if errors.Is(err, follow.ErrState) {
 		return e

@@ -15,7 +15,7 @@ import (
 
 func TestHealthLine(t *testing.T) {
 	whole := follow.Health{
-		Account: "a", Time: testNow, Watermark: testNow.Add(-130 * time.Second), Lag: 130 * time.Second, Entries: 1,
+		Log: "account a", Time: testNow, Watermark: testNow.Add(-130 * time.Second), Lag: 130 * time.Second, Entries: 1,
 		LastSuccess: testNow.Add(-12 * time.Second), LookBack: 30 * time.Minute,
 	}
 	change := func(f func(h *follow.Health)) follow.Health {
@@ -29,7 +29,7 @@ func TestHealthLine(t *testing.T) {
 		h    follow.Health
 		want string
 	}{
-		{"before the first answer", follow.Health{Account: "a", Time: testNow}, begin + "nothing read yet"},
+		{"before the first answer", follow.Health{Log: "account a", Time: testNow}, begin + "nothing read yet"},
 		{"well", whole, begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 1 entry; last success 12s ago"},
 		{"late ones", change(func(h *follow.Health) {
 			h.Entries, h.Lateness = 9, follow.Lateness{Entries: 9, Median: 289 * time.Second, P95: 402 * time.Second, Most: 29 * time.Minute}
@@ -98,8 +98,8 @@ func TestStatus(t *testing.T) {
 	}
 	var s struct {
 		Requests int
-		Accounts []struct {
-			Account     string
+		Logs     []struct {
+			Log         string
 			Entries     int
 			Lag         float64   `json:"lag_seconds"`
 			LastSuccess time.Time `json:"last_success"`
@@ -109,7 +109,7 @@ func TestStatus(t *testing.T) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		t.Fatal(err)
 	}
-	if a := s.Accounts; s.Requests != 1 || len(a) != 1 || a[0].Account != auditlogstest.AccountID || a[0].Entries != 1 || a[0].Lag < 0 || a[0].LastSuccess.IsZero() || !a[0].Ended {
+	if a := s.Logs; s.Requests != 1 || len(a) != 1 || a[0].Log != "account "+auditlogstest.AccountID || a[0].Entries != 1 || a[0].Lag < 0 || a[0].LastSuccess.IsZero() || !a[0].Ended {
 		t.Errorf("%s", data)
 	}
 	if names, _ := filepath.Glob(filepath.Join(folder, "*.tmp")); names != nil {
@@ -200,7 +200,7 @@ func TestStatusShowsLateness(t *testing.T) {
 func TestRefusedIsToldOnce(t *testing.T) {
 	var errs strings.Builder
 	report := newHealthReport(&environment{stderr: &errs}, "")
-	refused := follow.Health{Account: "a", Refused: true, LastError: "status 403, ray 1", LastFailure: testNow}
+	refused := follow.Health{Log: "account a", Refused: true, LastError: "status 403, ray 1", LastFailure: testNow}
 	report.observe(refused, true)
 	refused.LastError, refused.LastFailure = "status 403, ray 2", testNow.Add(10*time.Minute)
 	report.observe(refused, true)

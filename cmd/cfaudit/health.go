@@ -50,24 +50,24 @@ func (r *healthReport) Waiting(time.Duration) {}
 func (r *healthReport) observe(h follow.Health, others bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.refused[h.Account] && !h.Refused {
-		r.refused[h.Account] = false
-		r.env.note("account %s: the token is accepted again", h.Account)
+	if r.refused[h.Log] && !h.Refused {
+		r.refused[h.Log] = false
+		r.env.note("%s: the token is accepted again", h.Log)
 	}
-	if h.LastFailure.IsZero() || h.LastFailure.Equal(r.told[h.Account]) {
+	if h.LastFailure.IsZero() || h.LastFailure.Equal(r.told[h.Log]) {
 		return
 	}
-	r.told[h.Account] = h.LastFailure
+	r.told[h.Log] = h.LastFailure
 	switch {
 	case h.Refused && !h.Ended:
-		if !r.refused[h.Account] {
-			r.refused[h.Account] = true
-			r.env.note("account %s: %s; it is tried again every %s", h.Account, plain(h.LastError), short(follow.RefusedInterval))
+		if !r.refused[h.Log] {
+			r.refused[h.Log] = true
+			r.env.note("%s: %s; it is tried again every %s", h.Log, plain(h.LastError), short(follow.RefusedInterval))
 		}
 	case !h.Ended:
-		r.env.note("account %s: %s; it is tried again", h.Account, plain(h.LastError))
+		r.env.note("%s: %s; it is tried again", h.Log, plain(h.LastError))
 	case others:
-		r.env.note("account %s has stopped: %s", h.Account, plain(h.LastError))
+		r.env.note("%s has stopped: %s", h.Log, plain(h.LastError))
 	}
 }
 
@@ -116,7 +116,7 @@ func (r *healthReport) print(followers []*follow.Follower) {
 }
 
 func healthLine(h follow.Health) string {
-	text := fmt.Sprintf("%s account %s: ", h.Time.Format(time.RFC3339), h.Account)
+	text := fmt.Sprintf("%s %s: ", h.Time.Format(time.RFC3339), h.Log)
 	if h.Watermark.IsZero() {
 		text += "nothing read yet"
 	} else {
@@ -146,10 +146,10 @@ func healthLine(h follow.Health) string {
 // A status is what the file holds.
 type status struct {
 	Time     time.Time `json:"time"`
-	Requests int64     `json:"requests"` // for all accounts, each attempt counted
+	Requests int64     `json:"requests"` // for all logs, each attempt counted
 	// RateLimited counts the requests that the service refused with status 429.
 	RateLimited int64           `json:"rate_limited"`
-	Accounts    []follow.Health `json:"accounts"`
+	Logs        []follow.Health `json:"logs"`
 }
 
 // write renews the file. That this fails is told, once, and nothing to stop for.
@@ -161,7 +161,7 @@ func (r *healthReport) write(followers []*follow.Follower) {
 	s := status{Time: r.env.now().UTC(), Requests: r.requests, RateLimited: r.limited}
 	r.mu.Unlock()
 	for _, follower := range followers {
-		s.Accounts = append(s.Accounts, follower.Health())
+		s.Logs = append(s.Logs, follower.Health())
 	}
 	data, err := json.MarshalIndent(s, "", "\t")
 	if err == nil {

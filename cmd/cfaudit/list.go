@@ -185,7 +185,7 @@ func coloursWork(env *environment) bool {
 }
 
 func (l *listing) run(ctx context.Context) error {
-	if err := l.checkFilters(); err != nil {
+	if err := l.checkFilters(l.cmd, &l.query); err != nil {
 		return err
 	}
 	if err := l.window(l.env.now()); err != nil {

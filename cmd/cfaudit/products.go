@@ -59,7 +59,7 @@ func (p *products) run(ctx context.Context) error {
 }
 
 func (p *products) print(ctx context.Context, client *auditlogs.Client) error {
-	categories, err := client.ProductCategories(ctx, p.accounts[0])
+	categories, err := p.logs[0].of(client).ProductCategories(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return &exit{code: exitInterrupted, text: "interrupted"}

@@ -19,31 +19,26 @@ func (l *listing) words() []string {
 	return []string{"list"}
 }
 
-// pages asks for what is to be listed: a log or a history, of an account or an organization.
+// pages asks for what is to be listed: a log, or the history of one of its entries.
 func (l *listing) pages(ctx context.Context, client *auditlogs.Client, options []auditlogs.ListOption) iter.Seq2[*auditlogs.Page, error] {
-	switch {
-	case l.entry != "" && l.organization != "":
-		return client.Organization(l.organization).HistoryPages(ctx, l.entry, l.historyQuery(), options...)
-	case l.entry != "":
-		return client.HistoryPages(ctx, l.accounts[0], l.entry, l.historyQuery(), options...)
-	case l.organization != "":
-		return client.Organization(l.organization).Pages(ctx, organizationQuery(l.query), options...)
+	log := l.logs[0].of(client)
+	if l.entry != "" {
+		return log.HistoryPages(ctx, l.entry, l.historyQuery(), options...)
 	}
-	return client.Pages(ctx, l.accounts[0], l.query, options...)
+	return log.Pages(ctx, l.query, options...)
 }
 
 // checkFilters refuses filters that the log of an organization does not have.
-func (l *listing) checkFilters() error {
-	if l.organization == "" {
+func (c *connection) checkFilters(cmd *cobra.Command, query *auditlogs.Query) error {
+	if !c.ofOrganization() {
 		return nil
 	}
 	for _, p := range operation.Parameters {
-		filter := l.query.Filter(p.Name)
-		if filter == nil || len(*filter) == 0 {
+		if filter := query.Filter(p.Name); filter == nil || len(*filter) == 0 {
 			continue
 		}
 		if _, known := find(organizationOperation, p.Name); !known {
-			return usage(l.cmd, "--%s and --organization exclude each other: the log of an organization has no such filter", flagName(p.Name))
+			return usage(cmd, "--%s and --organization exclude each other: the log of an organization has no such filter", flagName(p.Name))
 		}
 	}
 	return nil
@@ -52,7 +47,7 @@ func (l *listing) checkFilters() error {
 // noteUnknownValues tells which values of filters are sent though they are not among the known ones.
 func (c *connection) noteUnknownValues(cmd *cobra.Command, env *environment) {
 	chosen := operation
-	if c.organization != "" {
+	if c.ofOrganization() && len(c.logs) == 1 {
 		chosen = organizationOperation
 	}
 	for _, p := range chosen.Parameters {
@@ -67,17 +62,6 @@ func (c *connection) noteUnknownValues(cmd *cobra.Command, env *environment) {
 			}
 		}
 	}
-}
-
-// organizationQuery is the part of a query that the log of an organization knows.
-func organizationQuery(query auditlogs.Query) (q auditlogs.Query) {
-	for _, p := range organizationOperation.Parameters {
-		if filter := q.Filter(p.Name); filter != nil {
-			*filter = *query.Filter(p.Name)
-		}
-	}
-	q.Since, q.Before, q.Direction, q.Limit = query.Since, query.Before, query.Direction, query.Limit
-	return q
 }
 
 // historyQuery is the part of a query that a history knows.

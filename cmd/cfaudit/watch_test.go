@@ -69,7 +69,7 @@ func TestFollowStretches(t *testing.T) {
 	status := filepath.Join(dir, "status.json")
 	_, _, stderr := try{ctx: ctx, env: against(server), now: time.Now()}.run(t, "follow", "--state", filepath.Join(dir, "{account}.state"),
 		"--account", auditlogstest.AccountID, "--account", strings.Repeat("a", 32), "--rate", "0.01", "--interval", "2m", "--status", status)
-	const want = "note: 2 accounts every 2m need 1 request a minute, and the budget has 0.6: the interval is stretched to 3m20s\n"
+	const want = "note: 2 logs every 2m need 1 request a minute, and the budget has 0.6: the interval is stretched to 3m20s\n"
 	if !strings.Contains(stderr, want) {
 		t.Errorf("want %q:\n%s", want, stderr)
 	}

@@ -159,8 +159,8 @@ func (s *scenario) leg(client *auditlogs.Client, l leg, from auditlogs.Position,
 }
 
 // exportJob is the job of an export.
-func (s *scenario) exportJob(path string, l leg) export.Job {
-	return export.Job{Account: account, Query: s.query(), Path: path, Parallel: l.parallel}
+func (s *scenario) exportJob(client *auditlogs.Client, path string, l leg) export.Job {
+	return export.Job{Log: client.Account(account), Query: s.query(), Path: path, Parallel: l.parallel}
 }
 
 // export exports to a file, which is read back. Each leg but the last is stopped from its report of progress.
@@ -175,7 +175,7 @@ func (s *scenario) export(client *auditlogs.Client, j *journal) error {
 	for i := 0; ; {
 		l := s.legs[min(i, len(s.legs)-1)]
 		ctx, cancel := context.WithCancelCause(context.Background())
-		job := s.exportJob(path, l)
+		job := s.exportJob(client, path, l)
 		start, at := int64(-1), int64(0)
 		job.Progress = func(p export.Progress) {
 			at = p.Entries
@@ -187,7 +187,7 @@ func (s *scenario) export(client *auditlogs.Client, j *journal) error {
 			}
 		}
 		limited, free := context.WithTimeout(ctx, enough)
-		result, err := export.Run(limited, client, job)
+		result, err := export.Run(limited, job)
 		free()
 		cancel(nil)
 		j.ends = append(j.ends, int(at))

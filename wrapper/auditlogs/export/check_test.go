@@ -210,7 +210,7 @@ func TestParallelIsOptIn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.job.Parallel = parallel
+		f.job.Log, f.job.Parallel = f.client.Account(auditlogstest.AccountID), parallel
 		f.run(t)
 		if f.read(t, "") != f.want() {
 			t.Errorf("parallel %t: the file is not what is stored", parallel)

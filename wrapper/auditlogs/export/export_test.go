@@ -478,6 +478,7 @@ func TestMarkIsGone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		f.job.Log = f.client.Account(auditlogstest.AccountID)
 		return f
 	}
 	first := serve(-1)
@@ -489,6 +490,7 @@ func TestMarkIsGone(t *testing.T) {
 	}
 	second := serve(mark)
 	second.job = first.job
+	second.job.Log = second.client.Account(auditlogstest.AccountID)
 	result := second.run(t)
 	want := ""
 	for i := range 70 {

@@ -706,8 +706,8 @@ func TestSeveralAccounts(t *testing.T) {
 		if h := followers[1].Health(); h.Failures != 6 || !strings.Contains(h.LastError, "403") || !h.Refused {
 			t.Errorf("%+v", h)
 		}
-		wantAll(t, out[accounts[0]], stored(s), false)
-		wantAll(t, out[accounts[2]], stored(s), false)
+		wantAll(t, out["account "+accounts[0]], stored(s), false)
+		wantAll(t, out["account "+accounts[2]], stored(s), false)
 		if _, most := requests(s, 10*time.Second); most > 20 {
 			t.Errorf("%d requests in 10 seconds, and 2 a second are allowed", most)
 		}

@@ -77,7 +77,7 @@ func TestRefusedToken(t *testing.T) {
 						t.Errorf("%d requests were refused: want %d", refused[id], test.requests)
 					}
 					if span != always {
-						wantAll(t, got[id], stored(s), false)
+						wantAll(t, got["account "+id], stored(s), false)
 					}
 					if h := followers[i].Health(); h.Refused != (span == always) || span != never && !strings.Contains(h.LastError, fmt.Sprint(test.status)) {
 						t.Errorf("%+v", h)
