@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 		if runtime.GOOS == "windows" {
 			name += ".exe"
 		}
-		build := exec.Command("go", "build", "-race", "-o", filepath.Join(programs, name), "./cmd/cfaudit")
+		build := exec.Command("go", append([]string{"build", "-o", filepath.Join(programs, name)}, append(race, "./cmd/cfaudit")...)...)
 		build.Dir = filepath.Join("..", "..") // What the program needs is not what this module needs.
 		if output, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n%s", build, err, output)

@@ -130,12 +130,12 @@ func wholeSeconds(seed uint64) *scenario {
 // Twenty entries a second, of times that are shown to the second, and a tenth of the requests ten times slower.
 func TestWholeSeconds(t *testing.T) {
 	t.Parallel()
-	wantAllComplete(t, 40, wholeSeconds)
+	wantAllComplete(t, many(t, 40), wholeSeconds)
 }
 
 func TestWholeSecondsWithFaults(t *testing.T) {
 	t.Parallel()
-	wantAllComplete(t, 40, func(seed uint64) *scenario {
+	wantAllComplete(t, many(t, 40), func(seed uint64) *scenario {
 		s := wholeSeconds(seed)
 		s.traits.faults, s.traits.fault = 4, "503"
 		return s
@@ -263,4 +263,12 @@ func TestCosts(t *testing.T) {
 		}
 	}
 	t.Logf("%d scenarios, %d failed", judged, failed)
+}
+
+// many is how often a row is run: in a short run, a few times.
+func many(t *testing.T, all int) int {
+	if setting(t, "CFAUDIT_SIMULATION_RUNS", 300) < 1000 {
+		return all / 8
+	}
+	return all
 }

@@ -1,4 +1,4 @@
-package contract
+package copies
 
 import (
 	"bytes"
@@ -87,9 +87,6 @@ func TestNewFilter(t *testing.T) {
 // TestNewFilter changes nothing but the contract, in a copy of the repository, and looks for the new filter everywhere
 // below it: in the query, in the requests, in the fake and in the command.
 func TestNewFilter(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a copy of the repository")
-	}
 	root := t.TempDir()
 	copyRepository(t, root)
 	before := readTree(t, filepath.Join(root, "gen"))

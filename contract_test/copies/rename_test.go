@@ -1,4 +1,4 @@
-package contract
+package copies
 
 import (
 	"bytes"
@@ -7,9 +7,6 @@ import (
 
 // TestRename gives a copy of the module another path, and looks whether everything still builds and nothing keeps the old.
 func TestRename(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a copy of the repository")
-	}
 	root := t.TempDir()
 	copyRepository(t, root)
 	run(t, root, "git", "init", "-q")

@@ -1,4 +1,4 @@
-package contract
+package copies
 
 import (
 	"os"
@@ -10,9 +10,6 @@ import (
 
 // TestCompatible changes a copy of the repository in one place at a time, and looks at what make compatible says.
 func TestCompatible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a copy of the repository")
-	}
 	root := t.TempDir()
 	copyRepository(t, root)
 	run(t, root, "make", "release-contract")

@@ -1,4 +1,4 @@
-package contract
+package copies
 
 import (
 	"context"
@@ -26,7 +26,7 @@ func copyRepository(t *testing.T, root string) {
 // copyInto copies a file or a folder of the repository.
 func copyInto(t *testing.T, root, name string) {
 	t.Helper()
-	source := filepath.Join("..", name)
+	source := filepath.Join("../..", name)
 	info, err := os.Stat(source)
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package contract
+package copies
 
 import (
 	"os"
@@ -17,7 +17,7 @@ import (
 // TestReadmeProgram does what the README tells a newcomer to do: it takes the program from there as it stands, in a module
 // of its own, and runs it against the fake.
 func TestReadmeProgram(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestReadmeProgram(t *testing.T) {
 		auditlogstest.WithHistory(auditlogstest.History{Entries: 2500, Since: now.Add(-20 * time.Hour), Before: now}))
 	defer server.Close()
 
-	root, err := filepath.Abs("..")
+	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestReadmeProgram(t *testing.T) {
 
 // TestReadmeColumns compares the README's list of columns with those that there are.
 func TestReadmeColumns(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package contract
+package copies
 
 import (
 	"os"
@@ -14,7 +14,7 @@ import (
 // TestReadmeExport does what the README tells somebody to do who wants a file a day: it takes the script from there, and runs it
 // twice. It is for systems with the date of GNU or busybox.
 func TestReadmeExport(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestReadmeExport(t *testing.T) {
 		auditlogstest.WithHistory(auditlogstest.History{Entries: 2500, Since: now.AddDate(0, 0, -10), Before: now}))
 	defer server.Close()
 	folder := t.TempDir()
-	root, err := filepath.Abs("..")
+	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
