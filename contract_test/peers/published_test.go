@@ -7,7 +7,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -167,37 +166,34 @@ type goPackage struct {
 
 func readGoPackage(t *testing.T, path string) *goPackage {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.Dir}}", path).Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{range .GoFiles}}{{$.Dir}}/{{.}}{{"\n"}}{{end}}`, path).Output()
 	if err != nil {
 		t.Fatalf("go list %s: %v", path, err)
 	}
 	p := &goPackage{structs: map[string]*ast.StructType{}, values: map[string][]string{}}
-	noTests := func(info fs.FileInfo) bool { return !strings.HasSuffix(info.Name(), "_test.go") }
-	folders, err := parser.ParseDir(token.NewFileSet(), strings.TrimSpace(string(out)), noTests, parser.SkipObjectResolution) //nolint:staticcheck // Names are enough.
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, folder := range folders {
-		for _, file := range folder.Files {
-			ast.Inspect(file, func(node ast.Node) bool {
-				switch n := node.(type) {
-				case *ast.TypeSpec:
-					if structure, ok := n.Type.(*ast.StructType); ok {
-						p.structs[n.Name.Name] = structure
-					}
-				case *ast.ValueSpec:
-					name, ok := n.Type.(*ast.Ident)
-					if !ok || len(n.Values) != 1 {
-						break
-					}
-					if literal, ok := n.Values[0].(*ast.BasicLit); ok && literal.Kind == token.STRING {
-						value, _ := strconv.Unquote(literal.Value)
-						p.values[name.Name] = append(p.values[name.Name], value)
-					}
-				}
-				return true
-			})
+	for _, name := range strings.Fields(string(out)) {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
 		}
+		ast.Inspect(file, func(node ast.Node) bool {
+			switch n := node.(type) {
+			case *ast.TypeSpec:
+				if structure, ok := n.Type.(*ast.StructType); ok {
+					p.structs[n.Name.Name] = structure
+				}
+			case *ast.ValueSpec:
+				name, ok := n.Type.(*ast.Ident)
+				if !ok || len(n.Values) != 1 {
+					break
+				}
+				if literal, ok := n.Values[0].(*ast.BasicLit); ok && literal.Kind == token.STRING {
+					value, _ := strconv.Unquote(literal.Value)
+					p.values[name.Name] = append(p.values[name.Name], value)
+				}
+			}
+			return true
+		})
 	}
 	return p
 }

@@ -29,7 +29,6 @@ func setting(t *testing.T, name string, otherwise int) int {
 type tally struct {
 	mu                                                  sync.Mutex
 	runs, entries, lost, twice, silent, failed, refused int
-	took                                                map[string]time.Duration // by what was run
 	failures                                            []string
 }
 
