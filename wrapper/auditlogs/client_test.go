@@ -76,6 +76,24 @@ func TestWrongOptions(t *testing.T) {
 	}
 }
 
+func TestEmptyBaseURLIsTheDefault(t *testing.T) {
+	var asked string
+	client, err := auditlogs.New(token, auditlogs.WithBaseURL(""), auditlogs.WithRetry(1, 0, 0),
+		auditlogs.WithHTTPClient(&http.Client{Transport: doer(func(r *http.Request) (*http.Response, error) {
+			asked = r.URL.String()
+			return nil, errors.New("no network in this test")
+		})}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range client.Account(auditlogstest.AccountID).Entries(t.Context(), auditlogs.Query{Since: "2026-10-01", Before: "2026-10-02"}) {
+		break
+	}
+	if !strings.HasPrefix(asked, auditlogs.DefaultBaseURL+"/accounts/") {
+		t.Errorf("asked %q: want an address below %s", asked, auditlogs.DefaultBaseURL)
+	}
+}
+
 func TestWhatIsSent(t *testing.T) {
 	s := newFake(t, 1, auditlogstest.WithTokens(token))
 	c := newClient(t, s, auditlogs.WithUserAgent("my-service/1.2"))
