@@ -15,14 +15,14 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// TestReadmeUnit runs what the README's service runs, stops it as systemd would, and expects the status that the unit calls a
-// success.
+// TestReadmeUnit runs what the service in follow's README runs, stops it as systemd would, and
+// expects the status 0.
 func TestReadmeUnit(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Log("the unit is for systems with a shell")
 		return
 	}
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	readme, err := os.ReadFile(filepath.Join("..", "..", "wrapper", "auditlogs", "follow", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,14 +11,10 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// TestReadmeExport does what the README tells somebody to do who wants a file a day: it takes the script from there, and runs it
-// twice. It is for systems with the date of GNU or busybox.
+// TestReadmeExport runs the script of export's README, which writes a file a day, twice. It is for
+// systems with the date of GNU or busybox.
 func TestReadmeExport(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	script := regexp.MustCompile("(?s)```sh\n(#!/bin/sh\n.*?)```").FindSubmatch(readme)
+	script := regexp.MustCompile("(?s)```sh\n(#!/bin/sh\n.*?)```").FindStringSubmatch(readme(t, "wrapper/auditlogs/export"))
 	if script == nil {
 		t.Fatal("the README shows no script")
 	}
@@ -27,12 +23,12 @@ func TestReadmeExport(t *testing.T) {
 		auditlogstest.WithHistory(auditlogstest.History{Entries: 2500, Since: now.AddDate(0, 0, -10), Before: now}))
 	defer server.Close()
 	folder := t.TempDir()
-	root, err := filepath.Abs("../..")
+	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)
 	}
 	run(t, root, "go", "build", "-o", filepath.Join(folder, "cfaudit"), "./cmd/cfaudit")
-	write(t, filepath.Join(folder, "export-days"), script[1])
+	write(t, filepath.Join(folder, "export-days"), []byte(script[1]))
 	asked := 0
 	for range 2 {
 		command := exec.CommandContext(t.Context(), "sh", filepath.Join(folder, "export-days"), folder)
