@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,5 +63,33 @@ func TestReadmeUnit(t *testing.T) {
 		if _, err := os.Stat(name); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestReadmeCommands has the command read the flags of each line in the READMEs that calls it. With
+// --help it then does no more.
+func TestReadmeCommands(t *testing.T) {
+	placeholders := map[string]string{"ID": auditlogstest.AccountID, "TIME": "2026-10-30T15:00:00Z"}
+	lines := 0
+	for _, room := range []string{".", "cmd/cfaudit", "wrapper/auditlogs", "wrapper/auditlogs/export", "wrapper/auditlogs/follow"} {
+		readme, err := os.ReadFile(filepath.Join("..", "..", room, "README.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range regexp.MustCompile(`(?m)^cfaudit ([^#>|\n]*)`).FindAllStringSubmatch(string(readme), -1) {
+			lines++
+			words := strings.Fields(strings.ReplaceAll(line[1], "'", ""))
+			for i, word := range words {
+				words[i] = cmp.Or(placeholders[word], word)
+			}
+			cmd := exec.Command(filepath.Join(programs, "cfaudit"), append(words, "--help")...)
+			cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // Or the race detector waits for a second each.
+			if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("Usage:")) {
+				t.Errorf("%s: cfaudit %s: %v\n%s", room, line[1], err, out)
+			}
+		}
+	}
+	if lines < 10 {
+		t.Errorf("the READMEs have %d lines that call the command: want 10 at least", lines)
 	}
 }
