@@ -1,8 +1,8 @@
 package main
 
 import (
-	"slices"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
