@@ -1,8 +1,11 @@
 package contract
 
 import (
+	"bytes"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -22,5 +25,33 @@ func TestUnitsAreHardened(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v\n%s", unit, err, out)
 		}
+	}
+}
+
+// TestRunsInAnEmptyRoot runs the program as its image does: in a root that has nothing else, as a user that is not root and
+// cannot write anywhere.
+func TestRunsInAnEmptyRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root may change the root")
+	}
+	root := t.TempDir()
+	repository, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CGO_ENABLED", "0")
+	run(t, repository, "go", "build", "-trimpath", "-o", filepath.Join(root, "cfaudit"), "./cmd/cfaudit")
+	if err := os.Chmod(root, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/cfaudit", "list", "--demo", "--since", "24h", "--format", "ndjson")
+	cmd.Dir = "/"
+	cmd.Env = []string{}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil || bytes.Count(out, []byte("\n")) < 100 {
+		t.Errorf("%v, %d lines\n%s", err, bytes.Count(out, []byte("\n")), stderr.String())
 	}
 }
