@@ -59,6 +59,3 @@ func buildOf(info *debug.BuildInfo) build {
 	b.commit += modified
 	return b
 }
-
-// buildVersion is the version that the go command has put into the program.
-func buildVersion() string { return thisBuild().version }
