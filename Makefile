@@ -191,7 +191,13 @@ licences: ## Fail where something that is shipped has no licence that allows it,
 third-party: ## Write cmd/cfaudit/THIRD_PARTY.md, the licences of what is shipped
 	cd openapi/tools/licences && go run . -write ../../..
 
-.PHONY: release-files release-snapshot release
+.PHONY: release-tag release-files release-snapshot release
+# GoReleaser would also take the tag of a nested module on the same commit.
+release-snapshot release: export GORELEASER_CURRENT_TAG ?= $(shell $(MAKE) --no-print-directory -s release-tag)
+
+release-tag: ## The tag of the root module that a release is made from: the last one; none before the first
+	@git describe --tags --match 'v[0-9]*' --abbrev=0 2>/dev/null || true
+
 release-files: ## The man pages and completions that the packages bring, in bin/release
 	rm -rf bin/release && mkdir -p bin/release/completions
 	CGO_ENABLED=0 go build -trimpath -buildvcs=true -o bin/release/cfaudit ./cmd/cfaudit

@@ -107,3 +107,22 @@ func TestModulesAreKeptUpToDate(t *testing.T) {
 		}
 	}
 }
+
+// TestReleaseTag puts the tag of a nested module on the commit of a release.
+func TestReleaseTag(t *testing.T) {
+	root := t.TempDir()
+	copyInto(t, root, "Makefile")
+	run(t, root, "git", "init", "-q")
+	run(t, root, "git", "config", "user.name", "t")
+	run(t, root, "git", "config", "user.email", "t@example.com")
+	for _, want := range []string{"", "v1.2.3"} {
+		run(t, root, "git", "commit", "-q", "--allow-empty", "-m", "A commit")
+		if want != "" {
+			run(t, root, "git", "tag", want)
+			run(t, root, "git", "tag", "-a", "-m", "Nested", "wrapper/other/v1.2.3")
+		}
+		if got := strings.TrimSpace(run(t, root, "make", "--no-print-directory", "release-tag")); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
