@@ -16,27 +16,28 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// TestReadmeUnit runs what the service in follow's README runs, stops it as systemd would, and
-// expects the status 0.
-func TestReadmeUnit(t *testing.T) {
+// TestFollowUnit runs what the packages' service runs, stops it as systemd would, and expects the status that the unit calls a
+// success.
+func TestFollowUnit(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Log("the unit is for systems with a shell")
 		return
 	}
-	readme, err := os.ReadFile(filepath.Join("..", "..", "wrapper", "auditlogs", "follow", "README.md"))
+	unit, err := os.ReadFile(filepath.Join("..", "..", "cmd", "cfaudit", "packaging", "cfaudit-follow.service"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := regexp.MustCompile(`(?m)^ExecStart=/bin/sh -c '(exec /usr/local/bin/cfaudit follow .*)'$`).FindSubmatch(readme)
+	line := regexp.MustCompile(`(?m)^ExecStart=/bin/sh -c '(exec cfaudit follow .*)'$`).FindSubmatch(unit)
 	if line == nil {
-		t.Fatal("the README has no unit for follow")
+		t.Fatal("the unit does not run follow")
 	}
 	server := auditlogstest.NewServer(auditlogstest.WithTokens(token), auditlogstest.WithHistory(auditlogstest.History{
 		Entries: 1500, Since: time.Now().Add(-20 * 24 * time.Hour), Before: time.Now().Add(-time.Hour)}))
 	defer server.Close()
 	state, logs, folder := t.TempDir(), t.TempDir(), t.TempDir()
-	cmd := exec.Command("/bin/sh", "-c", strings.Replace(string(line[1]), "/usr/local/bin/cfaudit", filepath.Join(programs, "cfaudit"), 1))
+	cmd := exec.Command("/bin/sh", "-c", string(line[1]))
 	cmd.Env = []string{
+		"PATH=" + programs,
 		"CLOUDFLARE_API_TOKEN=" + token, "CLOUDFLARE_ACCOUNT_ID=" + auditlogstest.AccountID, "CLOUDFLARE_BASE_URL=" + server.URL,
 		"STATE_DIRECTORY=" + state, "LOGS_DIRECTORY=" + logs, "RUNTIME_DIRECTORY=" + folder,
 	}
