@@ -1,0 +1,152 @@
+// Package schema is what its packages ecs and ocsf have in common: the events that they make of entries, as values in a tree.
+//
+// The README beside this file shows which field of an entry goes where.
+package schema
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A Visitor receives an event in the order of its text. An event is an object, for which Object is not called.
+//
+// Names and values are valid until the visit ends.
+type Visitor interface {
+	// Object starts an object. In an array its name is empty.
+	Object(name string)
+	// Array starts an array of objects.
+	Array(name string)
+	// End ends the object or array that started last.
+	End()
+	// Value gives a member of an object.
+	Value(name string, v Value)
+}
+
+// A Kind says what a [Value] is.
+type Kind uint8
+
+// The kinds of values.
+const (
+	KindText    Kind = iota + 1 // a text, for Text
+	KindInteger                 // a whole number, for Int
+	KindTexts                   // a list of texts, for Texts
+	KindJSON                    // any JSON value, for AppendJSON
+)
+
+// A Value is a member of an event. Its zero Value is no value.
+type Value struct {
+	kind  Kind
+	plain bool // bytes is a text without quotes and escapes; otherwise it is JSON
+	bytes []byte
+	list  []Value
+}
+
+// Literal returns the value that JSON of a kind stands for. It keeps the JSON.
+func Literal(kind Kind, json []byte) Value { return Value{kind: kind, bytes: json} }
+
+// Text returns a text as a value. It keeps the text, which must be valid UTF-8.
+func Text(text []byte) Value { return Value{kind: KindText, plain: true, bytes: text} }
+
+// Texts returns a list of texts as a value. It keeps the list.
+func Texts(list []Value) Value { return Value{kind: KindTexts, list: list} }
+
+// Equal reports whether two values are alike, down to how they are written.
+func (v Value) Equal(other Value) bool {
+	return v.kind == other.kind && v.plain == other.plain && bytes.Equal(v.bytes, other.bytes) && slices.EqualFunc(v.list, other.list, Value.Equal)
+}
+
+// Kind says what the value is; 0 for no value.
+func (v Value) Kind() Kind { return v.kind }
+
+// Text returns the text; "" for a value of another kind.
+func (v Value) Text() string {
+	switch {
+	case v.kind != KindText:
+		return ""
+	case v.plain:
+		return string(v.bytes)
+	}
+	text, err := jsontext.AppendUnquote(nil, v.bytes)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// Int returns the whole number; 0 for a value of another kind.
+func (v Value) Int() int64 {
+	if v.kind != KindInteger {
+		return 0
+	}
+	n, err := strconv.ParseInt(string(v.bytes), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// Texts returns the texts of a list; nil for a value of another kind.
+func (v Value) Texts() []string {
+	var texts []string
+	for _, one := range v.list {
+		texts = append(texts, one.Text())
+	}
+	return texts
+}
+
+// AppendJSON appends the value as JSON, whatever its kind is.
+func (v Value) AppendJSON(b []byte) []byte {
+	switch {
+	case v.kind == KindTexts:
+		b = append(b, '[')
+		for i, one := range v.list {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = one.AppendJSON(b)
+		}
+		return append(b, ']')
+	case v.plain:
+		return appendQuoted(b, v.bytes)
+	}
+	return append(b, v.bytes...)
+}
+
+// appendQuoted appends a text as a JSON string.
+func appendQuoted(b, text []byte) []byte {
+	const digits = "0123456789abcdef"
+	b = append(b, '"')
+	start := 0
+	for i, c := range text {
+		if !escaped[c] {
+			continue
+		}
+		b = append(b, text[start:i]...)
+		start = i + 1
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		}
+	}
+	return append(append(b, text[start:]...), '"')
+}
+
+// escaped marks the bytes that cannot stand in a JSON string as they are.
+var escaped = func() (table [256]bool) {
+	for c := range ' ' {
+		table[c] = true
+	}
+	table['"'], table['\\'] = true, true
+	return table
+}()
