@@ -39,6 +39,7 @@ func Visit(e *auditlogs.Entry, o Options, v schema.Visitor) {
 
 func event(e *auditlogs.Entry, o Options) *mapping.Mapping {
 	m := layout.Map(e)
+	finish(m)
 	if !o.OmitOriginal {
 		m.Original(original)
 	}
@@ -72,7 +73,6 @@ var layout = mapping.New(mapping.Config{
 		"related.hosts":             list,
 		"related.ip":                addresses,
 	},
-	Finish: func(m *mapping.Mapping) { finish(m) }, // Through a function, since it uses the layout.
 })
 
 var (

@@ -39,6 +39,7 @@ func Visit(e *auditlogs.Entry, o Options, v schema.Visitor) {
 
 func event(e *auditlogs.Entry, o Options) *mapping.Mapping {
 	m := layout.Map(e)
+	finish(m)
 	if !o.OmitRawData {
 		m.Original(rawData)
 	}
@@ -88,7 +89,6 @@ var layout = mapping.New(mapping.Config{
 		"http_request.url.path":    path,
 		"resources[0].data":        mapping.JSON,
 	},
-	Finish: func(m *mapping.Mapping) { finish(m) }, // Through a function, since it uses the layout.
 })
 
 // A named number is one of the schema's enumerations.
@@ -142,6 +142,9 @@ var (
 	actionType, actionResult = layout.Field("action.type"), layout.Field("action.result")
 	actorType                = layout.Field("actor.type")
 	fieldRequest             = layout.Field("resource.request")
+	fieldID                  = layout.Field("resource.id")
+	fieldZoneID              = layout.Field("zone.id")
+	fieldZoneName            = layout.Field("zone.name")
 	fieldType, fieldValue    = layout.Field("resource.type"), layout.Field("resource.value")
 )
 
@@ -151,31 +154,32 @@ const nobody = "unknown"
 func finish(m *mapping.Mapping) {
 	m.SetInt(severityID, 1)
 	m.Add(profiles, cloud)
-	classify(m)
+	isSignIn := classify(m)
 	set(m, statuses, actionResult, statusID, status)
 	set(m, userTypes, actorType, actorTypeID, actorTypeName)
 	required(m)
-	if m.Has(zoneUID) || m.Has(zoneName) {
-		m.SetText(zoneType, "zone")
-	}
 	// What has its place only beside what names it.
-	if !m.Has(requestUID) && m.Unset(requestData) {
-		m.KeepField(fieldRequest)
+	if !m.Has(requestUID) {
+		m.Withdraw(requestData, fieldRequest)
+	}
+	if isSignIn {
+		m.Withdraw(resourceUID, fieldID)
+		m.Withdraw(zoneUID, fieldZoneID)
+		m.Withdraw(zoneName, fieldZoneName)
 	}
 	if !m.Has(resourceUID) {
-		if m.Unset(resourceType) {
-			m.KeepField(fieldType)
-		}
-		if m.Unset(resourceData) {
-			m.KeepField(fieldValue)
-		}
+		m.Withdraw(resourceType, fieldType)
+		m.Withdraw(resourceData, fieldValue)
+	}
+	if m.Has(zoneUID) || m.Has(zoneName) {
+		m.SetText(zoneType, "zone")
 	}
 }
 
 var cloud = schema.Text([]byte("cloud"))
 
 // classify decides about the class by the action.
-func classify(m *mapping.Mapping) {
+func classify(m *mapping.Mapping) (isSignIn bool) {
 	is, of := apiActivity, activities
 	verb, _ := mapping.Plain(m.Field(actionType))
 	if _, ok := signIns[string(verb)]; ok {
@@ -204,6 +208,7 @@ func classify(m *mapping.Mapping) {
 			m.SetText(serviceName, "Cloudflare")
 		}
 	}
+	return is == authentication
 }
 
 // set gives an enumeration and its name the value that stands for a field.

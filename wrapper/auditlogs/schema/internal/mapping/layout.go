@@ -29,7 +29,6 @@ type Config struct {
 	Targets     func(f *auditlogsapi.Field) []string // the paths that a field fills
 	Conversions map[string]Conversion                // by path; the others take text
 	Constants   map[string]string                    // what every event says, by path
-	Finish      func(m *Mapping)                     // fills the paths that no field fills by itself
 }
 
 // A Layout is a schema, ready to map entries.
@@ -38,7 +37,6 @@ type Layout struct {
 	index   map[string]int
 	fields  []field
 	objects []object
-	finish  func(*Mapping)
 	values  []schema.Value // of the constants
 	pool    sync.Pool
 }
@@ -83,7 +81,7 @@ type object struct {
 
 // New compiles a schema. It panics where the description contradicts itself.
 func New(config Config) *Layout {
-	l := &Layout{index: map[string]int{}, finish: config.Finish, objects: []object{{}}}
+	l := &Layout{index: map[string]int{}, objects: []object{{}}}
 	segments := map[string]*segment{}
 	for _, path := range config.Paths {
 		if path == Own {
@@ -247,7 +245,10 @@ func Derived(*Mapping, int, []byte) bool { return false }
 func ParseTime(value []byte) (t time.Time, ok bool) {
 	text, ok := Plain(value)
 	if !ok {
-		return t, false
+		// One that is written with escapes is a time all the same.
+		if text = []byte(schema.Literal(schema.KindText, value).Text()); !IsText(value) || len(text) == 0 {
+			return t, false
+		}
 	}
 	const hour, fraction, offset = len("2006-01-02T"), len("2006-01-02T15:04:05"), len("07:00")
 	// The time package takes more than that: an hour of one digit, a comma before the fraction, and offsets that are none.

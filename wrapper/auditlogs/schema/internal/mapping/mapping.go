@@ -56,7 +56,7 @@ func newMapping(l *Layout) *Mapping {
 	}
 }
 
-// Map maps an entry. The mapping is to be released.
+// Map gives each field of an entry to its targets. The mapping is to be released.
 func (l *Layout) Map(e *auditlogs.Entry) *Mapping {
 	m := l.pool.Get().(*Mapping)
 	m.Entry = e
@@ -73,7 +73,6 @@ func (l *Layout) Map(e *auditlogs.Entry) *Mapping {
 	for i := range m.fields {
 		m.convert(&l.fields[i], m.fields[i])
 	}
-	l.finish(m)
 	return m
 }
 
@@ -182,7 +181,7 @@ func (m *Mapping) inner(number int, name []byte) bool {
 	}
 	value := m.raw[start:p.at:p.at]
 	if isEmpty(value) {
-		m.keep(0, name, []byte("{}"))
+		m.keep(0, name, value)
 		return true
 	}
 	m.objects[number] = value
@@ -231,7 +230,7 @@ func (m *Mapping) keep(object int, name, value []byte) {
 	}
 }
 
-func key(object int, name []byte) string { return strconv.Itoa(object) + string(name) }
+func key(object int, name []byte) string { return strconv.Itoa(object) + "." + string(name) }
 
 // displace makes room for a name that comes again: the last value counts.
 func (m *Mapping) displace(object int, name []byte) {
@@ -293,8 +292,13 @@ func (m *Mapping) convert(f *field, is found) {
 	}
 }
 
-// KeepField keeps a field in our part.
-func (m *Mapping) KeepField(number int) { m.keepField(&m.layout.fields[number], m.fields[number]) }
+// Withdraw takes a value away from a slot that cannot have it, and keeps its field in our part.
+func (m *Mapping) Withdraw(slot, field int) {
+	if m.Has(slot) {
+		m.Unset(slot)
+		m.keepField(&m.layout.fields[field], m.fields[field])
+	}
+}
 
 // Field returns a field's value; nil where the entry does not have it.
 func (m *Mapping) Field(number int) []byte { return m.fields[number].value }
@@ -318,12 +322,8 @@ func (m *Mapping) keepField(f *field, is found) {
 // Set gives a slot its value.
 func (m *Mapping) Set(slot int, v schema.Value) { m.values[slot] = v }
 
-// Unset takes a slot's value away, and reports whether there was one.
-func (m *Mapping) Unset(slot int) bool {
-	had := m.Has(slot)
-	m.values[slot] = schema.Value{}
-	return had
-}
+// Unset takes a slot's value away.
+func (m *Mapping) Unset(slot int) { m.values[slot] = schema.Value{} }
 
 // SetText gives a slot a text that is not in the entry.
 func (m *Mapping) SetText(slot int, text string) {
