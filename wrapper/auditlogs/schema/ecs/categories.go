@@ -47,9 +47,9 @@ var verbs = map[string]verb{
 // other is the type of actions that have none of their own.
 const other = "info"
 
-// classify returns the category and types of an action on a product.
-func classify(action, product string) (name string, kinds [2]string) {
-	v, c := verbs[action], categories[product]
+// classify returns the category and types of an action on a product. The second type can be "".
+func classify(action, product []byte) (name string, kinds [2]string) {
+	v, c := verbs[string(action)], categories[string(product)]
 	if v.kind == "" {
 		v.kind = other
 	}

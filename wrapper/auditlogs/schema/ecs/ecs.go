@@ -7,6 +7,7 @@ package ecs
 import (
 	"bytes"
 	"time"
+	"unicode/utf8"
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
@@ -84,11 +85,11 @@ var (
 func finish(m *mapping.Mapping) {
 	verb, _ := mapping.Plain(m.Field(actionType))
 	of, _ := mapping.Plain(m.Field(product))
-	name, kinds := classify(string(bytes.ToLower(verb)), string(of))
-	m.Add(categorySlot, schema.Text([]byte(name)))
+	name, kinds := classify(lowered(verb), of)
+	m.AddText(categorySlot, name)
 	for _, kind := range kinds {
 		if kind != "" {
-			m.Add(typeSlot, schema.Text([]byte(kind)))
+			m.AddText(typeSlot, kind)
 		}
 	}
 	if !m.Has(id) {
@@ -129,8 +130,18 @@ func lower(m *mapping.Mapping, slot int, value []byte) bool {
 	if bytes.IndexByte(value, '\\') >= 0 {
 		return mapping.Text(m, slot, value)
 	}
-	small := bytes.ToLower(value)
+	small := lowered(value)
 	return mapping.Text(m, slot, small) && bytes.Equal(small, value)
+}
+
+// lowered returns a text in lower case, the same bytes where it is.
+func lowered(text []byte) []byte {
+	for _, c := range text {
+		if c < 'a' && c >= 'A' || c >= utf8.RuneSelf {
+			return bytes.ToLower(text)
+		}
+	}
+	return text
 }
 
 // outcome takes what the schema has a word for.

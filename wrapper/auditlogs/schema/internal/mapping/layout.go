@@ -57,6 +57,7 @@ type segment struct {
 // A field is a field of the contract.
 type field struct {
 	name    string
+	key     []byte // the name
 	object  int // the number of its object
 	wants   byte
 	targets []target
@@ -146,6 +147,7 @@ func (l *Layout) add(f *auditlogsapi.Field, config Config) {
 			l.objects = append(l.objects, object{segment: segment{name: objectName, key: fmt.Appendf(nil, "%q:", objectName)}})
 		}
 	}
+	added.key = []byte(added.name)
 	if f.Type == "object" || f.Type == "" && f.Known == nil {
 		added.wants = wantsObject
 	}

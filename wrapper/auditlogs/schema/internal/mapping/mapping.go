@@ -304,7 +304,6 @@ func (m *Mapping) Withdraw(slot, field int) {
 func (m *Mapping) Field(number int) []byte { return m.fields[number].value }
 
 func (m *Mapping) keepField(f *field, is found) {
-	name := []byte(f.name)
 	first := is.value[0]
 	fits := first == 'n'
 	if f.wants == wantsObject {
@@ -313,10 +312,10 @@ func (m *Mapping) keepField(f *field, is found) {
 		fits = fits || first != '{' && first != '['
 	}
 	if !is.portable || !fits {
-		m.odd = append(m.odd, item{f.object, name, is.value})
+		m.odd = append(m.odd, item{f.object, f.key, is.value})
 		return
 	}
-	m.keep(f.object, name, is.value)
+	m.keep(f.object, f.key, is.value)
 }
 
 // Set gives a slot its value.
@@ -330,6 +329,13 @@ func (m *Mapping) SetText(slot int, text string) {
 	at := len(m.made)
 	m.made = append(m.made, strings.ToValidUTF8(text, replacement)...)
 	m.values[slot] = schema.Text(m.made[at:len(m.made):len(m.made)])
+}
+
+// AddText adds a text that is not in the entry to the list in a slot.
+func (m *Mapping) AddText(slot int, text string) {
+	at := len(m.made)
+	m.made = append(m.made, text...)
+	m.Add(slot, schema.Text(m.made[at:len(m.made):len(m.made)]))
 }
 
 // SetInt gives a slot a whole number that is not in the entry.
