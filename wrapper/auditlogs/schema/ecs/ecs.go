@@ -6,6 +6,7 @@ package ecs
 
 import (
 	"bytes"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -97,7 +98,7 @@ func finish(m *mapping.Mapping) {
 	}
 	problem := ""
 	if err := m.Entry.Err(); err != nil {
-		problem = err.Error()
+		problem = strings.ToValidUTF8(err.Error(), "\uFFFD")
 	}
 	if !m.Has(at) {
 		m.SetText(at, time.Unix(0, 0).UTC().Format(time.RFC3339))
@@ -154,7 +155,7 @@ func outcome(m *mapping.Mapping, slot int, value []byte) bool {
 }
 
 func address(m *mapping.Mapping, slot int, value []byte) bool {
-	return mapping.IsAddress(value) && mapping.Text(m, slot, value)
+	return m.IsAddress(value) && mapping.Text(m, slot, value)
 }
 
 // list adds a text to a list.
@@ -166,5 +167,5 @@ func list(m *mapping.Mapping, slot int, value []byte) bool {
 }
 
 func addresses(m *mapping.Mapping, slot int, value []byte) bool {
-	return mapping.IsAddress(value) && list(m, slot, value)
+	return m.IsAddress(value) && list(m, slot, value)
 }

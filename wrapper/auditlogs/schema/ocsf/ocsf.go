@@ -7,6 +7,7 @@ package ocsf
 
 import (
 	"bytes"
+	"strings"
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
@@ -233,7 +234,7 @@ func set(m *mapping.Mapping, values map[string]named, field, id, name int) named
 // required fills what every event must have.
 func required(m *mapping.Mapping) {
 	if err := m.Entry.Err(); err != nil {
-		m.SetText(debug, err.Error())
+		m.SetText(debug, strings.ToValidUTF8(err.Error(), "\uFFFD"))
 		m.List(debug)
 	}
 	if !m.Has(at) {
@@ -264,12 +265,12 @@ func timestamp(m *mapping.Mapping, slot int, value []byte) bool {
 }
 
 func address(m *mapping.Mapping, slot int, value []byte) bool {
-	return mapping.IsAddress(value) && mapping.Text(m, slot, value)
+	return m.IsAddress(value) && mapping.Text(m, slot, value)
 }
 
 // name takes an address that is none.
 func name(m *mapping.Mapping, slot int, value []byte) bool {
-	return !mapping.IsAddress(value) && mapping.Text(m, slot, value)
+	return !m.IsAddress(value) && mapping.Text(m, slot, value)
 }
 
 // method takes the methods that the schema knows.

@@ -58,7 +58,7 @@ type segment struct {
 type field struct {
 	name    string
 	key     []byte // the name
-	object  int // the number of its object
+	object  int    // the number of its object
 	wants   byte
 	targets []target
 }
@@ -262,11 +262,14 @@ func ParseTime(value []byte) (t time.Time, ok bool) {
 }
 
 // IsAddress reports whether a value is an address that every schema takes: without a zone, and in at most 39 characters.
-func IsAddress(value []byte) bool {
+func (m *Mapping) IsAddress(value []byte) bool {
 	text, ok := Plain(value)
 	if !ok || len(text) > len("2001:0db8:0000:0000:0000:0000:0000:0001") || bytes.IndexByte(text, '%') >= 0 {
 		return false
 	}
-	_, err := netip.ParseAddr(string(text))
-	return err == nil
+	if m.address != &value[0] { // Several targets ask.
+		_, err := netip.ParseAddr(string(text))
+		m.address, m.isAddress = &value[0], err == nil
+	}
+	return m.isAddress
 }

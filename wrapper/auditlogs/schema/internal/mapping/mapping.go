@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -31,6 +30,9 @@ type Mapping struct {
 	odd     []item
 	known   map[string]int // of the items in own, where they are many
 	made    []byte         // values that are not in the entry
+
+	address   *byte // where the value starts that was last looked at as an address
+	isAddress bool
 
 	stack []*segment
 	sink  jsonSink
@@ -84,7 +86,7 @@ func (m *Mapping) Release() {
 		clear(m.lists[i])
 		m.lists[i] = m.lists[i][:0]
 	}
-	m.Entry, m.raw, m.parser.data, m.sink.b = nil, nil, nil, nil
+	m.Entry, m.raw, m.parser.data, m.sink.b, m.address = nil, nil, nil, nil, nil
 	if cap(m.made) > 4096 {
 		m.made = nil
 	}
@@ -324,10 +326,10 @@ func (m *Mapping) Set(slot int, v schema.Value) { m.values[slot] = v }
 // Unset takes a slot's value away.
 func (m *Mapping) Unset(slot int) { m.values[slot] = schema.Value{} }
 
-// SetText gives a slot a text that is not in the entry.
+// SetText gives a slot a text that is not in the entry, and is valid UTF-8.
 func (m *Mapping) SetText(slot int, text string) {
 	at := len(m.made)
-	m.made = append(m.made, strings.ToValidUTF8(text, replacement)...)
+	m.made = append(m.made, text...)
 	m.values[slot] = schema.Text(m.made[at:len(m.made):len(m.made)])
 }
 

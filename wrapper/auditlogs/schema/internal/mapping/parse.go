@@ -3,7 +3,9 @@ package mapping
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/maphash"
 	"math/bits"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -21,13 +23,12 @@ type parser struct {
 
 	// Of the last value.
 	portable bool // it nests no deeper than deepest, and no object in it has two members of one name
-	doubtful bool // the names were not compared
+	doubtful bool // the names are to be compared
 
-	names   []span // of the objects that are being read
-	nameEnd int    // where the last name ends
+	names []uint64 // hashes of the names of the objects that are being read
 }
 
-type span struct{ start, end int }
+var hashSeed = maphash.MakeSeed()
 
 // value reads a value at a depth.
 func (p *parser) value(depth int) bool {
@@ -61,8 +62,8 @@ func (p *parser) cut() (value []byte, ok bool) {
 	return value, true
 }
 
-// many is how many names of an object are compared one by one.
-const many = 48
+// many is how many names of an object, or of our part, are compared one by one.
+const many = 256
 
 func (p *parser) nested(depth int) bool {
 	if depth > deepest {
@@ -96,31 +97,18 @@ func (p *parser) nested(depth int) bool {
 		case escaped || len(p.names)-base == many:
 			p.doubtful = true
 		default:
-			bit := uint64(1) << (sum(name) & 63)
+			hash := maphash.Bytes(hashSeed, name)
+			bit := uint64(1) << (hash & 63)
 			if seen&bit != 0 {
-				for _, other := range p.names[base:] {
-					if string(p.data[other.start:other.end]) == string(name) {
-						p.portable = false
-					}
-				}
+				p.doubtful = slices.Contains(p.names[base:], hash)
 			}
 			seen |= bit
-			end := p.nameEnd
-			p.names = append(p.names, span{end - len(name), end})
+			p.names = append(p.names, hash)
 		}
 		if !p.value(depth + 1) {
 			return false
 		}
 	}
-}
-
-// sum tells most names apart.
-func sum(name []byte) int {
-	n := len(name)
-	if n == 0 {
-		return 0
-	}
-	return n + int(name[0])*3 + int(name[n/2])*5 + int(name[n-1])*7
 }
 
 // A step is where a parser stands in an object or an array.
@@ -146,7 +134,6 @@ func (p *parser) member(first bool) (name []byte, escaped bool, _ step) {
 		return nil, false, broken
 	}
 	name = p.data[start : p.at-1]
-	p.nameEnd = p.at - 1
 	p.space()
 	if !p.next(':') {
 		return nil, false, broken
