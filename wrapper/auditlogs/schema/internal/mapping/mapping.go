@@ -365,10 +365,13 @@ func (m *Mapping) Has(slot int) bool { return m.values[slot].Kind() != 0 }
 // Original gives a slot the entry's bytes, exactly as they came where they are text.
 func (m *Mapping) Original(slot int) {
 	raw := []byte(m.Entry.Raw)
-	if raw == nil {
-		raw = m.raw
+	switch {
+	case raw == nil || len(raw) > 0 && &raw[0] == &m.raw[0]:
+		raw = m.raw // Clean as it came.
+	default:
+		raw = validUTF8(raw)
 	}
-	m.values[slot] = schema.Text(validUTF8(raw))
+	m.values[slot] = schema.Text(raw)
 }
 
 // SetDigest gives a slot a name for the entry that is made of its bytes.
