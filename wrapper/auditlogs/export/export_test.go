@@ -153,7 +153,7 @@ func TestExport(t *testing.T) {
 
 func TestFormatsAndCompressions(t *testing.T) {
 	for name, as := range map[string]string{
-		"a.ndjson": "", "a.jsonl.gz": "", "a.zst": "", "a.csv": "", "A.CSV.GZ": "", "a.txt": "csv",
+		"a.ndjson": "", "a.jsonl.gz": "", "a.zst": "", "a.csv": "", "A.CSV.GZ": "", "a.txt": "csv", "a.ecs.ndjson": "", "a.ocsf.ndjson.zst": "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, name)
