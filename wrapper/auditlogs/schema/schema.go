@@ -5,6 +5,7 @@ package schema
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 	"strconv"
 
@@ -38,10 +39,10 @@ const (
 
 // A Value is a member of an event. Its zero Value is no value.
 type Value struct {
-	kind  Kind
-	plain bool // bytes is a text without quotes and escapes; otherwise it is JSON
 	bytes []byte
 	list  []Value
+	kind  Kind
+	plain bool // bytes is a text without quotes and escapes; otherwise it is JSON
 }
 
 // Literal returns the value that JSON of a kind stands for. It keeps the JSON.
@@ -119,10 +120,7 @@ func (v Value) AppendJSON(b []byte) []byte {
 func appendQuoted(b, text []byte) []byte {
 	b = append(slices.Grow(b, 2*len(text)+2), '"')
 	for len(text) > 0 {
-		n := 0
-		for n < len(text) && text[n] >= ' ' {
-			n++
-		}
+		n := printable(text)
 		b = appendBackslashed(b, text[:n])
 		if text = text[n:]; len(text) > 0 {
 			b = appendControl(b, text[0])
@@ -130,6 +128,20 @@ func appendQuoted(b, text []byte) []byte {
 		}
 	}
 	return append(b, '"')
+}
+
+// printable returns how many characters come before the first control character.
+func printable(text []byte) (n int) {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; n+8 <= len(text); n += 8 {
+		if eight := binary.LittleEndian.Uint64(text[n:]); (eight-ones*' ')&^eight&highs != 0 {
+			break
+		}
+	}
+	for n < len(text) && text[n] >= ' ' {
+		n++
+	}
+	return n
 }
 
 // appendBackslashed puts a backslash before each quote and backslash. Texts of JSON are full of quotes: a branch for each

@@ -6,7 +6,6 @@ package ecs
 
 import (
 	"bytes"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -96,14 +95,11 @@ func finish(m *mapping.Mapping) {
 	if !m.Has(id) {
 		m.SetDigest(id)
 	}
-	problem := ""
-	if err := m.Entry.Err(); err != nil {
-		problem = strings.ToValidUTF8(err.Error(), "\uFFFD")
-	}
+	problem := m.Problems()
 	if !m.Has(at) {
 		m.SetText(at, time.Unix(0, 0).UTC().Format(time.RFC3339))
 		if problem != "" {
-			problem += "\n"
+			problem += "; "
 		}
 		problem += "the entry has no time that can be read, for which @timestamp is the start of 1970"
 	}

@@ -80,7 +80,10 @@ var layout = mapping.New(mapping.Config{
 		"actor.user.type_id":       mapping.Derived,
 		"actor.user.type":          mapping.Derived,
 		"actor.user.email_addr":    email,
-		"user.email_addr":          email,
+		"user.uid":                 mapping.Derived,
+		"user.name":                mapping.Derived,
+		"user.email_addr":          mapping.Derived,
+		"service.name":             mapping.Derived,
 		"src_endpoint.ip":          address,
 		"src_endpoint.name":        name,
 		"api.request.data":         mapping.JSON,
@@ -130,6 +133,7 @@ var (
 	statusID, status            = layout.Slot("status_id"), layout.Slot("status")
 	profiles, uid, debug        = layout.Slot("metadata.profiles"), layout.Slot("metadata.uid"), layout.Slot("metadata.debug")
 	actorUID, actorName         = layout.Slot("actor.user.uid"), layout.Slot("actor.user.name")
+	actorEmail, apiService      = layout.Slot("actor.user.email_addr"), layout.Slot("api.service.name")
 	actorTypeID, actorTypeName  = layout.Slot("actor.user.type_id"), layout.Slot("actor.user.type")
 	userUID, userName           = layout.Slot("user.uid"), layout.Slot("user.name")
 	userEmail, serviceName      = layout.Slot("user.email_addr"), layout.Slot("service.name")
@@ -185,10 +189,10 @@ func classify(m *mapping.Mapping) (isSignIn bool) {
 	verb, _ := mapping.Plain(m.Field(actionType))
 	if _, ok := signIns[string(verb)]; ok {
 		is, of = authentication, signIns
-	} else {
-		for _, slot := range [...]int{userUID, userName, userEmail, serviceName} {
-			m.Unset(slot)
-		}
+		m.Copy(userUID, actorUID)
+		m.Copy(userName, actorName)
+		m.Copy(userEmail, actorEmail)
+		m.Copy(serviceName, apiService)
 	}
 	activity := set(m, of, actionType, activityID, activityName)
 	m.SetInt(classUID, is.uid)
@@ -233,9 +237,8 @@ func set(m *mapping.Mapping, values map[string]named, field, id, name int) named
 
 // required fills what every event must have.
 func required(m *mapping.Mapping) {
-	if err := m.Entry.Err(); err != nil {
-		m.SetText(debug, strings.ToValidUTF8(err.Error(), "\uFFFD"))
-		m.List(debug)
+	if problems := m.Problems(); problems != "" {
+		m.AddText(debug, problems)
 	}
 	if !m.Has(at) {
 		m.SetInt(at, 0)
@@ -311,7 +314,7 @@ func email(m *mapping.Mapping, slot int, value []byte) bool {
 func consists(text []byte, others string) bool {
 	for _, c := range text {
 		isLetter := 'a' <= c|0x20 && c|0x20 <= 'z'
-		if !isLetter && (c < '0' || c > '9') && bytes.IndexByte([]byte(others), c) < 0 {
+		if !isLetter && (c < '0' || c > '9') && strings.IndexByte(others, c) < 0 {
 			return false
 		}
 	}

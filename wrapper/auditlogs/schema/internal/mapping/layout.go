@@ -106,7 +106,7 @@ func New(config Config) *Layout {
 	}
 	l.values = make([]schema.Value, len(l.slots))
 	for path, text := range config.Constants {
-		l.values[l.Slot(path)] = schema.Text([]byte(text))
+		l.values[l.Slot(path)] = schema.Literal(schema.KindText, schema.Text([]byte(text)).AppendJSON(nil))
 	}
 	l.pool.New = func() any { return newMapping(l) }
 	return l

@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -323,6 +325,9 @@ func (m *Mapping) keepField(f *field, is found) {
 // Set gives a slot its value.
 func (m *Mapping) Set(slot int, v schema.Value) { m.values[slot] = v }
 
+// Copy gives a slot the value of another.
+func (m *Mapping) Copy(to, from int) { m.values[to] = m.values[from] }
+
 // Unset takes a slot's value away.
 func (m *Mapping) Unset(slot int) { m.values[slot] = schema.Value{} }
 
@@ -356,8 +361,26 @@ func (m *Mapping) Add(slot int, v schema.Value) {
 	m.values[slot] = schema.Texts(m.lists[slot])
 }
 
-// List makes the text in a slot a list.
-func (m *Mapping) List(slot int) { m.Add(slot, m.values[slot]) }
+// Problems says which fields of the entry do not have the type of the contract; "" where all have. It does not repeat what the
+// decoder says, whose words are not the same each time.
+func (m *Mapping) Problems() string {
+	err := m.Entry.Err()
+	if err == nil {
+		return ""
+	}
+	var fields []string
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			if field := (*auditlogs.FieldError)(nil); errors.As(one, &field) && field.Field != "" {
+				fields = append(fields, field.Field)
+			}
+		}
+	}
+	if len(fields) == 0 {
+		return "the entry is not a JSON object"
+	}
+	return strings.ToValidUTF8("not of the type that the contract says: "+strings.Join(fields, ", "), replacement)
+}
 
 // Has reports whether a slot has a value.
 func (m *Mapping) Has(slot int) bool { return m.values[slot].Kind() != 0 }
@@ -401,7 +424,7 @@ func (m *Mapping) Visit(v schema.Visitor) { m.visit(visitorSink{v}) }
 type sink interface {
 	begin(s *segment)
 	end(s *segment)
-	value(s *segment, v schema.Value)
+	value(s *segment, v *schema.Value)
 	item(name []byte, suffix string, v schema.Value)
 }
 
@@ -416,11 +439,11 @@ func (m *Mapping) visit(out sink) {
 			}
 			continue
 		}
-		if !m.Has(i) {
+		if m.values[i].Kind() == 0 {
 			continue
 		}
 		m.enter(s.chain, out)
-		out.value(s.leaf, m.values[i])
+		out.value(s.leaf, &m.values[i])
 	}
 	m.enter(nil, out)
 }
@@ -525,7 +548,7 @@ func (s *jsonSink) end(at *segment) {
 	}
 }
 
-func (s *jsonSink) value(at *segment, v schema.Value) {
+func (s *jsonSink) value(at *segment, v *schema.Value) {
 	s.comma()
 	s.b = v.AppendJSON(append(s.b, at.key...))
 }
@@ -549,7 +572,7 @@ func (s visitorSink) begin(at *segment) {
 
 func (s visitorSink) end(*segment) { s.End() }
 
-func (s visitorSink) value(at *segment, v schema.Value) { s.Value(at.name, v) }
+func (s visitorSink) value(at *segment, v *schema.Value) { s.Value(at.name, *v) }
 
 func (s visitorSink) item(name []byte, suffix string, v schema.Value) {
 	text := string(name)
