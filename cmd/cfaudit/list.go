@@ -169,14 +169,16 @@ func (l *listing) newFormat() format.Format {
 			width = tableDefault
 		}
 		return newTable(width, colours)
-	case format.NameCSV:
-		// A terminal that shows the text must be safe from it; a file gets it as it is.
-		if width > 0 {
-			return format.NewCSV(clean)
-		}
-		return format.NewCSV(nil)
 	}
-	return format.NDJSON{}
+	var options []format.Option
+	if width > 0 { // A terminal that shows the text must be safe from it; a file gets it as it is.
+		options = append(options, format.Cells(clean))
+	}
+	made, err := format.New(l.encoding, options...)
+	if err != nil {
+		panic(err) // The flag takes no other names.
+	}
+	return made
 }
 
 // coloursWork is false on the old console of Windows, which prints colours as text.

@@ -215,7 +215,7 @@ func TestListSaysWhatIsWrong(t *testing.T) {
 		{args: []string{"list", "--since", "1h", "--actor_emial", "x"}, want: "unknown flag \"--actor_emial\": did you mean --actor-email?"},
 		{args: []string{"list", "--since", "1h", "-x"}, want: "unknown shorthand flag"},
 		{args: []string{"list", "--since", "1h", "--direction", "up"}, want: `--direction "up": want one of asc, desc`},
-		{args: []string{"list", "--since", "1h", "--format", "xml"}, want: `--format "xml": want one of table, ndjson, csv`},
+		{args: []string{"list", "--since", "1h", "--format", "xml"}, want: `--format "xml": want one of table, ndjson, csv, ecs, ocsf`},
 		{args: []string{"list", "--since", "1h", "--page-size", "1001"}, want: `--page-size "1001": want a whole number from 1 to 1000`},
 		{args: []string{"list", "--since", "1h", "--max", "0"}, want: `--max "0": want a whole number from 1`},
 		{args: []string{"list", "--since", "1h", "--retries", "-1"}, want: `--retries "-1": want`},

@@ -17,6 +17,7 @@ import (
 // it.
 type content struct {
 	*measure
+	format string
 	csv    bool
 	tally  tally
 	counts Counts
@@ -36,7 +37,7 @@ type content struct {
 const longestRecord = 64 << 20
 
 func newContent(name string, window Window) *content {
-	c := &content{measure: newMeasure(), csv: name == format.NameCSV}
+	c := &content{measure: newMeasure(), format: name, csv: name == format.NameCSV}
 	c.tally = newTally(&c.counts, &c.latest, window)
 	return c
 }
@@ -71,7 +72,9 @@ func (c *content) take() {
 	case c.long:
 		c.longs++
 	case !c.csv:
-		_ = e.UnmarshalJSON(c.record) // What is wrong with it is an error of the entry.
+		if read, ok := format.Read(c.format, c.record); ok { // Where it is damaged, the digest says so.
+			e = *read
+		}
 	default:
 		row, _ := csv.NewReader(bytes.NewReader(c.record)).Read() // Where it is damaged, the digest says so.
 		if !c.headed {
