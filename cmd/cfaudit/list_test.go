@@ -101,7 +101,7 @@ func TestListResumesAfterFailedWrite(t *testing.T) {
 			whole := w.String()
 			if header && !strings.Contains(stderr, "--from") {
 				whole = "" // The same again prints the header again.
-			} else if strings.Contains(stderr, "is not whole") {
+			} else if strings.Contains(stderr, "is partial") {
 				whole = whole[:strings.LastIndexByte(whole, '\n')+1]
 			}
 			code, rest, stderr := try{env: env}.run(t, lastLine(t, stderr)...)
