@@ -6,28 +6,32 @@ import (
 	"testing"
 )
 
-// A cycle that is longer than the cursors that are remembered is found all the same, if only after some more rounds.
-func TestLongCyclesOfCursors(t *testing.T) {
-	for _, test := range []struct{ lead, length int }{
-		{0, 1}, {0, 2}, {5, 3}, {0, watchedCursors}, {0, watchedCursors + 1}, {1000, 3 * watchedCursors},
+// Every cycle of cursors is found, whatever its length and whatever comes before it: as soon as it closes while all of its
+// cursors are remembered, and otherwise a few cursors later.
+func TestCyclesOfCursors(t *testing.T) {
+	const all = watchedCursors
+	for _, test := range []struct{ lead, length, late int }{
+		{0, 1, 0}, {0, 2, 0}, {5, 3, 0}, {0, all, 0}, {0, all + 1, 1}, {all, 1, 1}, {3*all + 1, 5, 15}, {1000, 3 * all, 3},
 	} {
 		var w cursorWatch
-		found := 0
-		for i := 0; i < 20*watchedCursors && found == 0; i++ {
+		closes := test.lead + test.length
+		for i := 0; ; i++ {
 			cursor := i
 			if i >= test.lead {
 				cursor = test.lead + (i-test.lead)%test.length
 			}
 			if err := w.check(fmt.Sprint(cursor)); err != nil {
-				if found = i; !errors.Is(err, ErrCursorLoop) || i < test.lead+test.length {
+				if !errors.Is(err, ErrCursorLoop) || i < closes || i > closes+test.late {
 					t.Errorf("%+v: after %d cursors: %v", test, i, err)
 				}
+				break
+			}
+			if i > closes+test.late {
+				t.Errorf("%+v is not found", test)
+				break
 			}
 		}
-		if found == 0 {
-			t.Errorf("%+v is not found", test)
-		}
-		if len(w.known) > watchedCursors || len(w.last) > watchedCursors {
+		if len(w.known) > watchedCursors {
 			t.Errorf("%d cursors are remembered", len(w.known))
 		}
 	}
