@@ -29,12 +29,12 @@ func TestWhatIsAnAnswer(t *testing.T) {
 		{"empty cursor", `{"success":true,"result":[{"id":"a"}],"result_info":{"cursor":"","cursors":{"after":""}}}`, "a", nil, 1},
 		{"null result", `{"success":true,"result":null}`, "", nil, 1},
 		{"no result", `{"success":true}`, "", nil, 1},
-		{"success false", `{"success":false,"errors":[{"code":7,"message":"no"}],"result":[{"id":"a"}]}`, "", auditlogs.ErrMalformedResponse, 1},
-		{"success missing", `{"result":[{"id":"a"}]}`, "", auditlogs.ErrMalformedResponse, 1},
-		{"success null", `{"success":null,"result":[]}`, "", auditlogs.ErrMalformedResponse, 1},
+		{"success false", `{"success":false,"errors":[{"code":7,"message":"no"}],"result":[{"id":"a"}]}`, "", auditlogs.ErrMalformedResponse, 3},
+		{"success missing", `{"result":[{"id":"a"}]}`, "", auditlogs.ErrMalformedResponse, 3},
+		{"success null", `{"success":null,"result":[]}`, "", auditlogs.ErrMalformedResponse, 3},
 		{"success in words", `{"success":"true","result":[]}`, "", auditlogs.ErrMalformedResponse, 3},
 		{"nothing", ` `, "", auditlogs.ErrMalformedResponse, 3},
-		{"null", `null`, "", auditlogs.ErrMalformedResponse, 1},
+		{"null", `null`, "", auditlogs.ErrMalformedResponse, 3},
 		{"an array", `[]`, "", auditlogs.ErrMalformedResponse, 3},
 		{"HTML", `<html><body>502 Bad Gateway</body></html>`, "", auditlogs.ErrMalformedResponse, 3},
 		{"cut short", `{"success":true,"result":[{"id":"a"},{"id"`, "", auditlogs.ErrMalformedResponse, 3},
@@ -53,6 +53,9 @@ func TestWhatIsAnAnswer(t *testing.T) {
 			}
 			if n := len(s.Requests()); n != test.tries {
 				t.Errorf("%d requests, want %d", n, test.tries)
+			}
+			if err != nil && !auditlogs.Retryable(err) {
+				t.Errorf("%v is said not to pass", err)
 			}
 		})
 	}
@@ -99,6 +102,9 @@ func TestErrors(t *testing.T) {
 				if !strings.Contains(err.Error(), text) {
 					t.Errorf("%q does not say %q", err, text)
 				}
+			}
+			if got := auditlogs.Retryable(err); got != (test.tries > 1) {
+				t.Errorf("Retryable is %t for %v", got, err)
 			}
 			if strings.ContainsAny(err.Error(), "\x1b\n") {
 				t.Errorf("%q holds control characters", err)
