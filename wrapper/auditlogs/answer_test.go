@@ -301,7 +301,8 @@ func TestNestingBeyondTheDecoder(t *testing.T) {
 func TestLargeErrors(t *testing.T) {
 	for _, status := range []int{200, 403} {
 		s := newFake(t, 0)
-		s.FailNext(auditlogstest.Fault{Status: status, Body: `{"success":false,"errors":[` + strings.Repeat(`{"code":1,"message":"x"},`, 200_000) + `{"message":"y"}]}`})
+		answer := auditlogstest.Fault{Status: status, Body: `{"success":false,"errors":[` + strings.Repeat(`{"code":1,"message":"x"},`, 200_000) + `{"message":"y"}]}`}
+		s.FailNext(answer, answer, answer)
 		_, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), day))
 		var answered *auditlogs.Error
 		if !errors.As(err, &answered) || answered.StatusCode != status || len(answered.Details) > 0 {
@@ -312,7 +313,8 @@ func TestLargeErrors(t *testing.T) {
 
 func TestOtherSuccess(t *testing.T) {
 	s := newFake(t, 0)
-	s.FailNext(auditlogstest.Fault{Status: 204})
+	none := auditlogstest.Fault{Status: 204}
+	s.FailNext(none, none, none)
 	if _, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), day)); !errors.Is(err, auditlogs.ErrMalformedResponse) {
 		t.Error(err)
 	}

@@ -1,9 +1,15 @@
 package auditlogs
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
+
+	internal "cfaudit.example/wrapper/auditlogs/internal/identity"
 )
 
 // Every cycle of cursors is found, whatever its length and whatever comes before it: as soon as it closes while all of its
@@ -34,6 +40,35 @@ func TestCyclesOfCursors(t *testing.T) {
 		if len(w.known) > watchedCursors {
 			t.Errorf("%d cursors are remembered", len(w.known))
 		}
+	}
+}
+
+// The packages that go on with entries tell them apart as the listing does, also those that come from a file, and without
+// counting those that are the same to the byte.
+func TestIdentityOfEntries(t *testing.T) {
+	const rows = `{"id":"a"},{"id":"a","x":1},{"x":1},{"x":1},{"x":2}`
+	client, err := New("token", WithHTTPClient(&http.Client{Transport: benchTransport(func(*http.Request) (*http.Response, error) {
+		body := io.NopCloser(strings.NewReader(`{"success":true,"result":[` + rows + `]}`))
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body}, nil
+	})}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	known := map[[16]byte]string{}
+	for e, err := range client.Account("4bb334f7c94c4a29a045f03944f072e5").Entries(t.Context(), Query{Since: "2024-10-30", Before: "2024-10-31"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read Entry
+		if err := json.Unmarshal(e.Raw, &read); err != nil || internal.Of(&read) != internal.Of(e) {
+			t.Errorf("%s has another identity when it is read back (%v)", e.Raw, err)
+		}
+		known[internal.Of(e)] = string(e.Raw)
+		texts = append(texts, string(e.Raw))
+	}
+	if got := strings.Join(texts, ","); got != `{"id":"a"},{"x":1},{"x":1},{"x":2}` || len(known) != 3 {
+		t.Errorf("listed %s with %d identities, want 3", got, len(known))
 	}
 }
 
