@@ -209,23 +209,21 @@ func unquote(value []byte) []byte {
 	return []byte(text)
 }
 
-// compact returns valid JSON without the space in it.
+// compact returns JSON without the space in it, however deep it nests. A line break is space wherever it stands.
 func compact(value []byte) []byte {
 	if !holds(value, " \t\r\n") {
 		return value
 	}
-	b, inString := make([]byte, 0, len(value)), false
-	for i := 0; i < len(value); i++ {
-		switch c := value[i]; {
-		case c == '"':
-			inString = !inString
-		case c == '\\':
-			b = append(b, c)
-			i++
-		case c <= ' ' && !inString:
+	b, inString, escaped := make([]byte, 0, len(value)), false, false
+	for _, c := range value {
+		if c <= ' ' && !inString || c == '\n' || c == '\r' {
 			continue
 		}
-		b = append(b, value[i])
+		b = append(b, c)
+		if c == '"' && !escaped {
+			inString = !inString
+		}
+		escaped = c == '\\' && !escaped
 	}
 	return b
 }
