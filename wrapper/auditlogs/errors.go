@@ -56,12 +56,8 @@ type Error struct {
 // Retryable reports whether the same request may succeed later by itself: the service failed (status 408 or 500 and
 // above), was asked too often (429), or answered 200 without success. See [Retryable].
 func (e *Error) Retryable() bool {
-	switch status := e.StatusCode; {
-	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests:
-		return true
-	default:
-		return status < 300 || status >= 500
-	}
+	status := e.StatusCode
+	return status < 300 || status >= 500 || status == http.StatusRequestTimeout || status == http.StatusTooManyRequests
 }
 
 // Retryable reports whether what ended with err may succeed later by itself, without anybody changing the query, the token
