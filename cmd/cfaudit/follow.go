@@ -217,12 +217,8 @@ func (f *following) followAll(ctx context.Context, client *auditlogs.Client, hea
 	if err != nil {
 		return err
 	}
-	partial, err := endLastLine(f.env.stdout)
-	if err != nil {
-		return &exit{code: exitIncomplete, text: writeFailed(err)}
-	}
-	if partial {
-		f.env.note("the last line of the file that is appended to is partial: it stays as it is, and the next entry gets a line of its own")
+	if err := f.env.startOnNewLine(); err != nil {
+		return err
 	}
 	lines, err := format.New(cmp.Or(f.encoding, format.NameNDJSON))
 	if err != nil {
@@ -323,7 +319,7 @@ func (f *following) print(ctx context.Context, batch follow.Batch) error {
 	}
 	text := writeFailed(err)
 	if f.out.cut {
-		text += "; its last line is not whole, and is to be removed"
+		text += "; its last line is partial: remove it"
 	}
 	return errors.New(text)
 }

@@ -201,6 +201,9 @@ func (l *listing) run(ctx context.Context) error {
 	if err := checkOutput(l.env.stdout); err != nil {
 		return err
 	}
+	if err := l.env.startOnNewLine(); err != nil {
+		return err
+	}
 	o := &output{w: l.env.stdout, format: l.newFormat(), position: l.from}
 	o.continues = l.encoding == format.NameCSV && !l.from.IsZero()
 	l.progress = progress{w: l.env.stderr}
@@ -376,7 +379,7 @@ func (l *listing) unwritten(o *output, err error) error {
 	}
 	text := writeFailed(err)
 	if o.cut {
-		text += "; its last line is not whole, and is to be removed"
+		text += "; its last line is partial: remove it"
 	}
 	l.sum(o)
 	return l.resumable(o, &exit{code: exitIncomplete, text: text})

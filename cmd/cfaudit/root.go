@@ -43,12 +43,8 @@ func usage(cmd *cobra.Command, format string, args ...any) *exit {
 
 // needsMending reports whether the same command fails again until somebody has put something right.
 func needsMending(err error) bool {
-	for _, lasting := range []error{
-		auditlogs.ErrUnauthorized, auditlogs.ErrForbidden, auditlogs.ErrNotFound, auditlogs.ErrRedirect, export.ErrDamaged,
-	} {
-		if errors.Is(err, lasting) {
-			return true
-		}
+	if !auditlogs.Retryable(err) && !errors.Is(err, auditlogs.ErrInvalidQuery) || errors.Is(err, export.ErrDamaged) {
+		return true // A query that is refused may be so for its position, which the message speaks of.
 	}
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError
