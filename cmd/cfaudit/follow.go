@@ -26,6 +26,7 @@ type following struct {
 	selection
 	state         string
 	encoding      string
+	omitRaw       bool
 	once          bool
 	interval      time.Duration
 	settle        time.Duration
@@ -121,6 +122,7 @@ func (f *following) flags() []*flagValue {
 			standard: format.NameNDJSON,
 			set:      into(&f.encoding),
 		},
+		rawFlag(&f.omitRaw),
 		toggle("once", groupPace, "end when all that is there has been printed, up to now less the settle time", &f.once),
 		span("interval", groupPace, &f.interval, time.Second, "how often to ask for new entries"),
 		span("settle", groupPace, &f.settle, 0, "how old entries are to be before they are asked for: 0s prints each as soon as it appears, 10m nearly all in order"),
@@ -220,7 +222,7 @@ func (f *following) followAll(ctx context.Context, client *auditlogs.Client, hea
 	if err := f.env.startOnNewLine(); err != nil {
 		return err
 	}
-	lines, err := format.New(cmp.Or(f.encoding, format.NameNDJSON))
+	lines, err := format.New(cmp.Or(f.encoding, format.NameNDJSON), rawOptions(f.omitRaw)...)
 	if err != nil {
 		return err
 	}

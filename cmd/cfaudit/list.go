@@ -27,6 +27,7 @@ type listing struct {
 	from       auditlogs.Position
 	most       int // entries to print; 0 for all
 	encoding   string
+	omitRaw    bool
 	parallel   bool
 
 	progress progress
@@ -113,6 +114,7 @@ func (l *listing) flags(since *flagValue) []*flagValue {
 			standard: "table on a terminal, else ndjson",
 			set:      into(&l.encoding),
 		},
+		rawFlag(&l.omitRaw),
 		{
 			name: "max", placeholder: "N", group: groupOutput,
 			want: "a whole number from 1, such as 100",
@@ -170,7 +172,7 @@ func (l *listing) newFormat() format.Format {
 		}
 		return newTable(width, colours)
 	}
-	var options []format.Option
+	options := rawOptions(l.omitRaw)
 	if width > 0 { // A terminal that shows the text must be safe from it; a file gets it as it is.
 		options = append(options, format.Cells(clean))
 	}

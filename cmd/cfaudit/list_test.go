@@ -263,3 +263,19 @@ func TestListTellsAboutRetries(t *testing.T) {
 		t.Errorf("exit %d: %q", code, stderr)
 	}
 }
+
+// The formats of SIEMs carry the entry's own bytes, unless told otherwise.
+func TestListRaw(t *testing.T) {
+	for name, field := range map[string]string{"ecs": `"original":"{`, "ocsf": `"raw_data":`} {
+		for _, raw := range []string{"", "--raw", "--raw=true", "--raw=false"} {
+			args := []string{"list", "--demo", "--since", "2d", "--max", "5", "--format", name}
+			if raw != "" {
+				args = append(args, raw)
+			}
+			code, out, stderr := (try{}).run(t, args...)
+			if has := strings.Count(out, field) == 5; code != 0 && code != exitIncomplete || has != (raw != "--raw=false") {
+				t.Errorf("%s %s: exit %d, %s\n%s", name, raw, code, stderr, out)
+			}
+		}
+	}
+}
