@@ -26,7 +26,7 @@ func newVersion(out io.Writer) *cobra.Command {
 	}
 }
 
-// buildVersion is the version that the go command has put into the program.
+// buildVersion is the version that the go command has recorded in the binary.
 func buildVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
