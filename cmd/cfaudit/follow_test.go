@@ -114,7 +114,7 @@ func TestStatus(t *testing.T) {
 		t.Errorf("%s", data)
 	}
 	if names, _ := filepath.Glob(filepath.Join(folder, "*.tmp")); names != nil {
-		t.Errorf("left behind: %q", names)
+		t.Errorf("left over: %q", names)
 	}
 	code, _, errs = r.run(t, "follow", "--state", state, "--status", filepath.Join(folder, "missing", "status.json"), "--once")
 	if code != 0 || strings.Count(errs, "note: the status is not written: ") != 1 {

@@ -71,7 +71,7 @@ func deflated(text string, last bool) []byte {
 	return out.Bytes()
 }
 
-// gzipTail is the checksum and the size that stand behind a stream.
+// gzipTail is the checksum and the size at the end of a stream.
 func gzipTail(sum uint32, size uint64) []byte {
 	return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, sum), uint32(size))
 }
@@ -213,7 +213,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// drip sends the beginning of an answer, a byte a second, until the client has gone.
+// drip sends the start of an answer, a byte a second, until the client has gone.
 func drip(w http.ResponseWriter) {
 	for {
 		if _, err := io.WriteString(w, " "); err != nil {
@@ -226,7 +226,7 @@ func drip(w http.ResponseWriter) {
 	}
 }
 
-// endless sends the beginning of an answer until the client has gone.
+// endless sends the start of an answer until the client has gone.
 func endless(w http.ResponseWriter) {
 	spaces := bytes.Repeat([]byte{' '}, chunk)
 	for {

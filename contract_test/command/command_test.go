@@ -221,7 +221,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 type lastKey struct{}
 
-// lastLines are the commands that runs of the program have named as the way to go on. Each of them must work.
+// lastLines are the commands that runs of the program have named as the way to resume. Each of them must work.
 type lastLines struct {
 	work, url string
 	commands  []string
@@ -238,7 +238,7 @@ const unreachable = "http://127.0.0.1:1/"
 func noteLast(ts *testscript.TestScript) {
 	last := ts.Value(lastKey{}).(*lastLines)
 	text := ts.ReadFile("err")
-	if strings.Contains(text, "; once that is put right, ") || strings.Contains(text, unreachable) {
+	if strings.Contains(text, "; once that is fixed, ") || strings.Contains(text, unreachable) {
 		return
 	}
 	if line := lastLine(ts); offered.MatchString(line) && !slices.Contains(last.commands, line) {

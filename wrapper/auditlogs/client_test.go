@@ -156,7 +156,8 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
-// Whatever goes wrong, and whoever repeats the token to us, nothing that we print, log or return holds it.
+// Whatever goes wrong, and whoever repeats the token to us, nothing that we print, log or return
+// holds it.
 func TestTokenIsShownNowhere(t *testing.T) {
 	var shown bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))

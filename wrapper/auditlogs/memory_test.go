@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// A cycle that is longer than the cursors that are remembered is found all the same, if only after some more rounds.
+// A cycle that is longer than the cursors that are remembered is found all the same, if only after
+// some more rounds.
 func TestLongCyclesOfCursors(t *testing.T) {
 	for _, test := range []struct{ lead, length int }{
 		{0, 1}, {0, 2}, {5, 3}, {0, watchedCursors}, {0, watchedCursors + 1}, {1000, 3 * watchedCursors},

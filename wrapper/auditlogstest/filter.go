@@ -8,17 +8,18 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 )
 
-// exclusion is how the name of a filter ends that leaves entries out.
+// exclusion is the suffix in the name of a filter that leaves entries out.
 const exclusion = ".not"
 
-// filterFields reads the fields that the contract's filters look at; filterIndexes says where each of them is in the
-// result. Both come from the contract's table, so that a new filter works here without a further line.
+// filterFields reads the fields that the contract's filters look at; filterIndexes says where each
+// of them is in the result. Both come from the contract's table, so that a new filter works here
+// without a further line.
 var filterFields, filterIndexes = newFilterFields()
 
 // timeField reads the field that orders the entries.
 var timeField = newFieldReader("action.time")
 
-// organizationField reads the field that tells the entries of organizations from those of accounts.
+// organizationField reads the field that only the entries of organizations have.
 var organizationField = newFieldReader("organization.id")
 
 func newFilterFields() (*fieldReader, map[string]int) {
@@ -70,14 +71,15 @@ func (s *Server) newFilters(operation *auditlogsapi.Operation, params parameters
 	return filters, nil
 }
 
-// keeps says whether an entry passes. A field that is not there equals no value, and therefore is never excluded.
+// keeps reports whether an entry passes. A missing field equals no value, and therefore is never
+// excluded.
 func (f *filter) keeps(e *entry) bool {
 	found := e.field(f.index)
 	return (found.ok && slices.Contains(f.values, found.text)) != f.exclude
 }
 
-// A field is a field of an entry in the form in which filters compare it: the content of a string, the text of a number
-// or a boolean. Objects, arrays, null and what is absent are not ok.
+// A field is a field of an entry in the form in which filters compare it: the content of a string,
+// the text of a number or a boolean. Objects, arrays, null and what is absent are not ok.
 type field struct {
 	text string
 	ok   bool
@@ -119,8 +121,8 @@ func (r *fieldReader) read(text string) []field {
 	return fields
 }
 
-// readObject takes a text that begins with an object. Validity is known, so that scanning needs no checks; this is much
-// faster than decoding, and keeps a filter over many entries quick.
+// readObject takes a text that starts with an object. Validity is known, so that scanning needs no
+// checks; this is much faster than decoding, and keeps a filter over many entries quick.
 func readObject(text string, node *pathNode, fields []field) {
 	i := skipSpace(text, 1)
 	for text[i] == '"' {

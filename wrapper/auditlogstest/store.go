@@ -22,11 +22,12 @@ type entry struct {
 	// lateness is how long after its time the entry becomes visible.
 	lateness time.Duration
 
-	// fields holds what the filters look at. It is read from the text when the first filter needs it, and kept.
+	// fields holds the fields that filters look at. They are read from the text when the first
+	// filter needs them, and kept.
 	fields atomic.Pointer[[]field]
 }
 
-// newEntry takes its time from the text, or else the given one.
+// newEntry takes its time from the text, or otherwise the given one.
 func newEntry(text string, otherwise time.Time) *entry {
 	e := &entry{text: text, time: otherwise}
 	if f := timeField.read(text)[0]; f.ok {
@@ -92,7 +93,7 @@ type store struct {
 	lateness func() time.Duration // draws that of an entry; nil where entries are visible at once
 }
 
-// insert takes entries over, in order of arrival.
+// insert adds entries, in order of arrival.
 func (s *store) insert(added []*entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +110,7 @@ func (s *store) insert(added []*entry) {
 	if len(added) == 0 {
 		return
 	}
-	// Only what lies behind the first new entry has to be put in order, mostly nothing.
+	// Only the entries after the first new one have to be merged, mostly none.
 	at := s.search(added[0].time, added[0].seq)
 	behind := slices.Clone(s.entries[at:])
 	s.entries = s.entries[:at]
@@ -124,7 +125,7 @@ func (s *store) insert(added []*entry) {
 	s.entries = append(append(s.entries, added...), behind...)
 }
 
-// search returns the index of the first entry at or behind a place in the order.
+// search returns the index of the first entry at or after a place in the order.
 func (s *store) search(t time.Time, seq uint64) int {
 	return sort.Search(len(s.entries), func(i int) bool { return s.entries[i].compare(t, seq) >= 0 })
 }
@@ -136,7 +137,7 @@ type window struct {
 	throughBefore bool // entries at exactly before are part of it
 }
 
-// indexes returns the first index of the window and the first one behind it.
+// indexes returns the first index of the window and the first one after it.
 func (s *store) indexes(w window) (low, high int) {
 	at := func(t time.Time, behind bool) int {
 		if behind {
@@ -148,12 +149,12 @@ func (s *store) indexes(w window) (low, high int) {
 	return low, max(low, high)
 }
 
-// A listing is what is asked for, apart from the place and the size of the page.
+// A listing is a request without the place and the size of the page.
 type listing struct {
 	window
 	desc    bool
 	filters []filter
-	now     time.Time // what becomes visible later is not listed; zero for everything
+	now     time.Time // entries that become visible later are not listed; zero for everything
 }
 
 func (l *listing) matches(e *entry) bool {
@@ -168,8 +169,8 @@ func (l *listing) matches(e *entry) bool {
 	return true
 }
 
-// page returns the entries behind a position, at most size of them unless that is negative, and whether the listing
-// goes on behind them.
+// page returns the entries after a position, at most size of them unless that is negative, and
+// whether the listing continues after them.
 func (s *store) page(l listing, from position, size int) (entries []*entry, more bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -182,7 +183,7 @@ func (s *store) page(l listing, from position, size int) (entries []*entry, more
 	}
 	skip := from.offset
 	if len(l.filters) == 0 && l.now.IsZero() {
-		// Where everything matches there is no need to look at what is skipped.
+		// If everything matches, the skipped entries need not be read.
 		jump := int(min(skip, uint64(high-low)))
 		if skip -= uint64(jump); l.desc {
 			high -= jump

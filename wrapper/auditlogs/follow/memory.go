@@ -13,8 +13,9 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// A memory knows the entries that were delivered and can be met again: a hash of each, and the minute of its time. The hash
-// is salted, so that nobody can make an entry that is taken for another one, and 64 bits of it are enough.
+// A memory knows the delivered entries that later sweeps can show again: a hash of each, and the
+// minute of its time. The hash is salted, so that nobody can craft an entry with the hash of
+// another one, and 64 bits are enough.
 type memory struct {
 	salt [saltSize]byte
 	seen map[uint64]int64 // the minute, since 1970
@@ -31,15 +32,15 @@ func newMemory() memory {
 	return m
 }
 
-// hash tells entries apart: by id, or by all of their bytes where there is none. Alike is how many rows of the same bytes
-// came before.
+// hash identifies an entry: by id, or by all of its bytes if it has none. Alike is how many rows
+// with the same bytes came before.
 func (m *memory) hash(e *auditlogs.Entry, alike int) uint64 {
 	h := sha256.New()
 	h.Write(m.salt[:])
 	if e.ID != "" {
 		h.Write([]byte(e.ID))
 	} else {
-		// The zero byte keeps an id from standing for another entry's bytes.
+		// The zero byte keeps an id from being equal to another entry's bytes.
 		h.Write(binary.AppendUvarint([]byte{0}, uint64(alike)))
 		h.Write(e.Raw)
 	}
@@ -48,7 +49,7 @@ func (m *memory) hash(e *auditlogs.Entry, alike int) uint64 {
 
 func minute(t time.Time) int64 { return t.Unix() / 60 }
 
-// since counts the ids from a time on, all together and by minute.
+// since counts the ids from a time on, in total and by minute.
 func (m *memory) since(first time.Time) (all int, perMinute map[int64]int) {
 	perMinute = map[int64]int{}
 	for _, at := range m.seen {
@@ -60,19 +61,20 @@ func (m *memory) since(first time.Time) (all int, perMinute map[int64]int) {
 	return all, perMinute
 }
 
-// forget forgets what lies before a time.
+// forget forgets what is before a time.
 func (m *memory) forget(before time.Time) {
 	first := minute(before)
 	maps.DeleteFunc(m.seen, func(_ uint64, at int64) bool { return at < first })
 }
 
-// shrink forgets the oldest entries until so many are left, and returns how many it forgot and up to which time.
+// shrink forgets the oldest entries until most are left, and returns how many it forgot and up to
+// which time.
 func (m *memory) shrink(most int) (forgotten int, through time.Time) {
 	excess := len(m.seen) - most
 	if excess <= 0 {
 		return 0, time.Time{}
 	}
-	// A few more, so that not each further entry costs a search for the oldest.
+	// A few more, so that not every further entry costs a search for the oldest.
 	excess += most / 16
 	minutes := slices.Sorted(maps.Values(m.seen))
 	last := minutes[excess-1]
@@ -87,8 +89,8 @@ func (m *memory) shrink(most int) (forgotten int, through time.Time) {
 	return excess, time.Unix((last+1)*60, 0).UTC()
 }
 
-// MarshalJSON writes the salt and the hashes as one text: the minutes in order, each as the distance from the one before,
-// the number of its hashes, and these.
+// MarshalJSON writes the salt and the hashes as one text: the minutes in order, each as the
+// distance from the one before, the number of its hashes, and these.
 func (m memory) MarshalJSON() ([]byte, error) {
 	type sighting struct {
 		minute int64

@@ -14,20 +14,20 @@ import (
 )
 
 // CSV gives each entry a row with one column for each field of [Columns]. Cells are those of
-// encoding/csv: quoted where they hold commas, quotes or line breaks. The text of a string stands
-// as it is, null and what is missing are empty, and numbers, objects and lists are JSON, with the
-// digits that came. Fields that the contract does not know have no column.
+// encoding/csv: quoted if they hold commas, quotes or line breaks. Strings are unchanged, null and
+// missing values are empty, and numbers, objects and lists are JSON, with the original digits.
+// Fields that the contract does not know have no column.
 //
-// Entries contain what strangers typed, and a spreadsheet runs a cell that starts with = + - or @.
-// An apostrophe before such a character makes it text. It is put
+// Entries contain what other people typed, and a spreadsheet runs a cell that starts with = + - or
+// @. An apostrophe before such a character makes it text. It is added
 //
 //   - before a cell that starts with one of these, with a tab or with a carriage return;
 //   - before one of these within a cell, after a semicolon, a tab or a line break and any spaces and quotes that follow it:
 //     where a spreadsheet separates cells at semicolons or tabs, as many languages set it to, quotes within a line do not
 //     keep a cell together, and a new one starts there.
 //
-// A comma within a cell needs none: the cell is quoted, and who separates at commas does not
-// separate there. All other cells are as they came.
+// A comma within a cell needs none: the cell is quoted, and a reader that splits at commas does not
+// split there. All other cells are as they were sent.
 type CSV struct {
 	paths [][]string // of the columns
 	cell  func(text string) string
@@ -37,8 +37,8 @@ type CSV struct {
 	row    []string
 }
 
-// NewCSV makes a CSV whose cells pass through a function, such as one that makes them safe to print on a terminal. A nil
-// function leaves them as they are.
+// NewCSV makes a CSV whose cells pass through a function, such as one that makes them safe to print
+// on a terminal. A nil function leaves them unchanged.
 func NewCSV(cell func(text string) string) *CSV {
 	f := &CSV{cell: cell}
 	f.writer = csv.NewWriter(&f.text)
@@ -49,8 +49,8 @@ func NewCSV(cell func(text string) string) *CSV {
 	return f
 }
 
-// Columns returns the columns of [CSV] in their order, each named by the way to its field, such as "actor.email". A
-// column never changes its place; new ones come at the end.
+// Columns returns the columns of [CSV] in their order, each named by the path of its field, such as
+// "actor.email". A column never changes its place; new ones are added at the end.
 func Columns() []string {
 	var columns []string
 	for _, field := range ordered(auditlogsapi.ListAccountAuditLogsOperation.Fields) {
@@ -59,8 +59,8 @@ func Columns() []string {
 	return columns
 }
 
-// ordered returns the fields in the order of their columns. Those that have no column yet come last, so that a column
-// never changes its place.
+// ordered returns the fields in the order of their columns. Those that have no column yet are last,
+// so that a column never changes its place.
 func ordered(fields []auditlogsapi.Field) []auditlogsapi.Field {
 	fields = slices.Clone(fields)
 	slices.SortFunc(fields, func(a, b auditlogsapi.Field) int {
@@ -96,13 +96,14 @@ func (f *CSV) Entry(b []byte, e *auditlogs.Entry) []byte {
 
 func (f *CSV) write(b []byte) []byte {
 	f.text.Reset()
-	// A buffer takes every write.
+	// A write to a buffer never fails.
 	_ = f.writer.Write(f.row)
 	f.writer.Flush()
 	return append(b, f.text.Bytes()...)
 }
 
-// lookUp follows a path from the object with the given name in objects, where it keeps the objects that it comes across.
+// lookUp follows a path from the object with the given name in objects, where it caches the objects
+// on the path.
 func lookUp(objects map[string]map[string]json.RawMessage, at string, path []string) json.RawMessage {
 	value := objects[at][path[0]]
 	if len(path) == 1 {
@@ -115,7 +116,7 @@ func lookUp(objects map[string]map[string]json.RawMessage, at string, path []str
 	return lookUp(objects, at, path[1:])
 }
 
-// members takes an object apart. Anything else has no members.
+// members returns the members of an object. Anything else has none.
 func members(value json.RawMessage) map[string]json.RawMessage {
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(value, &object); err != nil {
@@ -124,7 +125,8 @@ func members(value json.RawMessage) map[string]json.RawMessage {
 	return object
 }
 
-// cellOf returns a JSON value as a cell: the text of a string, nothing for null, and JSON for everything else.
+// cellOf returns a JSON value as a cell: the text of a string, nothing for null, and JSON for
+// everything else.
 func cellOf(value json.RawMessage) string {
 	if len(value) == 0 {
 		return ""
@@ -146,7 +148,7 @@ func cellOf(value json.RawMessage) string {
 	return string(value)
 }
 
-// withinCell finds what becomes the start of a formula where a cell is split; see [CSV].
+// withinCell matches what becomes the start of a formula if a cell is split; see [CSV].
 var withinCell = regexp.MustCompile(`([;\t\r\n][;\t\r\n "]*)([=+\-@])`)
 
 // guard puts an apostrophe before what a spreadsheet would take for a formula.

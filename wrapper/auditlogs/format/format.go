@@ -1,5 +1,5 @@
-// Package format turns entries into text: a line of JSON each, or a row for a spreadsheet. What exports and follows writes
-// through it, and so can a program that lists by itself.
+// Package format turns entries into text: a line of JSON each, or a row for a spreadsheet. The
+// packages export and follow and the command use it, and so can a program that lists entries.
 package format
 
 import (
@@ -9,10 +9,10 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// A Format turns entries into text. Its methods append to b and return the result; each ends what it appends with a line
-// break, and none keeps b. A Format is for one goroutine at a time.
+// A Format turns entries into text. Its methods append to b and return the result; each ends what
+// it appends with a line break, and none keeps b. A Format is for one goroutine at a time.
 type Format interface {
-	// Header appends what stands before the first entry.
+	// Header appends the text before the first entry.
 	Header(b []byte) []byte
 	// Entry appends an entry.
 	Entry(b []byte, e *auditlogs.Entry) []byte
