@@ -24,7 +24,7 @@ import (
 type Contract struct {
 	Doc    *openapi3.T
 	router routers.Router
-	// heard, where it is set, is told each verdict: tests ask for a second opinion.
+	// heard, if it is set, receives each verdict: tests ask for a second opinion.
 	heard func(verdict)
 }
 
@@ -41,12 +41,12 @@ type answered struct {
 	body   []byte
 }
 
-// Load reads the contract that is built into the module. Where base URLs are given, they take the place of the
-// document's servers, so that a server on loopback, or none at all, can stand in for the service.
+// Load reads the contract that is built into the module. Base URLs, if given, replace the document's servers, so that a
+// server on loopback, or none at all, can replace the service.
 func Load(servers ...string) (*Contract, error) { return load(openapi.Contract, nil, servers) }
 
 // LoadClosed reads a copy of the contract in which nothing is left open: objects have no further fields, and fields
-// have no values beyond the listed ones. What the copy refuses and the contract takes is news, and not an error.
+// have no values beyond the listed ones. What the copy refuses and the contract accepts is news, and not an error.
 func LoadClosed(servers ...string) (*Contract, error) {
 	return load(openapi.Contract, closeSchemas, servers)
 }
@@ -121,7 +121,7 @@ func (c *Contract) ResponseSchema(operationID string, status int) (*openapi3.Sch
 	return media.Schema.Value, nil
 }
 
-// settings are the validator's for requests and responses alike.
+// settings are the validator's for both requests and responses.
 func settings() *openapi3filter.Options {
 	options := &openapi3filter.Options{
 		MultiError:                        true,
@@ -198,8 +198,7 @@ func checkAddress(ofVersion func(netip.Addr) bool) func(string) error {
 	}
 }
 
-// flatten takes the validator's nested lists of errors apart, and orders them, so that the same fault always reads
-// alike.
+// flatten flattens the validator's nested lists of errors, and sorts them, so that the same fault always has the same text.
 func flatten(err error) []error {
 	var list openapi3.MultiError
 	if err == nil {

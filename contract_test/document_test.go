@@ -164,8 +164,8 @@ func TestContractFilters(t *testing.T) {
 	}
 }
 
-// checkFilter holds a filter against the field that it looks at and against its other form, and returns the values that it
-// takes, where these are listed.
+// checkFilter compares a filter with the field that it looks at and with its other form, and returns the values that it
+// accepts, if these are listed.
 func checkFilter(t *testing.T, entry *openapi3.Schema, p *openapi3.Parameter, parameters map[string]*openapi3.Parameter) []string {
 	t.Helper()
 	name, field := p.Name, fieldOf(p)

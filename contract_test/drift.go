@@ -111,7 +111,7 @@ func (d *drift) body(schema *openapi3.Schema, body []byte) {
 		return
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		d.add(NotJSON, "behind the body", "", nil)
+		d.add(NotJSON, "after the body", "", nil)
 	}
 	if page, ok := value.(map[string]any); ok {
 		if entries, ok := page["result"].([]any); ok {

@@ -129,7 +129,7 @@ type exchange struct {
 	body    []byte
 }
 
-// A recorder is a transport that holds everything that passes against the contract.
+// A recorder is a transport that validates all traffic against the contract.
 type recorder struct {
 	t        testing.TB
 	contract *Contract
@@ -194,7 +194,7 @@ func answering(status int, header http.Header, body []byte) transport {
 
 func jsonHeader() http.Header { return http.Header{"Content-Type": {jsonType}} }
 
-// newClient makes a client that does not wait and does not try again.
+// newClient makes a client that does not wait and does not retry.
 func newClient(t testing.TB, base string, next http.RoundTripper, options ...auditlogs.Option) *auditlogs.Client {
 	t.Helper()
 	options = append([]auditlogs.Option{
@@ -211,7 +211,7 @@ func newClient(t testing.TB, base string, next http.RoundTripper, options ...aud
 	return client
 }
 
-// fakeService starts a fake whose traffic is all held against the contract.
+// fakeService starts a fake whose traffic is all validated against the contract.
 func fakeService(t testing.TB, options ...auditlogstest.Option) (*auditlogstest.Server, *recorder) {
 	t.Helper()
 	server := auditlogstest.NewServer(append([]auditlogstest.Option{auditlogstest.WithT(t)}, options...)...)

@@ -64,8 +64,8 @@ func (r liveResult) Annotations() string {
 	return r.hide.Replace(b.String())
 }
 
-// publish writes the report to where it is wanted: always to the test's log, as JSON to the file that CFAUDIT_LIVE_REPORT
-// names, and as annotations where GitHub Actions reads along.
+// publish writes the report: always to the test's log, as JSON to the file that CFAUDIT_LIVE_REPORT names, and as annotations
+// under GitHub Actions.
 func (r liveResult) publish(t *testing.T, stdout io.Writer) {
 	t.Helper()
 	t.Log(r.String())
@@ -84,7 +84,7 @@ func (r liveResult) publish(t *testing.T, stdout io.Writer) {
 	}
 }
 
-// run reads pages through the library, as a program would, and looks at the bytes behind its back.
+// run reads pages through the library, as a program would, and also checks the bytes.
 func (l liveCheck) run(ctx context.Context, since, before string) (liveResult, error) {
 	result := liveResult{hide: strings.NewReplacer(l.token, "[token]", l.account, "[account]")}
 	c, err := Load(l.baseURL)
@@ -182,7 +182,7 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestLiveAgainstFake runs the check as it is started, with the fake in the place of the live API.
+// TestLiveAgainstFake runs the check as it is started, with the fake in place of the live API.
 func TestLiveAgainstFake(t *testing.T) {
 	server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithTokens(goodToken),
 		auditlogstest.WithAccounts(account), auditlogstest.WithHistory(auditlogstest.History{Entries: 500}))
@@ -195,7 +195,7 @@ func TestLiveAgainstFake(t *testing.T) {
 		"CLOUDFLARE_BASE_URL":   server.URL,
 		"CFAUDIT_LIVE_SINCE":    time.Now().AddDate(0, -2, 0).Format(time.DateOnly),
 		"CFAUDIT_LIVE_REPORT":   report,
-		"GITHUB_ACTIONS":        "", // This is not the check of which a run should tell.
+		"GITHUB_ACTIONS":        "", // This is not the check that a run should report.
 	} {
 		t.Setenv(name, value)
 	}

@@ -327,10 +327,10 @@ func TestMutatedBodies(t *testing.T) {
 		header http.Header
 		body   string
 	}{
-		{"trailing bytes", "behind", 200, jsonHeader(), good + "x"},
-		{"trailing bracket", "behind", 200, jsonHeader(), good + "}"},
-		{"second document", "behind", 200, jsonHeader(), good + good},
-		{"trailing NUL", "behind", 200, jsonHeader(), good + "\x00"},
+		{"trailing bytes", "after the JSON value", 200, jsonHeader(), good + "x"},
+		{"trailing bracket", "after the JSON value", 200, jsonHeader(), good + "}"},
+		{"second document", "after the JSON value", 200, jsonHeader(), good + good},
+		{"trailing NUL", "after the JSON value", 200, jsonHeader(), good + "\x00"},
 		{"empty body", "JSON", 200, jsonHeader(), ""},
 		{"byte order mark", "JSON", 200, jsonHeader(), "\ufeff" + good},
 		{"not UTF-8", "UTF-8", 200, jsonHeader(), strings.Replace(good, "Add Member", "Add \xff", 1)},
@@ -353,7 +353,7 @@ func TestMutatedBodies(t *testing.T) {
 		{"gzip that is none", "body", 200, inGzip, good},
 		{"gzip not declared", "", 200, jsonHeader(), zipped.String()},
 		{"gzip cut short", "body", 200, inGzip, zipped.String()[:zipped.Len()-4]},
-		{"bytes behind gzip", "body", 200, inGzip, zipped.String() + "x"},
+		{"bytes after gzip", "body", 200, inGzip, zipped.String() + "x"},
 		{"other encoding", "body", 200, http.Header{"Content-Type": {jsonType}, "Content-Encoding": {"br"}}, good},
 	}
 	for _, test := range tests {
@@ -547,16 +547,16 @@ func requestChanges() []change {
 		change{"body of unknown length", "body", func(r *http.Request) { r.ContentLength = -1 }},
 	)
 	for name, header := range map[string][]string{
-		"no token":                   nil,
-		"empty header":               {""},
-		"Basic":                      {"Basic dXNlcjpwYXNz"},
-		"no scheme":                  {goodToken},
-		"no token behind the scheme": {"Bearer "},
-		"two spaces":                 {"Bearer  " + goodToken},
-		"token with a space":         {"Bearer a b"},
-		"line break":                 {"Bearer a\n"},
-		"two headers":                {"Bearer a", "Bearer b"},
-		"quoted":                     {`Bearer "a"`},
+		"no token":                  nil,
+		"empty header":              {""},
+		"Basic":                     {"Basic dXNlcjpwYXNz"},
+		"no scheme":                 {goodToken},
+		"no token after the scheme": {"Bearer "},
+		"two spaces":                {"Bearer  " + goodToken},
+		"token with a space":        {"Bearer a b"},
+		"line break":                {"Bearer a\n"},
+		"two headers":               {"Bearer a", "Bearer b"},
+		"quoted":                    {`Bearer "a"`},
 	} {
 		changes = append(changes, change{"authorization: " + name, "Authorization", func(r *http.Request) {
 			r.Header.Del("Authorization")

@@ -17,7 +17,7 @@ import (
 )
 
 // The tests of this file do for the operations beside the listing of an account what the others do for that one: the
-// client's requests and the fake's answers are held against the contract.
+// client's requests and the fake's answers are validated against the contract.
 
 const organization = auditlogstest.OrganizationID
 

@@ -101,7 +101,7 @@ func checkParameter(t *testing.T, client *auditlogs.Client, recorder *recorder, 
 	}
 }
 
-// TestRequestAllParameters sends all of them at once, on the first page and on those behind it.
+// TestRequestAllParameters sends all of them at once, on the first page and on the following ones.
 func TestRequestAllParameters(t *testing.T) {
 	base := auditlogs.DefaultBaseURL
 	c := mustLoad(t)

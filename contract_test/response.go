@@ -84,7 +84,7 @@ func (c *Contract) checkResponse(r *http.Request, status int, header http.Header
 	return errors.Join(problems...)
 }
 
-// Inflate undoes the compression that the header names. Bytes behind the compressed stream are an error.
+// Inflate undoes the compression that the header names. Bytes after the compressed stream are an error.
 func Inflate(header http.Header, body []byte) ([]byte, error) {
 	switch encoding := strings.Join(header.Values("Content-Encoding"), ","); encoding {
 	case "":
@@ -100,7 +100,7 @@ func Inflate(header http.Header, body []byte) ([]byte, error) {
 	}
 }
 
-// checkJSON finds what the validator's decoder overlooks: bytes behind the value, bytes that are not UTF-8, and
+// checkJSON finds what the validator's decoder overlooks: bytes after the value, bytes that are not UTF-8, and
 // repeated names, of which it sees the last one only.
 func checkJSON(body []byte, schema *openapi3.Schema) []error {
 	if !utf8.Valid(body) {
@@ -113,13 +113,13 @@ func checkJSON(body []byte, schema *openapi3.Schema) []error {
 		return []error{fmt.Errorf("body: not JSON: %w", err)}
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		problems = append(problems, errors.New("body: has bytes behind the JSON value"))
+		problems = append(problems, errors.New("body: has bytes after the JSON value"))
 	}
 	return problems
 }
 
 // walkNames reports each name that an object holds twice, except within values that the contract says nothing about:
-// these are what people once sent to the service, and are kept as they came.
+// these are what people once sent to the service, and are kept as they were sent.
 func walkNames(decoder *json.Decoder, schema *openapi3.Schema, path string, repeated func(path string)) error {
 	token, err := decoder.Token()
 	if err != nil {

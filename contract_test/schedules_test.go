@@ -25,7 +25,7 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// bubbleStart is where the clock of a synctest bubble begins. The fake places entries without a readable time there.
+// bubbleStart is where the clock of a synctest bubble starts. The fake places entries without a readable time there.
 var bubbleStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // A plan is one history, one service, and everything that happens while the history is listed. It holds plain values
@@ -182,9 +182,9 @@ var planFaults = map[string]func(at float64) auditlogstest.Fault{
 		}
 		return b
 	}),
-	"rubbish behind": mangled(func(b []byte, _ int) []byte { return append(bytes.Clone(b), "}x"...) }),
-	"drop":           func(float64) auditlogstest.Fault { return auditlogstest.Fault{Drop: true} },
-	"no HTTP":        func(float64) auditlogstest.Fault { return auditlogstest.Fault{Raw: []byte("SSH-2.0-x\r\n")} },
+	"trailing rubbish": mangled(func(b []byte, _ int) []byte { return append(bytes.Clone(b), "}x"...) }),
+	"drop":             func(float64) auditlogstest.Fault { return auditlogstest.Fault{Drop: true} },
+	"no HTTP":          func(float64) auditlogstest.Fault { return auditlogstest.Fault{Raw: []byte("SSH-2.0-x\r\n")} },
 	"headers cut": func(float64) auditlogstest.Fault {
 		return auditlogstest.Fault{Raw: []byte("HTTP/1.1 200 OK\r\nContent-Le")}
 	},
@@ -464,7 +464,7 @@ func (p plan) live(tally *planTally) (err error) {
 	return fmt.Errorf("no run came to an end, with %d of %d entries", r.seen, len(r.want))
 }
 
-// list makes one run, and returns where the next one goes on, or that the listing is done.
+// list makes one run, and returns where the next one continues, or that the listing is done.
 func (r *planRig) list(run planRun, from string) (place string, done bool, err error) {
 	position, err := auditlogs.ParsePosition(from)
 	if err != nil {
@@ -664,7 +664,7 @@ func (r *planRig) spoil(response *http.Response) (*http.Response, error) {
 	return response, nil
 }
 
-// TestSchedules draws histories, services and what odd answers these can give, and resumes each listing through the text of
+// TestSchedules draws histories, services and what malformed answers these can give, and resumes each listing through the text of
 // its positions until it ends without an error. All runs of a plan together deliver what was there at the start, in
 // order and each entry once, and nothing ends without an error before that.
 //

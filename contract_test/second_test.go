@@ -12,7 +12,7 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// Everything that the tests hold against the contract, the right and the spoiled, is judged twice. Where only one of the
+// Everything that the tests validate against the contract, the right and the spoiled, is judged twice. Where only one of the
 // validators finds fault, each of its faults has to be of a kind that is listed here, with the reason.
 var disagreements = []disagreement{
 	{
@@ -138,7 +138,7 @@ type disagreement struct {
 	example       func(*testing.T) verdict
 }
 
-// explained reports whether one of the disagreements is behind each line that only one validator says.
+// explained reports whether one of the disagreements explains each line that only one validator says.
 func explained(v verdict, second error, among ...disagreement) bool {
 	said, pattern := v.err, func(d disagreement) string { return d.first }
 	if said == nil {

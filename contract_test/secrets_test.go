@@ -213,7 +213,7 @@ func TestTokenIsNotEchoed(t *testing.T) {
 		"ray":                     {200, map[string]string{"CF-Ray": secret}, string(lastPage)},
 		"two rays":                {500, map[string]string{"CF-Ray": secret + secret}, "<html>" + secret},
 		"token for JSON":          {200, nil, secret},
-		"token behind JSON":       {200, nil, `{"success":true}` + secret},
+		"token after JSON":        {200, nil, `{"success":true}` + secret},
 		"token as a field":        {200, nil, `{"` + secret + `":}`},
 		"token as success":        {200, nil, `{"success":"` + secret + `"}`},
 		"token as number":         {200, nil, `{"success":true,"result_info":{"cursor":-` + secret + `}}`},

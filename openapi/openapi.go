@@ -16,7 +16,7 @@ var Contract []byte
 // Version returns the contract's version, its info.version.
 func Version() string { return version(Contract) }
 
-// version finds info.version in a contract. The contract is this project's own, written in block style, so that its lines are
+// version finds info.version in a contract. The contract is this project's own, in block style, so that reading its lines is
 // enough.
 func version(contract []byte) string {
 	inside := false

@@ -30,8 +30,8 @@ const (
 	mostMemory = 200 << 20
 )
 
-// A bomb is gzip that inflates to far more than itself. It is put together from ready parts: deflate blocks that end on
-// a byte and refer to nothing before themselves can stand in a stream as often as one likes.
+// A bomb is gzip that inflates to far more than its own size. It is assembled from ready parts: deflate blocks that end on
+// a byte and refer to nothing before themselves can be repeated in a stream any number of times.
 type bomb struct {
 	head, repeated, tail []byte
 	times                int
@@ -116,8 +116,8 @@ func buildProgram(t *testing.T) string {
 	return name
 }
 
-// TestBounds runs the program against services that send more, or for longer, than anybody can use. It ends within
-// seconds, says which bound was passed, and never takes more memory than a program may.
+// TestBounds runs the program against services that send more, or for longer, than is useful. It ends within seconds,
+// names the bound that was exceeded, and stays within the memory bound.
 func TestBounds(t *testing.T) {
 	closed := func(depth int) []byte {
 		return []byte(`{"success":true,"result":[{"id":"deep","x":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}]}`)

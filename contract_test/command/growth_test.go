@@ -13,7 +13,7 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// mostGrown bounds what a listing takes at its peak, in bytes, however many entries there are.
+// mostGrown bounds the peak memory of a listing, in bytes, however many entries there are.
 const mostGrown = 100 << 20
 
 // A counter counts the lines and the bytes that go through it.

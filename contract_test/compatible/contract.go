@@ -53,7 +53,7 @@ func compareContracts(before, now string) ([]change, error) {
 }
 
 // knownValues finds what oasdiff does not know: values that are listed and leave others open, and the forms of the values of
-// a list. Neither breaks a program: what is not listed is right too, and a value of no form never matched anything.
+// a list. Neither breaks a program: unlisted values are valid too, and a value of no form never matched anything.
 func knownValues(before, now string) ([]change, error) {
 	old, err := openapi3.NewLoader().LoadFromFile(before)
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// A surface is what an importer of the library can lean on: for each package, its exported declarations as Go source
-// without bodies, and whatever types these speak of. It is kept as text, so that a release shows in a review what it
+// A surface is what an importer of the library can rely on: for each package, its exported declarations as Go source
+// without bodies, and the types that these refer to. It is kept as text, so that a release shows in a review what it
 // promises, and is read back by the type checker.
 type surface map[string]string
 
@@ -283,7 +283,7 @@ func (w *writer) typeParameters(list *types.TypeParamList) string {
 }
 
 // structure writes the fields that can be reached. One more stands for all others: it says whether values can be
-// compared, which importers can lean on without knowing.
+// compared, which importers can rely on without knowing.
 func (w *writer) structure(b *strings.Builder, structure *types.Struct) {
 	b.WriteString("struct {\n")
 	rest := ""

@@ -1,4 +1,4 @@
-// Package crash kills the real program at random moments, and looks at what that has cost.
+// Package crash kills the real program at random moments, and checks its output.
 package crash
 
 import (
@@ -69,7 +69,7 @@ func command(server *auditlogstest.Server, arguments ...string) *exec.Cmd {
 	return cmd
 }
 
-// A killing is a program that is started again and again, and killed at random moments, until it was killed so many times.
+// A killing is a program that is started again and again, and killed at random moments, a given number of times.
 type killing struct {
 	command func() *exec.Cmd // for each run
 	kills   int
@@ -114,7 +114,7 @@ func (k *killing) once(t *testing.T, length time.Duration) (code int, stderr str
 	return cmd.ProcessState.ExitCode(), errs.String(), !cmd.ProcessState.Exited()
 }
 
-// A world is a fake that does not hold still: entries arrive, some of them late and many at equal times, and requests fail.
+// A world is a fake that keeps changing: entries arrive, some of them late and many at equal times, and requests fail.
 type world struct {
 	server *auditlogstest.Server
 	stop   chan struct{}
@@ -137,7 +137,7 @@ func newWorld(t *testing.T, pause time.Duration, when func() time.Time, options 
 	return w
 }
 
-// rest lets the world hold still.
+// rest stops the changes.
 func (w *world) rest() {
 	select {
 	case <-w.stop:
@@ -145,7 +145,7 @@ func (w *world) rest() {
 		close(w.stop)
 	}
 	w.moving.Wait()
-	// The faults that nobody has met yet.
+	// The faults that have not occurred yet.
 	for range 100 {
 		response, err := http.Get(w.server.URL)
 		if err == nil {

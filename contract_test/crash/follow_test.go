@@ -44,7 +44,7 @@ func TestFollowKills(t *testing.T) {
 	}
 	k.run(t)
 	w.rest()
-	// Twice: what a killed run had begun, and what has appeared behind it.
+	// Twice: what a killed run had started, and what has appeared after that.
 	for range 2 {
 		time.Sleep(1100 * time.Millisecond)
 		if code, stderr := finish(follow("--once")); code != 0 {

@@ -117,7 +117,7 @@ func window() auditlogs.Query {
 	return auditlogs.Query{Since: auditlogs.Time(since), Before: auditlogs.Time(before)}
 }
 
-// TestPrismMock lists from a mock that somebody else makes of the contract and its examples.
+// TestPrismMock lists from a mock that another process makes of the contract and its examples.
 func TestPrismMock(t *testing.T) {
 	base := prism(t, "mock")
 	t.Run("a cursor that comes again", func(t *testing.T) {

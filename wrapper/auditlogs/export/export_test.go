@@ -313,7 +313,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 			text := f.read(t, checkpointEnd)
 			f.write(t, checkpointEnd, text[:len(text)/2])
 		}, export.ErrDamaged, checkpointEnd},
-		{"an empty checkpoint", func(t *testing.T, f *fixture) { f.interrupt(t, 2); f.write(t, checkpointEnd, "") }, export.ErrDamaged, "nothing tells how much"},
+		{"an empty checkpoint", func(t *testing.T, f *fixture) { f.interrupt(t, 2); f.write(t, checkpointEnd, "") }, export.ErrDamaged, "it is unknown how much"},
 		{"garbage for a checkpoint", func(t *testing.T, f *fixture) { f.interrupt(t, 2); f.write(t, checkpointEnd, "\x00\xff{}") }, export.ErrDamaged, checkpointEnd},
 		{"a digit changed in the checkpoint", func(t *testing.T, f *fixture) {
 			f.interrupt(t, 2)
