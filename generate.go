@@ -1,9 +1,11 @@
-// Package cfaudit is the root of a client for Cloudflare's audit logs, version 2. It holds no code; what to import is
-// cfaudit.example/wrapper/auditlogs, and cfaudit.example/wrapper/auditlogstest in tests.
+// Package cfaudit is the root of a client for Cloudflare's audit logs, version 2. It holds no code;
+// what to import is cfaudit.example/wrapper/auditlogs, and cfaudit.example/wrapper/auditlogstest in
+// tests.
 //
 // The folders, from the ground up:
 //
-//   - openapi: the contract, auditlogs.yaml, from which everything below is derived, and the configuration of the generator.
+//   - openapi: the contract, auditlogs.yaml, from which everything below is derived, and the
+//     configuration of the generator.
 //   - gen: the generated code. Never edited.
 //   - wrapper: the hand-written packages to import: the client, and the fake to test against.
 //   - cmd/cfaudit: the command.

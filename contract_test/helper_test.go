@@ -78,7 +78,8 @@ func fieldOf(p *openapi3.Parameter) string {
 	return field
 }
 
-// joins is the filter to which a filter with names for sets of values adds these; empty for other parameters.
+// joins is the filter to which a filter with names for sets of values adds these; empty for other
+// parameters.
 func joins(p *openapi3.Parameter) string {
 	other, _ := p.Extensions["x-joins"].(string)
 	return other
@@ -114,7 +115,8 @@ func valuesOf(p *openapi3.Parameter) []string {
 	return []string{"plain", "second-value"}
 }
 
-// reserved are values with everything that has a meaning in a URL, and some that have one elsewhere.
+// reserved are values with everything that has a meaning in a URL, and some that have one
+// elsewhere.
 var reserved = []string{
 	"a&b=c", "+", "100%", "%41", "#top", "?what", "/up/../down", "a;b", "two words", " edges ", "Zoë 東京 🚀",
 	`"double" 'single'`, "line\nbreak", "tab\there", "a,b|c", "[0]", "null", "*", "\x00", "\\", "alice+audit@example.com",

@@ -15,20 +15,24 @@ import (
 // lastColumn is the last column of a comment line. A tab takes four.
 const lastColumn = 100
 
-// TestCommentLines finds comment lines that pass the last column. Generated code and what follows a directive are exempt.
+// TestCommentLines finds comment lines that pass the last column. Exempt are generated code,
+// comments after code, directives, and the output of an example, which has to be as it is printed.
 func TestCommentLines(t *testing.T) {
+	output := regexp.MustCompile(`(?i)^//\s*(unordered )?output:`)
 	for _, name := range tracked(t, "*.go") {
 		if strings.HasPrefix(name, "gen/") {
 			continue
 		}
+		inOutput := 0 // the last line of an output so far
 		for _, c := range tokens(t, name, token.COMMENT) {
-			for i, line := range strings.Split(c.text, "\n") {
-				if i == 0 {
-					line = c.indent + line
-				}
-				if strings.TrimSpace(c.indent) != "" || strings.HasPrefix(c.text, "//go:") {
-					continue // It follows code on its line, or must be one line.
-				}
+			if output.MatchString(c.text) || inOutput == c.line-1 && inOutput > 0 {
+				inOutput = c.line
+				continue
+			}
+			if strings.TrimSpace(c.indent) != "" || strings.HasPrefix(c.text, "//go:") {
+				continue
+			}
+			for i, line := range strings.Split(c.indent+c.text, "\n") {
 				if n := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    ")); n > lastColumn {
 					t.Errorf("%s:%d: the comment ends at column %d: want at most %d", name, c.line+i, n, lastColumn)
 				}
@@ -37,8 +41,8 @@ func TestCommentLines(t *testing.T) {
 	}
 }
 
-// TestBehind finds "behind" where "after" is meant: in the comments and texts of production code, in the contract and in the
-// READMEs. It is right for places in space only.
+// TestBehind finds "behind" where "after" is meant: in the comments and texts of production code,
+// in the contract and in the READMEs. It is right for places in space only.
 func TestBehind(t *testing.T) {
 	allowed := []struct{ file, text, reason string }{
 		{"cmd/cfaudit/text.go", "the terminal behind a screen", "a screen is put in front of a terminal"},

@@ -281,7 +281,8 @@ func filterHelp(p auditlogsapi.Parameter) string {
 	return text
 }
 
-// givenFlags lists the flags of the command line, except those named, quoted for another command line.
+// givenFlags lists the flags of the command line, except those named, quoted for another command
+// line.
 func givenFlags(flags *pflag.FlagSet, except ...string) []string {
 	var words []string
 	flags.Visit(func(f *pflag.Flag) {

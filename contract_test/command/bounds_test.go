@@ -30,8 +30,9 @@ const (
 	mostMemory = 200 << 20
 )
 
-// A bomb is gzip that inflates to far more than its own size. It is assembled from ready parts: deflate blocks that end on
-// a byte and refer to nothing before themselves can be repeated in a stream any number of times.
+// A bomb is gzip that inflates to far more than its own size. It is assembled from ready parts:
+// deflate blocks that end on a byte and refer to nothing before themselves can be repeated in a
+// stream any number of times.
 type bomb struct {
 	head, repeated, tail []byte
 	times                int
@@ -76,7 +77,8 @@ func gzipTail(sum uint32, size uint64) []byte {
 	return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, sum), uint32(size))
 }
 
-// oneMember is gzip whose stream has a single member: a head, a byte that fills so many chunks, and a tail.
+// oneMember is gzip whose stream has a single member: a head, a byte that fills so many chunks, and
+// a tail.
 func oneMember(head, filler string, times int, tail string) *bomb {
 	filled := strings.Repeat(filler, chunk)
 	sum := crc32.ChecksumIEEE([]byte(head))
@@ -101,7 +103,8 @@ func manyMembers() *bomb {
 	return &bomb{head: member(answerHead), repeated: member(strings.Repeat(" ", chunk)), times: chunks, tail: member(answerTail)}
 }
 
-// buildProgram builds the program as its users have it. With the race detector, it would take many times the memory.
+// buildProgram builds the program as its users have it. With the race detector, it would take many
+// times the memory.
 func buildProgram(t *testing.T) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "cfaudit")
@@ -116,8 +119,8 @@ func buildProgram(t *testing.T) string {
 	return name
 }
 
-// TestBounds runs the program against services that send more, or for longer, than is useful. It ends within seconds,
-// names the bound that was exceeded, and stays within the memory bound.
+// TestBounds runs the program against services that send more, or for longer, than is useful. It
+// ends within seconds, names the bound that was exceeded, and stays within the memory bound.
 func TestBounds(t *testing.T) {
 	closed := func(depth int) []byte {
 		return []byte(`{"success":true,"result":[{"id":"deep","x":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}]}`)

@@ -25,8 +25,9 @@ func (c *counter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestGrowth lists ten times as many entries, and ten times as many again, one page after the other and in parallel. It
-// prints how long that takes; the memory it takes is bounded. CFAUDIT_GROWTH sets the largest number of entries.
+// TestGrowth lists ten times as many entries, and ten times as many again, one page after the other
+// and in parallel. It prints how long that takes; the memory it takes is bounded. CFAUDIT_GROWTH
+// sets the largest number of entries.
 func TestGrowth(t *testing.T) {
 	most := 10_000
 	if text := os.Getenv("CFAUDIT_GROWTH"); text != "" {

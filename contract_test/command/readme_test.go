@@ -15,8 +15,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// TestReadmeUnit runs what the README's service runs, stops it as systemd would, and expects the status that the unit calls a
-// success.
+// TestReadmeUnit runs what the README's service runs, stops it as systemd would, and expects the
+// status that the unit calls a success.
 func TestReadmeUnit(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Log("the unit is for systems with a shell")

@@ -11,8 +11,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// TestReadmeExport does what the README tells somebody to do who wants a file a day: it takes the script from there, and runs it
-// twice. It is for systems with the date of GNU or busybox.
+// TestReadmeExport does what the README tells somebody to do who wants a file a day: it takes the
+// script from there, and runs it twice. It is for systems with the date of GNU or busybox.
 func TestReadmeExport(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// TestReadmeProgram does what the README tells a newcomer to do: it takes the program from there as it stands, in a module
-// of its own, and runs it against the fake.
+// TestReadmeProgram does what the README tells a newcomer to do: it takes the program from there as
+// it stands, in a module of its own, and runs it against the fake.
 func TestReadmeProgram(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {

@@ -78,8 +78,9 @@ func TestExportKills(t *testing.T) {
 	}
 }
 
-// examine compares a file with the entries of the fake before and after the export: those from before must be in the file,
-// byte for byte and once, newer ones may be, and all of them in order of time.
+// examine compares a file with the entries of the fake before and after the export: those from
+// before must be in the file, byte for byte and once, newer ones may be, and all of them in order
+// of time.
 func examine(t *testing.T, path string, before, after []json.RawMessage) (lost, twice int) {
 	t.Helper()
 	data, err := os.ReadFile(path)

@@ -204,7 +204,8 @@ var goCalls = map[string]func(client *cloudflare.Client, about row) ([]any, erro
 	},
 }
 
-// TestGoSDKBeyondListings compares what the SDK makes of the other operations with what the fake answers.
+// TestGoSDKBeyondListings compares what the SDK makes of the other operations with what the fake
+// answers.
 func TestGoSDKBeyondListings(t *testing.T) {
 	base := serve(t)
 	client, _ := goClient(t, base)

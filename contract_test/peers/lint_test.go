@@ -10,7 +10,8 @@ import (
 	"cfaudit.example/openapi"
 )
 
-// TestLint has the contract linted as make lint-contract does, and spoils it in one place at a time.
+// TestLint has the contract linted as make lint-contract does, and spoils it in one place at a
+// time.
 func TestLint(t *testing.T) {
 	for _, test := range []struct{ name, old, new, rule string }{
 		{name: "as it is"},

@@ -4,7 +4,8 @@
 //
 //	server := auditlogstest.NewServer(auditlogstest.WithT(t))
 //	defer server.Close()
-//	server.Add(`{"id":"1","action":{"time":"2024-10-30T12:00:00Z"}}`) // now list server.URL with server.Client()
+//	server.Add(`{"id":"1","action":{"time":"2024-10-30T12:00:00Z"}}`)
+//	// Now list server.URL with server.Client().
 //
 // It answers all operations of the contract: the logs of accounts and of organizations, which have
 // entries of their own, the histories of resources, and the product categories. The fake takes for

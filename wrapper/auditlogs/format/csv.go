@@ -22,9 +22,10 @@ import (
 // @. An apostrophe before such a character makes it text. It is added
 //
 //   - before a cell that starts with one of these, with a tab or with a carriage return;
-//   - before one of these within a cell, after a semicolon, a tab or a line break and any spaces and quotes that follow it:
-//     where a spreadsheet separates cells at semicolons or tabs, as many languages set it to, quotes within a line do not
-//     keep a cell together, and a new one starts there.
+//   - before one of these within a cell, after a semicolon, a tab or a line break and any spaces
+//     and quotes that follow it: where a spreadsheet separates cells at semicolons or tabs, as many
+//     languages set it to, quotes within a line do not keep a cell together, and a new one starts
+//     there.
 //
 // A comma within a cell needs none: the cell is quoted, and a reader that splits at commas does not
 // split there. All other cells are as they were sent.
