@@ -1,13 +1,15 @@
-// Package cfaudit is the root of a client for Cloudflare's audit logs, version 2. It holds no code; what to import is
-// cfaudit.example/wrapper/auditlogs, and cfaudit.example/wrapper/auditlogstest in tests.
+// Package cfaudit is the root of a client for Cloudflare's audit logs, version 2. It holds no code;
+// what to import is cfaudit.example/wrapper/auditlogs, and cfaudit.example/wrapper/auditlogstest in
+// tests.
 //
-// The rooms of the house, from the ground up:
+// The folders, from the ground up:
 //
-//   - openapi: the contract, auditlogs.yaml, from which everything below is derived, and how the generator reads it.
-//   - gen: what the generator makes of it. Never edited.
-//   - wrapper: what people import, and what people write by hand: the client, and the fake to test against.
+//   - openapi: the contract, auditlogs.yaml, from which everything below is derived, and the
+//     configuration of the generator.
+//   - gen: the generated code. Never edited.
+//   - wrapper: the hand-written packages to import: the client, and the fake to test against.
 //   - cmd/cfaudit: the command.
-//   - contract_test: a module of its own that holds all of the above against the contract.
+//   - contract_test: a module of its own that tests all of the above against the contract.
 //
 // A change to the API starts in openapi/auditlogs.yaml; go generate ./... carries it everywhere.
 package cfaudit

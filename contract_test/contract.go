@@ -24,7 +24,7 @@ import (
 type Contract struct {
 	Doc    *openapi3.T
 	router routers.Router
-	// heard, where it is set, is told each verdict: tests ask for a second opinion.
+	// heard, if it is set, receives each verdict: tests ask for a second opinion.
 	heard func(verdict)
 }
 
@@ -41,12 +41,13 @@ type answered struct {
 	body   []byte
 }
 
-// Load reads the contract that is built into the module. Where base URLs are given, they take the place of the
-// document's servers, so that a server on loopback, or none at all, can stand in for the service.
+// Load reads the contract that is built into the module. Base URLs, if given, replace the
+// document's servers, so that a server on loopback, or none at all, can replace the service.
 func Load(servers ...string) (*Contract, error) { return load(openapi.Contract, nil, servers) }
 
-// LoadClosed reads a copy of the contract in which nothing is left open: objects have no further fields, and fields
-// have no values beyond the listed ones. What the copy refuses and the contract takes is news, and not an error.
+// LoadClosed reads a copy of the contract in which nothing is left open: objects have no further
+// fields, and fields have no values beyond the listed ones. What the copy refuses and the contract
+// accepts is news, and not an error.
 func LoadClosed(servers ...string) (*Contract, error) {
 	return load(openapi.Contract, closeSchemas, servers)
 }
@@ -78,8 +79,8 @@ func load(document []byte, change func(*openapi3.T) error, servers []string) (*C
 	return &Contract{Doc: doc, router: router}, nil
 }
 
-// takeNull lets null be a value of schemas that take any. OpenAPI says so where there is no type, and does not allow to
-// write "nullable" there; the validator wants it written.
+// takeNull lets null be a value of schemas that take any. OpenAPI says so where there is no type,
+// and does not allow to write "nullable" there; the validator wants it written.
 func takeNull(_ string, ref *openapi3.SchemaRef) error {
 	if FreeForm(ref.Value) {
 		ref.Value.Nullable = true
@@ -87,7 +88,8 @@ func takeNull(_ string, ref *openapi3.SchemaRef) error {
 	return nil
 }
 
-// registerHTML makes the validator take HTML for what it is, a text. Its table of decoders is global.
+// registerHTML makes the validator take HTML for what it is, a text. Its table of decoders is
+// global.
 var registerHTML = sync.OnceFunc(func() {
 	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
 })
@@ -121,13 +123,14 @@ func (c *Contract) ResponseSchema(operationID string, status int) (*openapi3.Sch
 	return media.Schema.Value, nil
 }
 
-// settings are the validator's for requests and responses alike.
+// settings are the validator's for both requests and responses.
 func settings() *openapi3filter.Options {
 	options := &openapi3filter.Options{
 		MultiError:                        true,
 		IncludeResponseStatus:             true,
 		RejectWhenRequestBodyNotSpecified: true,
-		// Otherwise the validator writes defaults into the URL of the request that it was asked to check.
+		// Otherwise the validator writes defaults into the URL of the request that it was asked to
+		// check.
 		SkipSettingDefaults: true,
 		AuthenticationFunc:  authenticate,
 		SchemaValidationOptions: []openapi3.SchemaValidationOption{
@@ -172,7 +175,8 @@ func authenticate(_ context.Context, input *openapi3filter.AuthenticationInput) 
 	return nil
 }
 
-// dateTime is RFC 3339 without the lower-case letters and spaces that it also allows, and no reader needs to know.
+// dateTime is RFC 3339 without the lower-case letters and spaces that it also allows, and no reader
+// needs to know.
 var dateTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
 
 func checkDate(value string) error {
@@ -198,8 +202,8 @@ func checkAddress(ofVersion func(netip.Addr) bool) func(string) error {
 	}
 }
 
-// flatten takes the validator's nested lists of errors apart, and orders them, so that the same fault always reads
-// alike.
+// flatten flattens the validator's nested lists of errors, and sorts them, so that the same fault
+// always has the same text.
 func flatten(err error) []error {
 	var list openapi3.MultiError
 	if err == nil {

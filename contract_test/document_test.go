@@ -32,7 +32,8 @@ func TestContractIsValidOpenAPI(t *testing.T) {
 	}
 }
 
-// TestContractExamples visits the examples with this package's own, stricter formats, and fails when there are none.
+// TestContractExamples visits the examples with this package's own, stricter formats, and fails
+// when there are none.
 func TestContractExamples(t *testing.T) {
 	c := mustLoad(t)
 	options := settings().SchemaValidationOptions
@@ -91,7 +92,8 @@ func TestContractHoldsReferenceAnswer(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the contract's example differs from the answer in Cloudflare's reference:\n%v\nwant\n%v", got, want)
 	}
-	// The reference's answer shows every field of an entry; so must the schema, and under the same names.
+	// The reference's answer shows every field of an entry; so must the schema, and under the same
+	// names.
 	fields := want.(map[string]any)["result"].([]any)[0].(map[string]any)
 	compareFields(t, "result[]", entrySchema(t, c), fields)
 }
@@ -164,8 +166,8 @@ func TestContractFilters(t *testing.T) {
 	}
 }
 
-// checkFilter holds a filter against the field that it looks at and against its other form, and returns the values that it
-// takes, where these are listed.
+// checkFilter compares a filter with the field that it looks at and with its other form, and
+// returns the values that it accepts, if these are listed.
 func checkFilter(t *testing.T, entry *openapi3.Schema, p *openapi3.Parameter, parameters map[string]*openapi3.Parameter) []string {
 	t.Helper()
 	name, field := p.Name, fieldOf(p)
@@ -187,7 +189,8 @@ func checkFilter(t *testing.T, entry *openapi3.Schema, p *openapi3.Parameter, pa
 		t.Errorf("filter %s is not described", name)
 	}
 	if other := joins(p); other != "" {
-		// Its values are no values of the field, so that leaving them out would mean something else.
+		// Its values are no values of the field, so that leaving them out would mean something
+		// else.
 		if joined := parameters[other]; joined == nil || fieldOf(joined) != field {
 			t.Errorf("filter %s joins %s, which is no filter of the same field", name, other)
 		}
@@ -261,8 +264,8 @@ func TestContractOperations(t *testing.T) {
 	}
 }
 
-// TestContractNamesObjects looks at the document before its references are resolved: objects with fields have a schema
-// of their own, so that the generator gives them a name.
+// TestContractNamesObjects looks at the document before its references are resolved: objects with
+// fields have a schema of their own, so that the generator gives them a name.
 func TestContractNamesObjects(t *testing.T) {
 	data, err := mustLoad(t).Doc.MarshalJSON()
 	if err != nil {

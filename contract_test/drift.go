@@ -35,16 +35,16 @@ type Finding struct {
 	Example string `json:"example,omitempty"` // one occurrence, of which only the shape is left
 }
 
-// A Report says how answers differ from the contract. It holds no value of the answers, except words such as "login" in
-// the place of documented values, which are what the report is for.
+// A Report says how answers differ from the contract. It holds no value of the answers, except
+// words such as "login" in the place of documented values, which are what the report is for.
 type Report struct {
 	Bodies   int       `json:"pages"`
 	Entries  int       `json:"entries"`
 	Findings []Finding `json:"findings"`
 }
 
-// Drift compares the bodies of answers with the schema that they should have. A body that is empty of findings also
-// passes the closed copy of the contract, and the other way round.
+// Drift compares the bodies of answers with the schema that they should have. A body that is empty
+// of findings also passes the closed copy of the contract, and the other way round.
 func Drift(schema *openapi3.Schema, bodies ...[]byte) Report {
 	d := drift{found: map[Finding]*Finding{}}
 	for _, body := range bodies {
@@ -111,7 +111,7 @@ func (d *drift) body(schema *openapi3.Schema, body []byte) {
 		return
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		d.add(NotJSON, "behind the body", "", nil)
+		d.add(NotJSON, "after the body", "", nil)
 	}
 	if page, ok := value.(map[string]any); ok {
 		if entries, ok := page["result"].([]any); ok {
@@ -183,7 +183,8 @@ func (d *drift) text(schema *openapi3.Schema, path, value string) {
 	}
 }
 
-// KnownValues returns the texts that the contract lists for a field, whether it is open or closed; nil for any.
+// KnownValues returns the texts that the contract lists for a field, whether it is open or closed;
+// nil for any.
 func KnownValues(schema *openapi3.Schema) []string {
 	listed := schema.Enum
 	if open, ok := schema.Extensions["x-extensible-enum"].([]any); ok {
@@ -247,11 +248,13 @@ func orBody(path string) string {
 var (
 	// word is what the values of an enumeration look like. Names of people and hosts mostly do not.
 	word = regexp.MustCompile(`^[a-z_]{1,32}$`)
-	// fieldName is what the names of fields look like. An object that is used as a map has other names, which are data.
+	// fieldName is what the names of fields look like. An object that is used as a map has other
+	// names, which are data.
 	fieldName = regexp.MustCompile(`^[A-Za-z][A-Za-z_]{0,39}[0-9]?$`)
 )
 
-// printableName returns a name as it is where it looks like the name of a field, and its shape otherwise.
+// printableName returns a name as it is where it looks like the name of a field, and its shape
+// otherwise.
 func printableName(name string) string {
 	if fieldName.MatchString(name) {
 		return name
@@ -280,8 +283,9 @@ func shape(text string) string {
 	return b.String()
 }
 
-// Redact writes a decoded JSON value as JSON in which letters are x and digits are 0, names of fields included: in data
-// that nobody knows, a name can be as private as a value. Long lists and objects are cut.
+// Redact writes a decoded JSON value as JSON in which letters are x and digits are 0, names of
+// fields included: in data that nobody knows, a name can be as private as a value. Long lists and
+// objects are cut.
 func Redact(value any) string {
 	const bound = 4
 	var b strings.Builder

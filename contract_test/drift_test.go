@@ -100,13 +100,13 @@ var driftCases = []struct {
 	{name: "no success", body: `{"result":null}`, want: []Finding{{MissingField, "success", "", 1, ""}}},
 	{name: "failure", body: `{"success":false}`, want: []Finding{{UnknownValue, "success", "false", 1, ""}}},
 	{name: "HTML", body: `<html>Secret</html>`, want: []Finding{{NotJSON, "body", "", 1, ""}}},
-	{name: "trailing bytes", body: `{"success":true} x`, want: []Finding{{NotJSON, "behind the body", "", 1, ""}}},
+	{name: "trailing bytes", body: `{"success":true} x`, want: []Finding{{NotJSON, "after the body", "", 1, ""}}},
 	{name: "list", body: `[]`, want: []Finding{{UnexpectedType, "body", "array", 1, "[]"}}},
 	{name: "null", body: `null`, want: []Finding{{UnexpectedType, "body", "null", 1, ""}}},
 }
 
-// TestDrift also holds each case against the closed copy of the contract: the validator, which shares no code with the
-// drift check, has to find fault with the same bodies.
+// TestDrift also validates each case against the closed copy of the contract: the validator, which
+// shares no code with the drift check, has to refuse the same bodies.
 func TestDrift(t *testing.T) {
 	c, closed := mustLoad(t), mustLoadClosed(t)
 	for _, test := range driftCases {
@@ -199,7 +199,8 @@ func TestDriftCounts(t *testing.T) {
 	}
 }
 
-// TestDriftTellsNoValues fills a page with values that may not get out, wherever a service could put them.
+// TestDriftTellsNoValues fills a page with values that may not get out, wherever a service could
+// put them.
 func TestDriftTellsNoValues(t *testing.T) {
 	schema := pageSchema(t, mustLoad(t))
 	secrets := []string{"alice@example.com", "Zoë Müller", "v1_0-Token.8f3a", "192.0.2.77", "4bb334f7c94c4a29a045f03944f072e5", "東京"}
@@ -228,7 +229,8 @@ func TestDriftTellsNoValues(t *testing.T) {
 	}
 }
 
-// TestDriftThroughFake brings odd entries through the fake and the client, as the check of the live API does.
+// TestDriftThroughFake brings malformed entries through the fake and the client, as the check of
+// the live API does.
 func TestDriftThroughFake(t *testing.T) {
 	server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithTokens(goodToken))
 	defer server.Close()

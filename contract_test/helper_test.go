@@ -78,7 +78,8 @@ func fieldOf(p *openapi3.Parameter) string {
 	return field
 }
 
-// joins is the filter to which a filter with names for sets of values adds these; empty for other parameters.
+// joins is the filter to which a filter with names for sets of values adds these; empty for other
+// parameters.
 func joins(p *openapi3.Parameter) string {
 	other, _ := p.Extensions["x-joins"].(string)
 	return other
@@ -114,7 +115,8 @@ func valuesOf(p *openapi3.Parameter) []string {
 	return []string{"plain", "second-value"}
 }
 
-// reserved are values with everything that has a meaning in a URL, and some that have one elsewhere.
+// reserved are values with everything that has a meaning in a URL, and some that have one
+// elsewhere.
 var reserved = []string{
 	"a&b=c", "+", "100%", "%41", "#top", "?what", "/up/../down", "a;b", "two words", " edges ", "Zoë 東京 🚀",
 	`"double" 'single'`, "line\nbreak", "tab\there", "a,b|c", "[0]", "null", "*", "\x00", "\\", "alice+audit@example.com",
@@ -129,7 +131,7 @@ type exchange struct {
 	body    []byte
 }
 
-// A recorder is a transport that holds everything that passes against the contract.
+// A recorder is a transport that validates all traffic against the contract.
 type recorder struct {
 	t        testing.TB
 	contract *Contract
@@ -194,7 +196,7 @@ func answering(status int, header http.Header, body []byte) transport {
 
 func jsonHeader() http.Header { return http.Header{"Content-Type": {jsonType}} }
 
-// newClient makes a client that does not wait and does not try again.
+// newClient makes a client that does not wait and does not retry.
 func newClient(t testing.TB, base string, next http.RoundTripper, options ...auditlogs.Option) *auditlogs.Client {
 	t.Helper()
 	options = append([]auditlogs.Option{
@@ -211,7 +213,7 @@ func newClient(t testing.TB, base string, next http.RoundTripper, options ...aud
 	return client
 }
 
-// fakeService starts a fake whose traffic is all held against the contract.
+// fakeService starts a fake whose traffic is all validated against the contract.
 func fakeService(t testing.TB, options ...auditlogstest.Option) (*auditlogstest.Server, *recorder) {
 	t.Helper()
 	server := auditlogstest.NewServer(append([]auditlogstest.Option{auditlogstest.WithT(t)}, options...)...)

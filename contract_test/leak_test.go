@@ -37,8 +37,8 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// bubbleStacks returns the stacks of all goroutines in the caller's bubble. There is one bubble at a time in this
-// package.
+// bubbleStacks returns the stacks of all goroutines in the caller's bubble. There is one bubble at
+// a time in this package.
 func bubbleStacks() []string {
 	all := make([]byte, 1<<20)
 	all = all[:runtime.Stack(all, true)]
@@ -107,8 +107,9 @@ func leakTests() []leakTest {
 	return tests
 }
 
-// TestNothingIsLeft ends iterations in every way there is. Whatever an iteration started is gone when it returns, but
-// for an idle connection, which belongs to the HTTP client; and that is gone, too, once the HTTP client lets go of it.
+// TestNothingIsLeft ends iterations in every way there is. Whatever an iteration started is gone
+// when it returns, but for an idle connection, which belongs to the HTTP client; and that is gone,
+// too, once the HTTP client lets go of it.
 func TestNothingIsLeft(t *testing.T) {
 	for _, test := range leakTests() {
 		for _, byPage := range []bool{false, true} {
@@ -123,8 +124,8 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
-// checkLeak runs in a bubble, where it is known when nothing moves any more. A goroutine that outlives the bubble's own
-// function fails the test by itself.
+// checkLeak runs in a bubble, where it is known when nothing moves any more. A goroutine that
+// outlives the bubble's own function fails the test by itself.
 func checkLeak(t *testing.T, test leakTest, byPage bool) {
 	server := auditlogstest.NewServer(auditlogstest.WithT(t))
 	defer server.Close()

@@ -27,7 +27,8 @@ type liveCheck struct {
 	pageSize int
 }
 
-// A liveResult is what a live check found. Its text holds neither the token nor the account, nor any value of an entry.
+// A liveResult is what a live check found. Its text holds neither the token nor the account, nor
+// any value of an entry.
 type liveResult struct {
 	violations []string // of the contract as it is
 	report     Report   // what the contract does not know
@@ -50,8 +51,8 @@ func (r liveResult) JSON() ([]byte, error) {
 	return []byte(r.hide.Replace(string(text)) + "\n"), nil
 }
 
-// Annotations returns the same as commands of GitHub Actions, which show beside the run: news as warnings, and
-// violations of the contract as errors.
+// Annotations returns the same as commands of GitHub Actions, which show beside the run: news as
+// warnings, and violations of the contract as errors.
 func (r liveResult) Annotations() string {
 	escape := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	var b strings.Builder
@@ -64,8 +65,8 @@ func (r liveResult) Annotations() string {
 	return r.hide.Replace(b.String())
 }
 
-// publish writes the report to where it is wanted: always to the test's log, as JSON to the file that CFAUDIT_LIVE_REPORT
-// names, and as annotations where GitHub Actions reads along.
+// publish writes the report: always to the test's log, as JSON to the file that CFAUDIT_LIVE_REPORT
+// names, and as annotations under GitHub Actions.
 func (r liveResult) publish(t *testing.T, stdout io.Writer) {
 	t.Helper()
 	t.Log(r.String())
@@ -84,7 +85,7 @@ func (r liveResult) publish(t *testing.T, stdout io.Writer) {
 	}
 }
 
-// run reads pages through the library, as a program would, and looks at the bytes behind its back.
+// run reads pages through the library, as a program would, and also checks the bytes.
 func (l liveCheck) run(ctx context.Context, since, before string) (liveResult, error) {
 	result := liveResult{hide: strings.NewReplacer(l.token, "[token]", l.account, "[account]")}
 	c, err := Load(l.baseURL)
@@ -146,9 +147,10 @@ func (l liveCheck) run(ctx context.Context, since, before string) (liveResult, e
 	return result, nil
 }
 
-// TestLive compares the live API with the contract. It reads at most three pages, and prints what the contract does not
-// know: names of fields, values such as "login" where the contract lists values, and the shape of one example each. It
-// fails where an answer violates the contract, and not because of news.
+// TestLive compares the live API with the contract. It reads at most three pages, and prints what
+// the contract does not know: names of fields, values such as "login" where the contract lists
+// values, and the shape of one example each. It fails where an answer violates the contract, and
+// not because of news.
 func TestLive(t *testing.T) {
 	const wants = "set CFAUDIT_LIVE=1, CLOUDFLARE_API_TOKEN (a token with \"Account Settings: Read\") and CLOUDFLARE_ACCOUNT_ID; " +
 		"CLOUDFLARE_BASE_URL, CFAUDIT_LIVE_SINCE (a date or an RFC 3339 time; 24 hours ago without it) and CFAUDIT_LIVE_REPORT " +
@@ -182,7 +184,7 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestLiveAgainstFake runs the check as it is started, with the fake in the place of the live API.
+// TestLiveAgainstFake runs the check as it is started, with the fake in place of the live API.
 func TestLiveAgainstFake(t *testing.T) {
 	server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithTokens(goodToken),
 		auditlogstest.WithAccounts(account), auditlogstest.WithHistory(auditlogstest.History{Entries: 500}))
@@ -195,7 +197,7 @@ func TestLiveAgainstFake(t *testing.T) {
 		"CLOUDFLARE_BASE_URL":   server.URL,
 		"CFAUDIT_LIVE_SINCE":    time.Now().AddDate(0, -2, 0).Format(time.DateOnly),
 		"CFAUDIT_LIVE_REPORT":   report,
-		"GITHUB_ACTIONS":        "", // This is not the check of which a run should tell.
+		"GITHUB_ACTIONS":        "", // This is not the check that a run should report.
 	} {
 		t.Setenv(name, value)
 	}

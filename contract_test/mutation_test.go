@@ -19,9 +19,9 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// The tests of this file show that the others can fail. They take what is right, spoil it in one place, and want it
-// refused with a reason that names the place. What to spoil is derived from the contract, so that new fields and
-// parameters are covered.
+// The tests of this file show that the others can fail. They take what is right, spoil it in one
+// place, and want it refused with a reason that names the place. What to spoil is derived from the
+// contract, so that new fields and parameters are covered.
 
 // A mutant is a JSON value that was spoiled in one place.
 type mutant struct {
@@ -33,7 +33,8 @@ type mutant struct {
 // samples has one value of each JSON type.
 var samples = []any{nil, "text", json.Number("1.5"), json.Number("17"), true, []any{}, map[string]any{}}
 
-// complete adds the fields that the schema knows and the value lacks, so that each of them can be spoiled.
+// complete adds the fields that the schema knows and the value lacks, so that each of them can be
+// spoiled.
 func complete(schema *openapi3.Schema, value any) any {
 	if value == nil {
 		value = sample(schema)
@@ -139,7 +140,8 @@ func spoil(schema *openapi3.Schema, path string, value any, rebuild func(any) an
 	return out
 }
 
-// typeAllowed reads the types from the schema by itself, and not through the validator or this package's own check.
+// typeAllowed reads the types from the schema by itself, and not through the validator or this
+// package's own check.
 func typeAllowed(schema *openapi3.Schema, kind string) bool {
 	if kind == "null" {
 		return schema.Nullable || slices.ContainsFunc(schema.AnyOf, func(s *openapi3.SchemaRef) bool { return s.Value.Nullable })
@@ -327,10 +329,10 @@ func TestMutatedBodies(t *testing.T) {
 		header http.Header
 		body   string
 	}{
-		{"trailing bytes", "behind", 200, jsonHeader(), good + "x"},
-		{"trailing bracket", "behind", 200, jsonHeader(), good + "}"},
-		{"second document", "behind", 200, jsonHeader(), good + good},
-		{"trailing NUL", "behind", 200, jsonHeader(), good + "\x00"},
+		{"trailing bytes", "after the JSON value", 200, jsonHeader(), good + "x"},
+		{"trailing bracket", "after the JSON value", 200, jsonHeader(), good + "}"},
+		{"second document", "after the JSON value", 200, jsonHeader(), good + good},
+		{"trailing NUL", "after the JSON value", 200, jsonHeader(), good + "\x00"},
 		{"empty body", "JSON", 200, jsonHeader(), ""},
 		{"byte order mark", "JSON", 200, jsonHeader(), "\ufeff" + good},
 		{"not UTF-8", "UTF-8", 200, jsonHeader(), strings.Replace(good, "Add Member", "Add \xff", 1)},
@@ -353,7 +355,7 @@ func TestMutatedBodies(t *testing.T) {
 		{"gzip that is none", "body", 200, inGzip, good},
 		{"gzip not declared", "", 200, jsonHeader(), zipped.String()},
 		{"gzip cut short", "body", 200, inGzip, zipped.String()[:zipped.Len()-4]},
-		{"bytes behind gzip", "body", 200, inGzip, zipped.String() + "x"},
+		{"bytes after gzip", "body", 200, inGzip, zipped.String() + "x"},
 		{"other encoding", "body", 200, http.Header{"Content-Type": {jsonType}, "Content-Encoding": {"br"}}, good},
 	}
 	for _, test := range tests {
@@ -361,7 +363,8 @@ func TestMutatedBodies(t *testing.T) {
 			refused(t, c.CheckResponse(request, test.status, test.header, []byte(test.body)), test.names)
 		})
 	}
-	// All statuses that the contract does not declare, those that the validator never looks at included.
+	// All statuses that the contract does not declare, those that the validator never looks at
+	// included.
 	for _, status := range []int{0, 100, 201, 202, 204, 206, 301, 302, 304, 307, 308, 402, 405, 408, 409, 410, 422, 451, 600} {
 		t.Run(fmt.Sprintf("status %d", status), func(t *testing.T) {
 			refused(t, c.CheckResponse(request, status, jsonHeader(), []byte(good)), strconv.Itoa(status))
@@ -547,16 +550,16 @@ func requestChanges() []change {
 		change{"body of unknown length", "body", func(r *http.Request) { r.ContentLength = -1 }},
 	)
 	for name, header := range map[string][]string{
-		"no token":                   nil,
-		"empty header":               {""},
-		"Basic":                      {"Basic dXNlcjpwYXNz"},
-		"no scheme":                  {goodToken},
-		"no token behind the scheme": {"Bearer "},
-		"two spaces":                 {"Bearer  " + goodToken},
-		"token with a space":         {"Bearer a b"},
-		"line break":                 {"Bearer a\n"},
-		"two headers":                {"Bearer a", "Bearer b"},
-		"quoted":                     {`Bearer "a"`},
+		"no token":                  nil,
+		"empty header":              {""},
+		"Basic":                     {"Basic dXNlcjpwYXNz"},
+		"no scheme":                 {goodToken},
+		"no token after the scheme": {"Bearer "},
+		"two spaces":                {"Bearer  " + goodToken},
+		"token with a space":        {"Bearer a b"},
+		"line break":                {"Bearer a\n"},
+		"two headers":               {"Bearer a", "Bearer b"},
+		"quoted":                    {`Bearer "a"`},
 	} {
 		changes = append(changes, change{"authorization: " + name, "Authorization", func(r *http.Request) {
 			r.Header.Del("Authorization")
@@ -569,7 +572,8 @@ func requestChanges() []change {
 	return changes
 }
 
-// TestChecksTellNoValues holds for the errors of answers what the drift report promises: they may be printed.
+// TestChecksTellNoValues holds for the errors of answers what the drift report promises: they may
+// be printed.
 func TestChecksTellNoValues(t *testing.T) {
 	c := mustLoad(t)
 	request := goodRequest(t)

@@ -11,7 +11,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// checkError looks for a target, where one is wanted, and for the status in the client's own type of error.
+// checkError looks for a target, where one is wanted, and for the status in the client's own type
+// of error.
 func checkError(t *testing.T, err, target error, status int) *auditlogs.Error {
 	t.Helper()
 	var incomplete *auditlogs.IncompleteError
@@ -34,8 +35,8 @@ func checkError(t *testing.T, err, target error, status int) *auditlogs.Error {
 	return answered
 }
 
-// TestOddAnswers reads answers that deviate from Cloudflare's reference in ways that were seen, and some that no
-// service may send. The bodies are kept in testdata/odd.
+// TestOddAnswers reads answers that deviate from Cloudflare's reference in ways that were seen, and
+// some that no service may send. The bodies are kept in testdata/odd.
 func TestOddAnswers(t *testing.T) {
 	type test struct {
 		file    string

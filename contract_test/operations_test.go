@@ -16,8 +16,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// The tests of this file do for the operations beside the listing of an account what the others do for that one: the
-// client's requests and the fake's answers are held against the contract.
+// The tests of this file do for the operations beside the listing of an account what the others do
+// for that one: the client's requests and the fake's answers are validated against the contract.
 
 const organization = auditlogstest.OrganizationID
 
@@ -129,7 +129,8 @@ func TestRequestsOfProductCategories(t *testing.T) {
 	}
 }
 
-// TestResponsesOfEveryOperation has the fake refuse each operation in each way that all have in common.
+// TestResponsesOfEveryOperation has the fake refuse each operation in each way that all have in
+// common.
 func TestResponsesOfEveryOperation(t *testing.T) {
 	c := mustLoad(t)
 	entry := `{"id":"f174be97-19b1-40d6-954d-70cd5fbd52db","action":{"time":"2024-10-30T15:00:00Z"},"resource":{"product":"dns","type":"record"}`

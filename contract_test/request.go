@@ -12,8 +12,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// CheckRequest holds a request that a client is about to send against the contract. It returns all that is wrong with
-// it, and the values of its query, decoded.
+// CheckRequest holds a request that a client is about to send against the contract. It returns all
+// that is wrong with it, and the values of its query, decoded.
 func (c *Contract) CheckRequest(r *http.Request) (url.Values, error) {
 	values, err := c.checkRequest(r)
 	if c.heard != nil {
@@ -47,7 +47,8 @@ func (c *Contract) checkRequest(r *http.Request) (url.Values, error) {
 // queryText is what RFC 3986 allows in a query.
 var queryText = regexp.MustCompile(`^(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*$`)
 
-// parameterName shows names from which it can be seen what was meant. Other ones are values in the wrong place.
+// parameterName shows names from which it can be seen what was meant. Other ones are values in the
+// wrong place.
 func parameterName(name string) string {
 	if looksLikeName.MatchString(name) {
 		return name
@@ -57,8 +58,9 @@ func parameterName(name string) string {
 
 var looksLikeName = regexp.MustCompile(`^[A-Za-z][A-Za-z_.]{0,60}(\[\])?$`)
 
-// checkQuery finds what the validator overlooks: text that is no query, names that the contract does not know, and
-// values too many. Every parameter of this API needs a value, an empty one never means anything.
+// checkQuery finds what the validator overlooks: text that is no query, names that the contract
+// does not know, and values too many. Every parameter of this API needs a value, an empty one never
+// means anything.
 func checkQuery(raw string, parameters openapi3.Parameters) (url.Values, []error) {
 	values := url.Values{}
 	if raw == "" {
@@ -67,7 +69,8 @@ func checkQuery(raw string, parameters openapi3.Parameters) (url.Values, []error
 	var problems []error
 	for pair := range strings.SplitSeq(raw, "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		// A semicolon once separated parameters. Servers disagree about it, so that it has to be escaped.
+		// A semicolon once separated parameters. Servers disagree about it, so that it has to be
+		// escaped.
 		if !queryText.MatchString(pair) || strings.Contains(pair, ";") {
 			problems = append(problems, fmt.Errorf("parameter %q in query: holds characters or escapes that a query cannot hold",
 				parameterName(name)))

@@ -20,7 +20,8 @@ import (
 // lastPage is an answer that ends a listing.
 var lastPage = []byte(`{"success":true,"errors":[],"messages":[],"result":[],"result_info":{"count":0,"cursor":null}}`)
 
-// wire is what a query must look like on the wire: the client adds the direction and the size of a page.
+// wire is what a query must look like on the wire: the client adds the direction and the size of a
+// page.
 func wire(q auditlogs.Query, cursor string) url.Values {
 	want := url.Values{"since": {q.Since}, "before": {q.Before}, "direction": {"asc"}, "limit": {"1000"}}
 	if q.Direction != nil {
@@ -35,8 +36,8 @@ func wire(q auditlogs.Query, cursor string) url.Values {
 	return want
 }
 
-// TestRequestParameters sends every parameter by itself. The parameters come from the document, and are put into the
-// query by their names on the wire.
+// TestRequestParameters sends every parameter by itself. The parameters come from the document, and
+// are put into the query by their names on the wire.
 func TestRequestParameters(t *testing.T) {
 	server, recorder := fakeService(t)
 	client := newClient(t, server.URL, recorder)
@@ -101,7 +102,7 @@ func checkParameter(t *testing.T, client *auditlogs.Client, recorder *recorder, 
 	}
 }
 
-// TestRequestAllParameters sends all of them at once, on the first page and on those behind it.
+// TestRequestAllParameters sends all of them at once, on the first page and on the following ones.
 func TestRequestAllParameters(t *testing.T) {
 	base := auditlogs.DefaultBaseURL
 	c := mustLoad(t)
@@ -285,7 +286,8 @@ func TestRequestBases(t *testing.T) {
 	}
 }
 
-// TestRequestRetry looks at the requests of a client that meets faults: the second attempt is the same request.
+// TestRequestRetry looks at the requests of a client that meets faults: the second attempt is the
+// same request.
 func TestRequestRetry(t *testing.T) {
 	server, recorder := fakeService(t, auditlogstest.WithHistory(auditlogstest.History{
 		Entries: 30, Since: windowStart, Before: windowEnd,

@@ -18,8 +18,9 @@ import (
 
 const jsonType = "application/json"
 
-// CheckResponse holds an answer to a request against the contract. The body is the one that was sent, or the same after
-// inflation without the header Content-Encoding. The request itself is not checked: a refusal answers a wrong one.
+// CheckResponse holds an answer to a request against the contract. The body is the one that was
+// sent, or the same after inflation without the header Content-Encoding. The request itself is not
+// checked: a refusal answers a wrong one.
 func (c *Contract) CheckResponse(r *http.Request, status int, header http.Header, body []byte) error {
 	err := c.checkResponse(r, status, header, body)
 	if c.heard != nil {
@@ -37,7 +38,8 @@ func (c *Contract) checkResponse(r *http.Request, status int, header http.Header
 	if err != nil {
 		return fmt.Errorf("body: %w", err)
 	}
-	// The validator takes some statuses for good wherever they come from, so that this is asked first.
+	// The validator takes some statuses for good wherever they come from, so that this is asked
+	// first.
 	response := input.Route.Operation.Responses.Status(status)
 	if response == nil {
 		return fmt.Errorf("status %d: not one that the contract declares", status)
@@ -84,7 +86,8 @@ func (c *Contract) checkResponse(r *http.Request, status int, header http.Header
 	return errors.Join(problems...)
 }
 
-// Inflate undoes the compression that the header names. Bytes behind the compressed stream are an error.
+// Inflate undoes the compression that the header names. Bytes after the compressed stream are an
+// error.
 func Inflate(header http.Header, body []byte) ([]byte, error) {
 	switch encoding := strings.Join(header.Values("Content-Encoding"), ","); encoding {
 	case "":
@@ -100,8 +103,8 @@ func Inflate(header http.Header, body []byte) ([]byte, error) {
 	}
 }
 
-// checkJSON finds what the validator's decoder overlooks: bytes behind the value, bytes that are not UTF-8, and
-// repeated names, of which it sees the last one only.
+// checkJSON finds what the validator's decoder overlooks: bytes after the value, bytes that are not
+// UTF-8, and repeated names, of which it sees the last one only.
 func checkJSON(body []byte, schema *openapi3.Schema) []error {
 	if !utf8.Valid(body) {
 		return []error{errors.New("body: not UTF-8")}
@@ -113,13 +116,14 @@ func checkJSON(body []byte, schema *openapi3.Schema) []error {
 		return []error{fmt.Errorf("body: not JSON: %w", err)}
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		problems = append(problems, errors.New("body: has bytes behind the JSON value"))
+		problems = append(problems, errors.New("body: has bytes after the JSON value"))
 	}
 	return problems
 }
 
-// walkNames reports each name that an object holds twice, except within values that the contract says nothing about:
-// these are what people once sent to the service, and are kept as they came.
+// walkNames reports each name that an object holds twice, except within values that the contract
+// says nothing about: these are what people once sent to the service, and are kept as they were
+// sent.
 func walkNames(decoder *json.Decoder, schema *openapi3.Schema, path string, repeated func(path string)) error {
 	token, err := decoder.Token()
 	if err != nil {
@@ -166,7 +170,8 @@ func wholeOrCut(err error) error {
 	return err
 }
 
-// property returns the schema of an object's field; nil where there is none, or where it takes any value.
+// property returns the schema of an object's field; nil where there is none, or where it takes any
+// value.
 func property(schema *openapi3.Schema, name string) *openapi3.Schema {
 	if schema == nil {
 		return nil

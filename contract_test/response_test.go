@@ -15,8 +15,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// ask sends a request to the fake just as it is, whether it is right or wrong, and holds the answer against the
-// contract.
+// ask sends a request to the fake just as it is, whether it is right or wrong, and holds the answer
+// against the contract.
 func ask(t *testing.T, server *auditlogstest.Server, path, query string, header http.Header) exchange {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, http.NoBody)
@@ -138,7 +138,8 @@ func TestResponsesOfFake(t *testing.T) {
 					header = authorized()
 				}
 				header = header.Clone()
-				// Named either way, so that the transport does not inflate by itself and hide the header.
+				// Named either way, so that the transport does not inflate by itself and hide the
+				// header.
 				header.Set("Accept-Encoding", "identity")
 				if encoding != "" {
 					header.Set("Accept-Encoding", encoding)
@@ -163,7 +164,8 @@ var headerForms = map[string]*regexp.Regexp{
 	"Retry-After":      regexp.MustCompile(`^\d+$`),
 }
 
-// checkHeaders looks at the headers that the contract declares as plain strings and describes in words.
+// checkHeaders looks at the headers that the contract declares as plain strings and describes in
+// words.
 func checkHeaders(t *testing.T, e exchange) {
 	t.Helper()
 	for name, form := range headerForms {
@@ -189,7 +191,8 @@ func TestResponseRateLimit(t *testing.T) {
 	}
 }
 
-// TestResponseHistory reads a long made-up history, page by page, in both directions and in both forms of the cursor.
+// TestResponseHistory reads a long made-up history, page by page, in both directions and in both
+// forms of the cursor.
 func TestResponseHistory(t *testing.T) {
 	const size = 2000
 	history := auditlogstest.History{Seed: 7, Entries: size, Since: windowStart, Before: windowEnd}
@@ -266,7 +269,8 @@ func TestResponseAddedEntries(t *testing.T) {
 	}
 }
 
-// TestResponseToEveryParameter asks the fake with each parameter of the contract. It must know them all.
+// TestResponseToEveryParameter asks the fake with each parameter of the contract. It must know them
+// all.
 func TestResponseToEveryParameter(t *testing.T) {
 	history := auditlogstest.History{Entries: 200, Since: windowStart, Before: windowEnd}
 	server := auditlogstest.NewServer(auditlogstest.WithHistory(history))

@@ -25,11 +25,12 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// bubbleStart is where the clock of a synctest bubble begins. The fake places entries without a readable time there.
+// bubbleStart is where the clock of a synctest bubble starts. The fake places entries without a
+// readable time there.
 var bubbleStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// A plan is one history, one service, and everything that happens while the history is listed. It holds plain values
-// only, so that it can be printed, and lived through again.
+// A plan is one history, one service, and everything that happens while the history is listed. It
+// holds plain values only, so that it can be printed, and lived through again.
 type plan struct {
 	history []madeEntry
 
@@ -169,8 +170,8 @@ const (
 	garbageCursor     = "no-cursor-at-all"
 )
 
-// planFaults are the faults of a schedule, by name. At is where in the body, from 0 to 1. Those that are not here, and
-// cancel, are up to the transport.
+// planFaults are the faults of a schedule, by name. At is where in the body, from 0 to 1. Those
+// that are not here, and cancel, are up to the transport.
 var planFaults = map[string]func(at float64) auditlogstest.Fault{
 	"pass":         func(float64) auditlogstest.Fault { return auditlogstest.Fault{} },
 	"cut at":       func(at float64) auditlogstest.Fault { return auditlogstest.Fault{Cut: true, CutAt: min(at, 0.99)} },
@@ -182,9 +183,9 @@ var planFaults = map[string]func(at float64) auditlogstest.Fault{
 		}
 		return b
 	}),
-	"rubbish behind": mangled(func(b []byte, _ int) []byte { return append(bytes.Clone(b), "}x"...) }),
-	"drop":           func(float64) auditlogstest.Fault { return auditlogstest.Fault{Drop: true} },
-	"no HTTP":        func(float64) auditlogstest.Fault { return auditlogstest.Fault{Raw: []byte("SSH-2.0-x\r\n")} },
+	"trailing rubbish": mangled(func(b []byte, _ int) []byte { return append(bytes.Clone(b), "}x"...) }),
+	"drop":             func(float64) auditlogstest.Fault { return auditlogstest.Fault{Drop: true} },
+	"no HTTP":          func(float64) auditlogstest.Fault { return auditlogstest.Fault{Raw: []byte("SSH-2.0-x\r\n")} },
 	"headers cut": func(float64) auditlogstest.Fault {
 		return auditlogstest.Fault{Raw: []byte("HTTP/1.1 200 OK\r\nContent-Le")}
 	},
@@ -273,7 +274,8 @@ func uniform(t *rapid.T, n int, label string) int {
 	return int(rapid.Uint16().Draw(t, label)) % n
 }
 
-// joined draws lists and joins them, since rapid by itself makes short ones, and shortens these best.
+// joined draws lists and joins them, since rapid by itself makes short ones, and shortens these
+// best.
 func joined[T any](t *rapid.T, of *rapid.Generator[T], lists, most int, label string) (all []T) {
 	for range 1 + uniform(t, lists, label+" lists") {
 		all = append(all, rapid.SliceOfN(of, 0, most).Draw(t, label)...)
@@ -373,7 +375,8 @@ type planRig struct {
 	resumed bool // a run has started from a position
 }
 
-// A planTally counts what all plans together were about, since a property that meets nothing also holds.
+// A planTally counts what all plans together were about, since a property that meets nothing also
+// holds.
 type planTally struct {
 	plans, runs, requests, entries, late int
 	faults                               map[string]int
@@ -464,7 +467,7 @@ func (p plan) live(tally *planTally) (err error) {
 	return fmt.Errorf("no run came to an end, with %d of %d entries", r.seen, len(r.want))
 }
 
-// list makes one run, and returns where the next one goes on, or that the listing is done.
+// list makes one run, and returns where the next one continues, or that the listing is done.
 func (r *planRig) list(run planRun, from string) (place string, done bool, err error) {
 	position, err := auditlogs.ParsePosition(from)
 	if err != nil {
@@ -545,13 +548,15 @@ func (r *planRig) pages(ctx context.Context, run planRun, from auditlogs.Positio
 	}
 }
 
-// take checks that an entry is the next one. Those that arrived since the start may come or not, but once at most.
+// take checks that an entry is the next one. Those that arrived since the start may come or not,
+// but once at most.
 func (r *planRig) take(entry *auditlogs.Entry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	raw := string(entry.Raw)
 	if r.taken[raw] {
-		// After a stop nothing tells the last moment's entries, or those without a time, from what has arrived among them.
+		// After a stop nothing tells the last moment's entries, or those without a time, from what
+		// has arrived among them.
 		if r.resumed && (entry.Action.Time.IsZero() || len(r.late) > 0) {
 			return nil
 		}
@@ -608,7 +613,8 @@ func (r *planRig) happen() {
 	if step.fault == "cancel" {
 		r.cancel()
 	} else {
-		// One at a time, so that a request that never reaches the server leaves no fault for the next.
+		// One at a time, so that a request that never reaches the server leaves no fault for the
+		// next.
 		r.server.FailNext(planFaults[step.fault](float64(step.at) / 100))
 		if strings.HasPrefix(step.fault, "cancel") {
 			time.AfterFunc(15*time.Second, r.cancel)
@@ -664,11 +670,13 @@ func (r *planRig) spoil(response *http.Response) (*http.Response, error) {
 	return response, nil
 }
 
-// TestSchedules draws histories, services and what odd answers these can give, and resumes each listing through the text of
-// its positions until it ends without an error. All runs of a plan together deliver what was there at the start, in
-// order and each entry once, and nothing ends without an error before that.
+// TestSchedules draws histories, services and what malformed answers these can give, and resumes
+// each listing through the text of its positions until it ends without an error. All runs of a plan
+// together deliver what was there at the start, in order and each entry once, and nothing ends
+// without an error before that.
 //
-// Each plan is lived through in a bubble, where nothing waits. Set the number of plans with -rapid.checks.
+// Each plan is lived through in a bubble, where nothing waits. Set the number of plans with
+// -rapid.checks.
 func TestSchedules(t *testing.T) {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
@@ -713,8 +721,8 @@ func TestSchedules(t *testing.T) {
 // TestFoundSchedules lives through plans that once went wrong.
 func TestFoundSchedules(t *testing.T) {
 	for name, p := range map[string]plan{
-		// The last entry before the place has no time, and what arrives directly before it lies beyond the last time that
-		// was known.
+		// The last entry before the place has no time, and what arrives directly before it lies
+		// beyond the last time that was known.
 		"arrival before a place without a time": {
 			descends: true, attempts: 1,
 			history: []madeEntry{

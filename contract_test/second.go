@@ -17,8 +17,9 @@ import (
 	"cfaudit.example/openapi"
 )
 
-// A SecondOpinion holds requests and responses against the contract by another validator, libopenapi-validator in strict
-// mode, which shares no code with kin-openapi. What it says is a check of the first opinion, and not of the service.
+// A SecondOpinion holds requests and responses against the contract by another validator,
+// libopenapi-validator in strict mode, which shares no code with kin-openapi. What it says is a
+// check of the first opinion, and not of the service.
 type SecondOpinion struct{ validator validator.Validator }
 
 // NewSecondOpinion reads the contract that is built into the module.
@@ -68,7 +69,8 @@ func reasons(problems []*failures.ValidationError) error {
 	return errors.Join(all...)
 }
 
-// freeForm lists, as patterns, the places in answers in which the contract takes any value, or an object with any fields.
+// freeForm lists, as patterns, the places in answers in which the contract takes any value, or an
+// object with any fields.
 func (c *Contract) freeForm() []string {
 	var places []string
 	var walk func(schema *openapi3.Schema, path string)

@@ -12,8 +12,9 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// Everything that the tests hold against the contract, the right and the spoiled, is judged twice. Where only one of the
-// validators finds fault, each of its faults has to be of a kind that is listed here, with the reason.
+// Everything that the tests validate against the contract, the right and the spoiled, is judged
+// twice. Where only one of the validators finds fault, each of its faults has to be of a kind that
+// is listed here, with the reason.
 var disagreements = []disagreement{
 	{
 		name:    "query that is none",
@@ -138,7 +139,8 @@ type disagreement struct {
 	example       func(*testing.T) verdict
 }
 
-// explained reports whether one of the disagreements is behind each line that only one validator says.
+// explained reports whether one of the disagreements explains each line that only one validator
+// says.
 func explained(v verdict, second error, among ...disagreement) bool {
 	said, pattern := v.err, func(d disagreement) string { return d.first }
 	if said == nil {
@@ -186,7 +188,8 @@ func unheard(t *testing.T) *Contract {
 	return c
 }
 
-// TestDisagreements shows that each reason is still one, and tells when a validator has changed its mind.
+// TestDisagreements shows that each reason is still one, and tells when a validator has changed its
+// mind.
 func TestDisagreements(t *testing.T) {
 	for _, d := range disagreements {
 		t.Run(d.name, func(t *testing.T) {
@@ -201,7 +204,8 @@ func TestDisagreements(t *testing.T) {
 	}
 }
 
-// TestSecondOpinion shows that the second opinion has one: it refuses most of what the first refuses.
+// TestSecondOpinion shows that the second opinion has one: it refuses most of what the first
+// refuses.
 func TestSecondOpinion(t *testing.T) {
 	for name, example := range map[string]func(*testing.T) verdict{
 		"no window":         queried("limit=5"),
@@ -244,8 +248,8 @@ func secondOf(t testing.TB, v verdict) error {
 	return second.Response(v.request, v.answer.status, v.answer.header, v.answer.body)
 }
 
-// compareOpinions fails the test where the validators disagree, and it is not known why. The second one knows the service's
-// own base URL only.
+// compareOpinions fails the test where the validators disagree, and it is not known why. The second
+// one knows the service's own base URL only.
 func compareOpinions(t testing.TB, c *Contract, v verdict) {
 	t.Helper()
 	if rest, ok := strings.CutPrefix(v.request.URL.String(), c.Doc.Servers[0].URL); ok && c.Doc.Servers[0].URL != auditlogs.DefaultBaseURL {

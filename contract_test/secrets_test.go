@@ -54,7 +54,8 @@ func everyWay(v any) string {
 	return text
 }
 
-// unwrap prints all that an error wraps: services that collect errors take them apart in just that way.
+// unwrap prints all that an error wraps: services that collect errors take them apart in just that
+// way.
 func (o *output) unwrap(err error) {
 	var parts []error
 	switch outer := err.(type) {
@@ -98,7 +99,8 @@ func findToken(t *testing.T, text string) {
 	}
 }
 
-// observer prints what it is told. It is a function so that a client that is printed does not show the output again.
+// observer prints what it is told. It is a function so that a client that is printed does not show
+// the output again.
 type observer func(values ...any)
 
 func (o observer) Attempted(a auditlogs.Attempt) {
@@ -190,7 +192,8 @@ func TestTokenIsNotPrintedByFake(t *testing.T) {
 	out.check(t)
 }
 
-// TestTokenIsNotEchoed lets a service, or something in between, send the token back in every place that it can fill.
+// TestTokenIsNotEchoed lets a service, or something in between, send the token back in every place
+// that it can fill.
 func TestTokenIsNotEchoed(t *testing.T) {
 	const envelope = `{"success":false,"errors":[{"code":1,"message":%q}],"messages":[{"message":%[1]q}],"result":null}`
 	header := "Bearer " + secret
@@ -213,7 +216,7 @@ func TestTokenIsNotEchoed(t *testing.T) {
 		"ray":                     {200, map[string]string{"CF-Ray": secret}, string(lastPage)},
 		"two rays":                {500, map[string]string{"CF-Ray": secret + secret}, "<html>" + secret},
 		"token for JSON":          {200, nil, secret},
-		"token behind JSON":       {200, nil, `{"success":true}` + secret},
+		"token after JSON":        {200, nil, `{"success":true}` + secret},
 		"token as a field":        {200, nil, `{"` + secret + `":}`},
 		"token as success":        {200, nil, `{"success":"` + secret + `"}`},
 		"token as number":         {200, nil, `{"success":true,"result_info":{"cursor":-` + secret + `}}`},

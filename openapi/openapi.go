@@ -1,5 +1,6 @@
-// Package openapi holds the contract: the description of Cloudflare's audit log API from which the types, the client, the
-// server interface and the tables in gen are generated, and against which every request and response is tested.
+// Package openapi holds the contract: the description of Cloudflare's audit log API from which the
+// types, the client, the server interface and the tables in gen are generated, and against which
+// every request and response is tested.
 package openapi
 
 import (
@@ -16,8 +17,8 @@ var Contract []byte
 // Version returns the contract's version, its info.version.
 func Version() string { return version(Contract) }
 
-// version finds info.version in a contract. The contract is this project's own, written in block style, so that its lines are
-// enough.
+// version finds info.version in a contract. The contract is this project's own, in block style, so
+// that reading its lines is enough.
 func version(contract []byte) string {
 	inside := false
 	for line := range bytes.Lines(contract) {

@@ -11,10 +11,11 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// boundWanted shows the forms in which an end of the window can be given.
+// boundWanted shows the forms of an end of the window.
 const boundWanted = "a date such as 2026-10-31, a time such as 2026-10-31T08:30:00Z, an age such as 90m, 24h or 7d, or yesterday or today"
 
-// A bound is one end of the window as it was given: a moment, or an age that counts back from now or from the last midnight.
+// A bound is one end of the window as the user gave it: a time, or an age that counts back from now
+// or from the last midnight.
 type bound struct {
 	text     string // as it was given
 	given    bool
@@ -36,14 +37,14 @@ func parseBound(text string) (bound, bool) {
 		return bound{text: text, given: true, isAge: true, age: age}, true
 	}
 	at, err := auditlogs.ParseTime(text)
-	// Offsets can lead out of the years that a time on the wire can have.
+	// An offset can move the time out of the years that RFC 3339 can express.
 	if err != nil || at.Year() < 1 || at.Year() > 9999 {
 		return bound{}, false
 	}
 	return bound{text: text, given: true, at: at}, true
 }
 
-// resolve returns the moment that a bound means.
+// resolve returns the bound as a time.
 func (b bound) resolve(now time.Time) time.Time {
 	switch {
 	case !b.given:
@@ -57,7 +58,7 @@ func (b bound) resolve(now time.Time) time.Time {
 	return b.at
 }
 
-// worded returns the bound in words that mean the same in every run, where the moment does not.
+// worded returns the bound in words that mean the same in every run, unlike the resolved time.
 func (b bound) worded() string {
 	switch {
 	case !b.given:
@@ -68,10 +69,10 @@ func (b bound) worded() string {
 	return auditlogs.Time(b.at)
 }
 
-// calendarDate finds the date with which a time starts.
+// calendarDate matches the date at the start of a time.
 var calendarDate = regexp.MustCompile(`^(\d{4})-(\d\d)-\d\d($|[T ])`)
 
-// boundMistake says what is missing in a bound that was nearly right; empty for any other.
+// boundMistake says what is missing in a bound that is nearly right. It is empty for any other.
 func boundMistake(text string) string {
 	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04"} {
 		if at, err := time.Parse(layout, text); err == nil {
@@ -105,11 +106,11 @@ var ageUnits = []struct {
 	{'s', time.Second},
 }
 
-// maxAge keeps every age within the years that a time on the wire can have.
+// maxAge keeps every age within the years that RFC 3339 can express.
 const maxAge = 100 * 366 * 24 * time.Hour
 
-// parseAge reads a length of time in whole units, from the largest to the smallest: 90m, 24h, 2w, 1d12h. A day has
-// 24 hours.
+// parseAge reads a length of time in whole units, from the largest to the smallest: 90m, 24h, 2w,
+// 1d12h. A day has 24 hours.
 func parseAge(text string) (time.Duration, bool) {
 	if text == "" {
 		return 0, false

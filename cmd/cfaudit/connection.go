@@ -16,8 +16,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// The variables that stand in for flags, or, with the token, for a flag that there must not be: command lines are seen by
-// other users of the machine, and kept by shells.
+// The environment variables that replace flags. There is no flag for the token: other users of the
+// machine can see command lines, and shells keep them.
 const (
 	envToken   = "CLOUDFLARE_API_TOKEN"
 	envAccount = "CLOUDFLARE_ACCOUNT_ID"
@@ -26,7 +26,7 @@ const (
 
 // A connection is how to reach the API.
 type connection struct {
-	logs    []logName // those of accounts and organizations
+	logs    []logName // of accounts and organizations
 	several bool      // more than one can be given
 
 	baseURL string
@@ -35,7 +35,7 @@ type connection struct {
 	rate    float64
 	verbose bool
 	demo    bool
-	clock   string // what a wrong clock of this machine means here; empty where it means nothing
+	clock   string // what a wrong clock of this machine means for this command; empty for nothing
 }
 
 const (
@@ -105,7 +105,7 @@ func (n logName) of(client *auditlogs.Client) *auditlogs.Log {
 	return client.Account(n.id)
 }
 
-// in puts the name into that of a file.
+// in inserts the name into a file name.
 func (n logName) in(file string) string {
 	mark := n.id
 	if n.organization {
@@ -114,7 +114,7 @@ func (n logName) in(file string) string {
 	return strings.ReplaceAll(file, accountMark, mark)
 }
 
-// choose adds a log, or replaces the one of its kind where there can be only one.
+// choose adds a log, or replaces the one of its kind if only one is allowed.
 func (c *connection) choose(name logName) {
 	c.logs = slices.DeleteFunc(c.logs, func(other logName) bool {
 		return other == name || !c.several && other.organization == name.organization
@@ -162,10 +162,12 @@ func (c *connection) organizationFlag() *flagValue {
 	return flag
 }
 
-// accountMark stands for the account in the name of a file, and for "organization-" and its ID of an organization.
+// accountMark is the placeholder in a file name for the account ID, or for "organization-" and the
+// organization ID.
 const accountMark = "{account}"
 
-// fileEach refuses a name that is one file for several logs. Ending is that of a better one.
+// fileEach refuses one file name for several logs. Ending is the suffix of the name that the
+// message suggests.
 func (c *connection) fileEach(cmd *cobra.Command, flag, name, ending string) error {
 	if len(c.logs) > 1 && !strings.Contains(name, accountMark) {
 		return usage(cmd, "--%s names one file for %d logs: want %s in it, such as %s",
@@ -176,13 +178,14 @@ func (c *connection) fileEach(cmd *cobra.Command, flag, name, ending string) err
 
 const baseURLWanted = "a URL with https, such as " + auditlogs.DefaultBaseURL + " (plain http only to this machine itself)"
 
-// checkBaseURL asks the library whether it takes the URL, so that the message can show what the command line needs.
+// checkBaseURL checks the URL with the library, so that the message can show a right value.
 func checkBaseURL(text string) bool {
 	_, err := auditlogs.New("any-token", auditlogs.WithBaseURL(text))
 	return err == nil
 }
 
-// complete fills in what the environment gives, and refuses what is missing or wrong before any request.
+// complete takes missing values from the environment, and refuses missing or wrong ones before any
+// request.
 func (c *connection) complete(cmd *cobra.Command, env *environment) (token string, problem *exit) {
 	if !c.several && len(c.logs) > 1 {
 		return "", usage(cmd, "--organization and --account exclude each other: want one of them")
@@ -199,7 +202,7 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 	if c.logs == nil {
 		account := env.getenv(envAccount)
 		if account == "" {
-			return "", usage(cmd, "no account is given: set %s or --account to %s", envAccount, parameter.Wanted(described("account_id")))
+			return "", usage(cmd, "the account is missing: set %s or --account to %s", envAccount, parameter.Wanted(described("account_id")))
 		}
 		if parameter.Check(described("account_id"), account) != nil {
 			return "", usage(cmd, "%s is %s: want %s", envAccount, excerpt(account), parameter.Wanted(described("account_id")))
@@ -219,10 +222,10 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 				continue
 			}
 			if strings.HasSuffix(other, "_KEY") {
-				return "", usage(cmd, "%s is not set, and %s, which is, is not read: a global API key can do everything; want an API token with the permission %q in %s",
+				return "", usage(cmd, "%s is not set, and %s is not used, since a global API key can do everything: want an API token with the permission %q in %s",
 					envToken, other, "Account Settings: Read", envToken)
 			}
-			return "", usage(cmd, "%s is not set, and %s, which is, is not read: want the API token in %s, as with export %s=\"$%s\"",
+			return "", usage(cmd, "%s is not set, and %s is not used: want the API token in %s, as with export %s=\"$%s\"",
 				envToken, other, envToken, envToken, other)
 		}
 		if c.ofOrganization() {
@@ -234,7 +237,7 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 	return token, nil
 }
 
-// use does something with the client, until it is done or interrupted.
+// use calls do with a client, and cancels its context on an interrupt.
 func (c *connection) use(ctx context.Context, cmd *cobra.Command, env *environment, observer auditlogs.Observer,
 	do func(context.Context, *auditlogs.Client) error,
 ) error {
@@ -285,7 +288,7 @@ func (c *connection) open(cmd *cobra.Command, env *environment, observer auditlo
 	if err != nil {
 		closing()
 		if inner := errors.Unwrap(err); inner != nil {
-			err = inner // Without the package's name, which means nothing here.
+			err = inner // Without the package name, which means nothing to a user of the command.
 		}
 		return nil, nil, usage(cmd, "%s", err)
 	}

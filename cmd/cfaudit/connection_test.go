@@ -36,7 +36,7 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// What does not pass within seconds is not asked for again, and the error names it.
+// A failure that lasts is not retried, and the error names it.
 func TestFailsAtOnce(t *testing.T) {
 	requests := 0
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests++ }))
@@ -53,7 +53,7 @@ func TestFailsAtOnce(t *testing.T) {
 		}
 		env := map[string]string{envToken: "secret-token-of-the-test", envAccount: auditlogstest.AccountID, envBaseURL: base}
 		code, _, stderr := try{env: env, terminal: 120}.run(t, "list", "--since", "2d", "--before", "1d", "--retries", "1")
-		if code != exitIncomplete || !strings.Contains(stderr, want) || !strings.Contains(stderr, "once that is put right, run the same again:\n") || strings.Contains(stderr, "waiting") {
+		if code != exitIncomplete || !strings.Contains(stderr, want) || !strings.Contains(stderr, "once that is fixed, run the same again:\n") || strings.Contains(stderr, "waiting") {
 			t.Errorf("exit %d: %s", code, stderr)
 		}
 	}

@@ -11,17 +11,17 @@ const (
 	demoEntries = 26000 // about 6000 a week
 )
 
-// newDemo starts a fake of the API in this process whose history reaches up to now, and whose entries appear as late as they
-// do in the service.
+// newDemo starts a fake of the API in this process, with a history up to now and entries that
+// appear as late as in the service.
 //
-// The history begins and ends at a midnight, and what lies in the future is out of sight of every window that ends now. So
-// it stays the same for a day, and a position that one run prints is good for another.
+// The history starts and ends at midnight, and a window that ends now does not see its future part.
+// So it stays the same for a day, and a position that one run prints is valid in the next.
 func newDemo(now time.Time, options ...auditlogstest.Option) *auditlogstest.Server {
 	return auditlogstest.NewServer(append(options, auditlogstest.WithHistory(demoHistory(now, demoEntries, 0)),
 		auditlogstest.WithLateness(auditlogstest.MeasuredLateness))...)
 }
 
-// demoHistory describes made-up entries of the days before the end of the present one.
+// demoHistory describes made-up entries of the days up to the end of today.
 func demoHistory(now time.Time, entries int, seed uint64) auditlogstest.History {
 	const day = 24 * time.Hour
 	end := now.UTC().Truncate(day).Add(day)

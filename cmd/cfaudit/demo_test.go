@@ -9,7 +9,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// The demo's entries appear as late as they do in the service: none within 167 seconds, all after 450.
+// The demo's entries appear as late as they do in the service: none within 167 seconds, all after
+// 450.
 func TestDemoIsLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newDemo(time.Now())

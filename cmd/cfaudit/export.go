@@ -39,7 +39,7 @@ func newExport(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export --since WHEN [--before WHEN] --out FILE [flags]",
 		Short: "Write the entries of a window to a file",
-		Long: "Writes every entry of a window of time to a file, once, oldest first. Whatever stops it, the same command again goes on " +
+		Long: "Writes every entry of a window of time to a file, once, oldest first. Whatever stops it, the same command resumes " +
 			"where it stopped, and does nothing once the file is complete.",
 		Example: "  cfaudit export --since 2026-10-01 --before 2026-11-01 --out october.ndjson.gz\n" +
 			"  cfaudit export --since 30d --not-action-type view --out changes.csv\n" +
@@ -62,18 +62,18 @@ func newExport(env *environment) *cobra.Command {
 var exportFooter = whenFooter + `
 
 FILE
-The end of its name says what is written: .ndjson or .csv, followed by .gz or .zst to compress. {account} stands for the
-account's ID, and for "organization-" and the ID of an organization. Beside the file there are FILE.checkpoint.json until it is complete, FILE.manifest.json from then on, and
-FILE.lock.
+The end of its name selects the format: .ndjson or .csv, followed by .gz or .zst to compress. {account} in it is replaced by
+the account ID, or by "organization-" and the organization ID. Beside the file are FILE.lock, FILE.checkpoint.json until
+the file is complete, and FILE.manifest.json after that.
 
 Late entries
-Entries appear up to ` + settleTime + ` after their time. Without --before, the window ends where they have settled. One that ends later is
-exported too, and then both the last line and the manifest ("settled": false) say that entries can be missing.
+Entries appear up to ` + settleTime + ` after their time. Without --before, the window ends where they have settled. A window that
+ends later is exported too, and then both the last line and the manifest ("settled": false) say that entries can be missing.
 
-Going on
-The first run turns ages into fixed times, and later ones keep to these. They want the same account, --since,
---before, filters and --format. A later run first reads what is in the file again, which takes a while for a large one, and
-does not go on where it was changed. A file that this command did not write is never overwritten.
+Resuming
+The first run turns ages into fixed times, and later runs use these. They need the same account, --since, --before,
+filters and --format. A later run first verifies what is in the file, which takes a while for a large one, and fails if
+it was changed. A file that this command did not write is never overwritten.
 
 Formats
 ndjson has each entry's own bytes as a line. csv has a column for each known field, in an order to which new ones are only
@@ -82,11 +82,11 @@ a tab or a line break in it, gets an apostrophe before it.
 
 Environment
 CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
-CLOUDFLARE_BASE_URL stand in for their flags.
+CLOUDFLARE_BASE_URL are used where their flags are missing.
 
 Exit status
 0: the file is complete, or with --check as it was exported. 1: failed or incomplete, and the last line on standard error
-is the command that goes on; or the file is not as it was exported. 2: wrong usage, nothing was requested. 130:
+is the command that resumes it; or the file is not as it was exported. 2: wrong usage, nothing was requested. 130:
 interrupted, with the same last line.`
 
 const (
@@ -94,7 +94,7 @@ const (
 	checkFlag = "check"
 )
 
-// settledAge is the age from which on a window has settled.
+// settledAge is the age at which entries have settled.
 var settledAge = strings.TrimSuffix(auditlogs.SettleTime.String(), "0s")
 
 func (x *exporting) flags() []*flagValue {
@@ -134,7 +134,7 @@ func (x *exporting) run(ctx context.Context) error {
 	since, before, err := x.window(x.cmd, x.env.now())
 	if err != nil {
 		if x.since.given && !x.cmd.Flags().Changed(beforeFlag) {
-			return usage(x.cmd, "--since %s leaves nothing to export: without --before, the window ends %s ago, when entries have settled; want an older --since, such as 1h",
+			return usage(x.cmd, "--since %s leaves nothing to export: without --before, the window ends %s ago, where entries have settled; want an older --since, such as 1h",
 				excerpt(x.since.text), settleTime)
 		}
 		return err
@@ -165,12 +165,12 @@ func (x *exporting) run(ctx context.Context) error {
 	})
 }
 
-// checkFolders refuses a file in a folder that does not exist, before anything is requested.
+// checkFolders refuses a file in a folder that does not exist, before the first request.
 func (x *exporting) checkFolders() error {
 	for _, log := range x.logs {
 		folder := filepath.Dir(log.in(x.out))
 		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
-			continue // What else is wrong shows when the file is opened.
+			continue // Other problems show when the file is opened.
 		}
 		e := usage(x.cmd, "--%s %s: there is no folder %s, to make it and export:", outFlag, excerpt(x.out), excerpt(folder))
 		e.last = "mkdir -p " + shellQuote(folder) + " && " + x.commandLine()
@@ -179,12 +179,12 @@ func (x *exporting) checkFolders() error {
 	return nil
 }
 
-// commandLine is the command that goes on: the same again.
+// commandLine is the command that resumes the export: the same command.
 func (x *exporting) commandLine() string {
 	return strings.Join(append([]string{"cfaudit", "export"}, givenFlags(x.cmd.Flags())...), " ")
 }
 
-// exportAll exports one log after the other: the request budget is one for all.
+// exportAll exports one log after the other, since they share the request budget.
 func (x *exporting) exportAll(ctx context.Context, client *auditlogs.Client) error {
 	var failures []*exit
 	for _, log := range x.logs {
@@ -208,14 +208,14 @@ func (x *exporting) exportAll(ctx context.Context, client *auditlogs.Client) err
 		x.env.say("cfaudit: " + failure.text)
 	}
 	if len(x.logs) > 1 && last.code == exitUsage {
-		last.code = exitIncomplete // For others it was no wrong usage, and something may have been done.
+		last.code = exitIncomplete // Other logs may have been exported, so that "nothing was requested" would be wrong.
 	}
 	if last.code != exitUsage {
 		for _, failure := range failures {
 			last.mend = last.mend || failure.mend
 		}
 		last.text += "; the export is incomplete"
-		last.goOn("go on")
+		last.goOn("resume")
 		last.last = x.commandLine()
 	}
 	return last
@@ -268,7 +268,7 @@ func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string)
 	complete := "is complete"
 	if !result.Settled {
 		end, _ := auditlogs.ParseTime(result.Window.Before)
-		x.env.note("entries appear up to %s after their time, and the export started before %s: some can be missing in %s, which is not written again; want another file after that time, or no --before",
+		x.env.note("entries appear up to %s after their time, and the export started before %s: some can be missing in %s, which is not written again; export to another file after that time, or leave out --before",
 			settleTime, auditlogs.Time(end.Add(auditlogs.SettleTime)), job.Path)
 		complete = "is complete but not settled"
 	}
@@ -276,7 +276,7 @@ func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string)
 	return nil
 }
 
-// failed tells mistakes from failures.
+// failed tells wrong usage from failures.
 func (x *exporting) failed(ctx context.Context, err error) *exit {
 	var incomplete *auditlogs.IncompleteError
 	interrupted := ctx.Err() != nil && (errors.As(err, &incomplete) || errors.Is(err, context.Cause(ctx)))
@@ -284,7 +284,8 @@ func (x *exporting) failed(ctx context.Context, err error) *exit {
 	case interrupted:
 		return &exit{code: exitInterrupted, text: "interrupted"}
 	case errors.As(err, &incomplete):
-		// The position in its text is in the checkpoint. Where the service refuses a place, the export has tried others itself.
+		// The checkpoint holds the position. If the service refused it, the export has tried
+		// earlier ones itself.
 		return &exit{code: exitIncomplete, text: clean(incomplete.Err.Error()), mend: needsMending(err) || errors.Is(err, auditlogs.ErrInvalidQuery)}
 	case errors.Is(err, auditlogs.ErrInvalidQuery), errors.Is(err, export.ErrOther):
 		return usage(x.cmd, "%s", clean(err.Error()))
@@ -316,7 +317,7 @@ func (x *exporting) check(ctx context.Context) error {
 	return nil
 }
 
-// unsettled are the words for an export that was made too early.
+// unsettled describes an export that was made before its entries had settled.
 func unsettled(m *export.Manifest) string {
 	if m.Settled {
 		return ""
@@ -324,7 +325,7 @@ func unsettled(m *export.Manifest) string {
 	return " before its window had settled"
 }
 
-// entries says in short what a file has.
+// entries describes the content of a file in short.
 func entries(m *export.Manifest) string {
 	return fmt.Sprintf("%s from %s up to %s, SHA-256 %s", count(int(m.Entries), "entry", "entries"), m.Window.Since, m.Window.Before, m.SHA256)
 }

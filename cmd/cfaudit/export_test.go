@@ -64,7 +64,7 @@ func TestExportInterrupted(t *testing.T) {
 	cancel(errors.New("interrupt"))
 	path := filepath.Join(t.TempDir(), "a.ndjson")
 	code, _, stderr := try{ctx: ctx, env: against(server)}.run(t, "export", "--since", "10d", "--out", path)
-	if code != exitInterrupted || stderr != "cfaudit: interrupted; the export is incomplete, to go on:\ncfaudit export --out "+path+" --since 10d\n" {
+	if code != exitInterrupted || stderr != "cfaudit: interrupted; the export is incomplete, to resume:\ncfaudit export --out "+path+" --since 10d\n" {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 }
@@ -85,7 +85,8 @@ func TestExportsOfSeveralAccounts(t *testing.T) {
 	if !strings.Contains(stderr, "\ncfaudit export --account "+other+" --account "+auditlogstest.AccountID+" --out '") {
 		t.Error(stderr)
 	}
-	// What belongs to something else stops nobody either, and is no reason to say that nothing was done.
+	// What belongs to something else stops nobody either, and is no reason to say that nothing was
+	// done.
 	if err := os.WriteFile(filepath.Join(folder, "b"+other), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +100,8 @@ func TestExportsOfSeveralAccounts(t *testing.T) {
 	}
 }
 
-// TestExportInterruptedWhileItVerifies ends a run before its first request: it is as any other interruption.
+// TestExportInterruptedWhileItVerifies ends a run before its first request: it is as any other
+// interruption.
 func TestExportInterruptedWhileItVerifies(t *testing.T) {
 	server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithHistory(demoHistory(testNow, 3000, 1)))
 	defer server.Close()
@@ -112,7 +114,7 @@ func TestExportInterruptedWhileItVerifies(t *testing.T) {
 	cancel(errors.New("interrupt"))
 	asked := len(server.Requests())
 	code, _, stderr := try{ctx: ctx, env: against(server)}.run(t, args...)
-	if code != exitInterrupted || !strings.HasPrefix(stderr, "cfaudit: interrupted; the export is incomplete, to go on:\ncfaudit export ") || len(server.Requests()) != asked {
+	if code != exitInterrupted || !strings.HasPrefix(stderr, "cfaudit: interrupted; the export is incomplete, to resume:\ncfaudit export ") || len(server.Requests()) != asked {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	code, _, stderr = try{env: against(server), terminal: 100}.run(t, args...)
@@ -121,7 +123,8 @@ func TestExportInterruptedWhileItVerifies(t *testing.T) {
 	}
 }
 
-// TestExportParallel looks for the flag in the job: more than one request is under way only with it.
+// TestExportParallel looks for the flag in the job: more than one request is under way only with
+// it.
 func TestExportParallel(t *testing.T) {
 	for _, parallel := range []bool{false, true} {
 		server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithHistory(demoHistory(testNow, 9000, 1)), auditlogstest.WithLatency(5*time.Millisecond))

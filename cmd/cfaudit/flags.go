@@ -17,41 +17,42 @@ import (
 	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
-// operation is the contract's table, from which the flags are made.
+// operation is the contract's table that the flags are made from.
 var operation = auditlogsapi.ListAccountAuditLogsOperation
 
-// organizationOperation is the table of what can be given for an organization instead.
+// organizationOperation is the table for the log of an organization.
 var organizationOperation = auditlogsapi.ListOrganizationAuditLogsOperation
 
-// A flagValue is a flag: what help, completion and messages say about it, and what it does with a value.
+// A flagValue is a flag: what help, completion and messages say about it, and what it does with a
+// value.
 type flagValue struct {
 	name        string
 	short       string
-	placeholder string   // stands for the value in help; empty for a switch
+	placeholder string   // the name of the value in help; empty for a switch
 	group       string   // the heading under which help shows it
 	help        string   // what it does
 	standard    string   // the default, in words; empty where there is none
-	want        string   // describes a right value
+	want        string   // a description of right values
 	enum        []string // the values that completion offers
-	open        bool     // enum holds suggestions, and other values are right too
-	known       bool     // enum holds the known values, which help shows, and other values are right too
+	open        bool     // enum holds suggestions; other values are allowed
+	known       bool     // enum holds the known values, which help shows; other values are allowed
 	files       bool     // completion offers files
 	repeated    bool     // each value adds to the ones before
-	exclude     string   // the name of the flag that does the opposite, which help shows on the same line
-	excludes    bool     // it is such a flag
+	exclude     string   // the name of the opposite flag, which help shows on the same line
+	excludes    bool     // it is an opposite flag
 	set         func(value string) bool
-	mistake     func(value string) string // says what is wrong with a value that is refused, instead of want; empty where want says it
+	mistake     func(value string) string // explains why a value is refused, instead of want; empty to show want
 
 	given []string // the values so far
 }
 
-// String returns nothing: help words the defaults by itself.
+// String returns nothing: help describes the defaults itself.
 func (v *flagValue) String() string { return "" }
 
-// Type returns what stands for the value.
+// Type returns the name of the value.
 func (v *flagValue) Type() string { return v.placeholder }
 
-// Set takes a value, or says what would be right.
+// Set takes a value, or returns an error that shows a right one.
 func (v *flagValue) Set(value string) error {
 	if !v.open && !v.known && v.enum != nil && !slices.Contains(v.enum, value) || !v.set(value) {
 		if v.mistake != nil && value != "" {
@@ -98,7 +99,7 @@ func withFlags(cmd *cobra.Command, flags []*flagValue) *cobra.Command {
 	return cmd
 }
 
-// runs is how a command without arguments is run: it learns what it is in the command line.
+// runs returns the RunE of a command without arguments. It stores the command in cmd.
 func runs(cmd **cobra.Command, run func(context.Context) error) func(*cobra.Command, []string) error {
 	return func(self *cobra.Command, _ []string) error {
 		*cmd = self
@@ -115,7 +116,7 @@ func toggle(name, group, help string, target *bool) *flagValue {
 	}
 }
 
-// verboseFlag has each request logged.
+// verboseFlag logs each request.
 func verboseFlag(group string, target *bool) *flagValue {
 	flag := toggle("verbose", group, "log each request to standard error", target)
 	flag.short = "v"
@@ -151,7 +152,7 @@ func parallelFlag(target *bool) *flagValue {
 	return toggle("parallel", groupOutput, "read several parts of the window at the same time, within the request budget; for long windows", target)
 }
 
-// truth stores whether a switch is on.
+// truth stores the value of a switch.
 func truth(target *bool) func(string) bool {
 	return func(value string) (ok bool) {
 		var err error
@@ -168,7 +169,7 @@ func into(target *string) func(string) bool {
 	}
 }
 
-// whole stores a whole number between two bounds. A most of 0 is no bound.
+// whole stores a whole number from least to most. A most of 0 is no bound.
 func whole(target *int, least, most int) func(string) bool {
 	return func(value string) bool {
 		n, err := strconv.Atoi(value)
@@ -199,10 +200,11 @@ func find(operation auditlogsapi.Operation, name string) (p auditlogsapi.Paramet
 	return operation.Parameters[i], true
 }
 
-// excluding is how the contract names the form of a filter that leaves out what matches.
+// excluding is the suffix of a filter's name that leaves out the entries that match.
 const excluding = ".not"
 
-// flagName derives a filter's flag from its name on the wire: actor_email.not becomes not-actor-email.
+// flagName derives a filter's flag from its name on the wire: actor_email.not becomes
+// not-actor-email.
 func flagName(wire string) string {
 	base, not := strings.CutSuffix(wire, excluding)
 	name := strings.NewReplacer("_", "-", ".", "-").Replace(base)
@@ -212,8 +214,9 @@ func flagName(wire string) string {
 	return name
 }
 
-// filterFlags makes one flag for each filter of the contract, which adds to the filter's values in query. It offers the values
-// that are known for an account, or in one of the other operations of the command. Deprecated filters come last.
+// filterFlags makes one flag for each filter of the contract. Each adds to the filter's values in
+// query, and completes the values that are known for an account, or in one of the other operations
+// of the command. Deprecated filters come last.
 func filterFlags(query *auditlogs.Query, others ...auditlogsapi.Operation) []*flagValue {
 	var flags []*flagValue
 	parameters := slices.Clone(operation.Parameters)
@@ -281,8 +284,8 @@ func filterGroup(p auditlogsapi.Parameter) string {
 	return fmt.Sprintf("Filters on the entry's %q", object)
 }
 
-// filterHelp shortens what the contract says about a filter to what the filter looks at, since every line would begin with
-// the same words otherwise.
+// filterHelp shortens the contract's description of a filter to the field that it looks at.
+// Otherwise every line would start with the same words.
 func filterHelp(p auditlogsapi.Parameter) string {
 	text := strings.ReplaceAll(p.Description, "`", "")
 	for _, frame := range [][2]string{
@@ -303,7 +306,8 @@ func filterHelp(p auditlogsapi.Parameter) string {
 	return text
 }
 
-// givenFlags lists the flags of the command line, ready to be repeated on another one, except those named.
+// givenFlags lists the flags of the command line, except those named, quoted for another command
+// line.
 func givenFlags(flags *pflag.FlagSet, except ...string) []string {
 	var words []string
 	flags.Visit(func(f *pflag.Flag) {

@@ -34,7 +34,7 @@ type following struct {
 	lookBackEvery time.Duration
 	status        string
 	healthEvery   time.Duration
-	startAge      time.Duration // where --since is an age
+	startAge      time.Duration // if --since is an age
 
 	out *output
 }
@@ -50,12 +50,12 @@ func newFollow(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "follow --state FILE [--since WHEN] [flags]",
 		Short: "Print new entries as they appear",
-		Long: "Prints every entry soon after it appeared, as a line of JSON, and keeps in a file up to where it came. Whatever stops it, " +
-			"the same command again goes on where it stopped: no entry is left out, and the last few may come twice, with the same id.",
+		Long: "Prints every entry soon after it appears, as a line of JSON, and keeps its progress in a state file. Whatever stops it, " +
+			"the same command resumes where it stopped: no entry is left out, and the last few may be printed twice, with the same id.",
 		Example: "  cfaudit follow --state audit.state >> audit.ndjson\n" +
 			"  cfaudit follow --state audit.state --since 30d --not-action-type view | vector --config siem.yaml\n" +
 			"  cfaudit follow --state 'audit-{account}.state' --account ID --account ID --status status.json\n" +
-			"  cfaudit follow --state audit.state --once    # for a job that a clock starts\n" +
+			"  cfaudit follow --state audit.state --once    # for a scheduled job\n" +
 			"  cfaudit follow --state demo.state --demo    # made-up entries, no account needed",
 		Annotations:           map[string]string{helpFooter: followFooter},
 		Args:                  noArguments,
@@ -68,34 +68,34 @@ func newFollow(env *environment) *cobra.Command {
 const followFooter = whenFooter + `
 
 FILE
-The first run saves where it starts before it requests anything, and later ones keep to that. From then on the state is
-replaced as a whole, and only after the entries that it stands for have been written. FILE.lock beside it keeps a second
-follower away. {account} stands for the account's ID. A state that is damaged, or was made with another
-account or other filters, is refused.
+The first run saves its starting point before the first request, and later runs continue from the saved state. The state is
+replaced as a whole, and only after the entries that it covers have been written. FILE.lock beside it keeps a second
+follower away. {account} in the name is replaced by the account ID, or by "organization-" and the organization ID. A state
+that is damaged, or was made with another account or other filters, is refused.
 
 Prompt or in order
-The service shows entries late, mostly 3 to 8 minutes after their time, and not in order. Without --settle each is printed
-within an interval after it appeared, in the order in which entries appear. With --settle 10m entries are asked for when they
-are ten minutes old, and nearly all are printed in the order of their times. Either way an entry that appears later than
---look-back can be missed; "nearly missed" counts those that came close. The status and the lines about how each account is
-doing say how late entries appeared: the median, the 95th percentile and the most.
+The service shows entries late, mostly 3 to 8 minutes after their time, and not in order. Without --settle, each is printed
+within one interval after it appears, in the order in which entries appear. With --settle 10m, entries are requested when
+they are ten minutes old, and nearly all are printed in the order of their times. Either way, an entry that appears later
+than --look-back can be missed; "nearly missed" counts those that appeared shortly before that. The status and the health
+lines say how late entries appeared: the median, the 95th percentile and the maximum.
 
 Output
-Each line is an entry's own bytes. A line counts once its line break has come: where the program was killed, the reader of
-a pipe may see a part of one at the end. Nothing is removed from a file that standard output is appended to: where its
-last line lacks the line break, the next run adds it, and says so where that line is partial.
+Each line is an entry's own bytes. A line is complete with its line break: if the program is killed, the reader of a pipe
+may see a partial line at the end. Nothing is removed from a file that standard output is appended to: if its last line
+lacks the line break, the next run adds it, and prints a note if that line is partial.
 
 Environment
 CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
-CLOUDFLARE_BASE_URL stand in for their flags.
+CLOUDFLARE_BASE_URL are used where their flags are missing.
 
 Exit status
-0: caught up with --once; told to stop by SIGTERM or SIGHUP without --once; or nobody reads on. 1: failed, for the reason on
-standard error; what may pass by itself is tried again and again instead. 2: wrong usage, nothing was requested. 130:
-interrupted, or told to stop with --once. Whatever signal stops it, the entries at hand are written and the state is saved
-first; entries that nobody took within 2 seconds come again. SIGHUP is ignored where it was ignored at the start, as by nohup.
-A token that is refused (status 401 or 403) ends it with 1 when no account has been read yet. Later, or in one of several
-accounts, it is tried again every 10 minutes.`
+0: caught up with --once; stopped by SIGTERM or SIGHUP without --once; or the reader closed the pipe. 1: failed, for the
+reason on standard error; temporary failures are retried instead. 2: wrong usage, nothing was requested. 130: interrupted,
+or stopped by a signal with --once. Whatever signal stops it, the entries at hand are written and the state is saved first;
+entries that are not read within 2 seconds are printed again by the next run. SIGHUP is ignored if it was ignored at the
+start, as by nohup. A token that is refused (status 401 or 403) ends it with 1 if no account has been read yet. Later, or in
+one of several accounts, it is tried again every 10 minutes.`
 
 const (
 	groupPace   = "Pace"
@@ -104,12 +104,12 @@ const (
 )
 
 func (f *following) flags() []*flagValue {
-	since := f.sinceBound("where to begin when there is no state yet")
-	since.standard = "the span of the look-back before now"
+	since := f.sinceBound("where to start if there is no state yet")
+	since.standard = "one look-back before now"
 	flags := []*flagValue{
 		{
 			name: stateFlag, placeholder: "FILE", group: groupWindow, files: true,
-			help: "the file that keeps up to where entries were printed; required. With several accounts, " + accountMark + " in it gives each a file of its own",
+			help: "the file that keeps the progress; required. With several accounts, " + accountMark + " in it gives each a file of its own",
 			want: "the name of a file, such as audit.state",
 			set:  into(&f.state),
 		},
@@ -130,11 +130,11 @@ func (f *following) flags() []*flagValue {
 		span("look-back-every", groupPace, &f.lookBackEvery, time.Second, "how often to look back for late entries at least; each time it asks where they fit on a page"),
 		{
 			name: "status", placeholder: "FILE", group: groupHealth, files: true,
-			help: "keep a file of JSON that says how each account is doing, for probes; it is renewed every 10 seconds",
+			help: "keep a JSON file with the health of each account, for probes; it is rewritten every 10 seconds",
 			want: "the name of a file, such as status.json",
 			set:  into(&f.status),
 		},
-		span("health", groupHealth, &f.healthEvery, 0, "how often to print to standard error how each account is doing; 0s for never"),
+		span("health", groupHealth, &f.healthEvery, 0, "how often to print the health of each account to standard error; 0s for never"),
 		f.pageSizeFlag(),
 	}
 	flags = append(flags, f.organizationFlag())
@@ -161,7 +161,7 @@ func span(name, group string, target *time.Duration, least time.Duration, help s
 	}
 }
 
-// short writes a length of time without what is 0.
+// short formats a length of time without units that are 0.
 func short(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
@@ -173,8 +173,8 @@ func short(d time.Duration) string {
 	return text
 }
 
-// errClosedPipe ends everything quietly: nobody reads on.
-var errClosedPipe = errors.New("nobody reads on")
+// errClosedPipe ends the command quietly: the reader has closed the pipe.
+var errClosedPipe = errors.New("the reader has closed the pipe")
 
 func (f *following) run(ctx context.Context) error {
 	if f.state == "" {
@@ -185,11 +185,11 @@ func (f *following) run(ctx context.Context) error {
 		now := f.env.now()
 		since := f.since.resolve(now)
 		if since.After(now) {
-			return usage(f.cmd, "--since %s lies in the future: want a start that has passed, such as 1h or %s",
+			return usage(f.cmd, "--since %s is in the future: want a start in the past, such as 1h or %s",
 				excerpt(f.since.text), auditlogs.Time(now.Add(-time.Hour).Truncate(time.Second)))
 		}
 		if f.since.isAge {
-			f.startAge = time.Since(since) // It stays an age, which the library corrects where the clock is wrong.
+			f.startAge = time.Since(since) // It stays an age, which the library corrects if the clock is wrong.
 		} else {
 			f.query.Since = auditlogs.Time(since)
 		}
@@ -257,7 +257,8 @@ func (f *following) apart() error {
 	return nil
 }
 
-// followers makes a follower for each log, with its state. What it returns second closes the states.
+// followers makes a follower for each log, with its state. The function that it returns closes the
+// states.
 func (f *following) followers(client *auditlogs.Client, health *healthReport) (followers []*follow.Follower, closing func(), problem error) {
 	var files []*follow.File
 	closing = func() {
@@ -287,7 +288,7 @@ func (f *following) follow(ctx context.Context, end context.CancelCauseFunc, fol
 	deliver := func(ctx context.Context, batch follow.Batch) error {
 		err := f.print(ctx, batch)
 		if err != nil {
-			// For the other accounts too there is nowhere to print to.
+			// The other accounts have nowhere to print to either.
 			end(err)
 		}
 		return err
@@ -298,7 +299,7 @@ func (f *following) follow(ctx context.Context, end context.CancelCauseFunc, fol
 	return follow.Run(ctx, deliver, followers...)
 }
 
-// print writes the entries of a batch, whole and, where they go to a file, onto the disk.
+// print writes the entries of a batch, and syncs them to disk if standard output is a file.
 func (f *following) print(ctx context.Context, batch follow.Batch) error {
 	err := func() error {
 		for _, entry := range batch.Entries {
@@ -347,7 +348,7 @@ func (f *following) ended(interrupted, run context.Context, err error, followers
 	}
 	e := &exit{code: exitIncomplete, text: plain(err.Error())}
 	if len(followers) > 1 {
-		// Each was told when it happened.
+		// Each was reported when it happened.
 		failed := 0
 		for _, follower := range followers {
 			if h := follower.Health(); h.LastFailure.After(h.LastSuccess) {
@@ -362,7 +363,7 @@ func (f *following) ended(interrupted, run context.Context, err error, followers
 	return f.resumable(e)
 }
 
-// onlyEnded reports whether all followers ended because they were told to.
+// onlyEnded reports whether all followers ended only because they were stopped.
 func onlyEnded(err error) bool {
 	errs := []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
@@ -371,7 +372,7 @@ func onlyEnded(err error) bool {
 	return !slices.ContainsFunc(errs, func(err error) bool { return !errors.Is(err, context.Canceled) && !errors.Is(err, errUnread) })
 }
 
-// tellEnd says how far the followers came.
+// tellEnd prints how far the followers have read.
 func (f *following) tellEnd(told os.Signal, err error, followers []*follow.Follower) {
 	reached := followers[0].Health().Watermark
 	for _, follower := range followers {
@@ -383,17 +384,17 @@ func (f *following) tellEnd(told os.Signal, err error, followers []*follow.Follo
 	if errors.Is(err, errUnread) {
 		text = errUnread.Error()
 	}
-	f.env.note("stopped as told (%s), read up to %s; %s", told, reached.Format(time.RFC3339), text)
+	f.env.note("stopped by a signal (%s), read up to %s; %s", told, reached.Format(time.RFC3339), text)
 }
 
-// resumable completes a message with the command that goes on.
+// resumable completes a message with the command that resumes following.
 func (f *following) resumable(e *exit) *exit {
-	e.text += "; to go on:"
+	e.text += "; to resume:"
 	e.last = strings.Join(append([]string{"cfaudit", "follow"}, givenFlags(f.cmd.Flags())...), " ")
 	return e
 }
 
-// plain is an error's text without the name of the package that it came from, which means nothing here.
+// plain is an error's text without the package name, which means nothing to a user of the command.
 func plain(text string) string {
 	_, rest, ok := strings.Cut(text, "follow: ")
 	if !ok {

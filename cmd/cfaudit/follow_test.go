@@ -30,21 +30,21 @@ func TestHealthLine(t *testing.T) {
 		want string
 	}{
 		{"before the first answer", follow.Health{Log: "account a", Time: testNow}, begin + "nothing read yet"},
-		{"well", whole, begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 1 entry; last success 12s ago"},
+		{"well", whole, begin + "read up to 2024-10-30T15:01:55Z, lag 2m10s; 1 entry; last success 12s ago"},
 		{"late ones", change(func(h *follow.Health) {
 			h.Entries, h.Lateness = 9, follow.Lateness{Entries: 9, Median: 289 * time.Second, P95: 402 * time.Second, Most: 29 * time.Minute}
 		}),
-			begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 9 entries, late by 4m49s (median), 6m42s (95 %), 29m0s (most); last success 12s ago"},
+			begin + "read up to 2024-10-30T15:01:55Z, lag 2m10s; 9 entries, late by 4m49s (median), 6m42s (95 %), 29m0s (most); last success 12s ago"},
 		{"too late ones", change(func(h *follow.Health) { h.NearlyMissed = 2 }),
-			begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 1 entry, 2 nearly missed (look back further than 30m); last success 12s ago"},
+			begin + "read up to 2024-10-30T15:01:55Z, lag 2m10s; 1 entry, 2 nearly missed (look back further than 30m); last success 12s ago"},
 		{"too many", change(func(h *follow.Health) { h.Forgotten = 7 }),
-			begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 1 entry, 7 ids forgotten; last success 12s ago"},
+			begin + "read up to 2024-10-30T15:01:55Z, lag 2m10s; 1 entry, 7 ids forgotten; last success 12s ago"},
 		{"refused", change(func(h *follow.Health) { h.RateLimited = 2 }),
-			begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 1 entry, 2 requests refused for their number (status 429); last success 12s ago"},
+			begin + "read up to 2024-10-30T15:01:55Z, lag 2m10s; 1 entry, 2 requests rate limited (status 429); last success 12s ago"},
 		{"in trouble", change(func(h *follow.Health) {
 			h.LastError, h.LastFailure = "follow: status 500\nand more", testNow.Add(-time.Minute)
 		}),
-			begin + "read up to 2024-10-30T15:01:55Z, 2m10s behind; 1 entry; last success 12s ago; last error 1m0s ago: status 500 and more"},
+			begin + "read up to 2024-10-30T15:01:55Z, lag 2m10s; 1 entry; last success 12s ago; last error 1m0s ago: status 500 and more"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := healthLine(test.h); got != test.want {
@@ -57,7 +57,7 @@ func TestHealthLine(t *testing.T) {
 func TestSpan(t *testing.T) {
 	for _, test := range []struct {
 		text string
-		want time.Duration // negative where it is refused
+		want time.Duration // negative if it is refused
 	}{
 		{"90s", 90 * time.Second}, {"10m", 10 * time.Minute}, {"1d", 24 * time.Hour}, {"1d12h", 36 * time.Hour}, {"1m30s", 90 * time.Second},
 		{"1.5h", 90 * time.Minute}, {"1500ms", 1500 * time.Millisecond}, {"1s", time.Second},
@@ -79,7 +79,8 @@ func TestSpan(t *testing.T) {
 	}
 }
 
-// The status is replaced as a whole, readable for others, and that it cannot be is told once and changes nothing.
+// The status is replaced as a whole, readable for others, and that it cannot be is told once and
+// changes nothing.
 func TestStatus(t *testing.T) {
 	server := auditlogstest.NewServer()
 	defer server.Close()
@@ -113,7 +114,7 @@ func TestStatus(t *testing.T) {
 		t.Errorf("%s", data)
 	}
 	if names, _ := filepath.Glob(filepath.Join(folder, "*.tmp")); names != nil {
-		t.Errorf("left behind: %q", names)
+		t.Errorf("left over: %q", names)
 	}
 	code, _, errs = r.run(t, "follow", "--state", state, "--status", filepath.Join(folder, "missing", "status.json"), "--once")
 	if code != 0 || strings.Count(errs, "note: the status is not written: ") != 1 {
@@ -121,7 +122,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// What may pass is told and tried again.
+// A temporary failure is reported and retried.
 func TestFollowTellsOfTrouble(t *testing.T) {
 	server := auditlogstest.NewServer()
 	defer server.Close()
@@ -132,13 +133,13 @@ func TestFollowTellsOfTrouble(t *testing.T) {
 	}
 }
 
-// A start in the future would print nothing, for as long as nobody notices.
+// A start in the future would print nothing, and nobody would notice.
 func TestFollowRefusesAFutureStart(t *testing.T) {
 	server := auditlogstest.NewServer(auditlogstest.WithT(t))
 	defer server.Close()
 	state := filepath.Join(t.TempDir(), "state")
 	code, out, errs := try{env: against(server)}.run(t, "follow", "--state", state, "--once", "--since", "2035-01-01")
-	if want := `cfaudit: --since "2035-01-01" lies in the future: want a start that has passed, such as 1h or 2024-10-30T14:04:05Z`; code != exitUsage || out != "" || !strings.Contains(errs, want) {
+	if want := `cfaudit: --since "2035-01-01" is in the future: want a start in the past, such as 1h or 2024-10-30T14:04:05Z`; code != exitUsage || out != "" || !strings.Contains(errs, want) {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	if names, _ := filepath.Glob(state + "*"); names != nil || len(server.Requests()) > 0 {
@@ -196,7 +197,7 @@ func TestStatusShowsLateness(t *testing.T) {
 	}
 }
 
-// A token that is refused again and again is told once, and that it is accepted again.
+// A token that is refused again and again is reported once, and so is its acceptance.
 func TestRefusedIsToldOnce(t *testing.T) {
 	var errs strings.Builder
 	report := newHealthReport(&environment{stderr: &errs}, "")

@@ -11,24 +11,25 @@ import (
 	"cfaudit.example/wrapper/auditlogs/follow"
 )
 
-// A healthReport tells people and probes how followers are doing: lines on standard error, and a file.
+// A healthReport reports the health of followers: as lines on standard error, and in a file for
+// probes.
 type healthReport struct {
 	env  *environment
 	file string // empty for none
 
 	mu       sync.Mutex
 	requests int64
-	limited  int64                // of these, refused because there were too many
-	told     map[string]time.Time // when the last failure of an account was that has been told
-	refused  map[string]bool      // whether it has been told that the token of an account is refused
-	broken   string               // why the file could not be written; empty where it could
+	limited  int64                // of these, refused with status 429
+	told     map[string]time.Time // when the last reported failure of an account happened
+	refused  map[string]bool      // whether a refused token of an account has been reported
+	broken   string               // why the file could not be written; empty if it could
 }
 
 func newHealthReport(env *environment, file string) *healthReport {
 	return &healthReport{env: env, file: file, told: map[string]time.Time{}, refused: map[string]bool{}}
 }
 
-// Attempted counts requests, those for all accounts together.
+// Attempted counts requests, for all accounts together.
 func (r *healthReport) Attempted(a auditlogs.Attempt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -41,8 +42,9 @@ func (r *healthReport) Attempted(a auditlogs.Attempt) {
 // Waiting is part of auditlogs.Observer.
 func (r *healthReport) Waiting(time.Duration) {}
 
-// observe tells of each failure once, when it happens, and of a token that is refused again and again only the first time. With
-// others, it also tells that an account has stopped, since the program does not end with that.
+// observe reports each failure once, when it happens, and a token that is refused repeatedly only
+// the first time. With several accounts, it also reports that one has stopped, since the program
+// continues with the others.
 func (r *healthReport) observe(h follow.Health, others bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -67,10 +69,10 @@ func (r *healthReport) observe(h follow.Health, others bool) {
 	}
 }
 
-// statusEvery is how often the file is renewed.
+// statusEvery is how often the file is rewritten.
 const statusEvery = 10 * time.Second
 
-// start reports until the context ends, and closes what it returns after the last report.
+// start reports until the context ends, and closes the returned channel after the last report.
 func (r *healthReport) start(ctx context.Context, followers []*follow.Follower, lines time.Duration) (done <-chan struct{}) {
 	closing := make(chan struct{})
 	status := time.NewTicker(statusEvery)
@@ -104,7 +106,7 @@ func (r *healthReport) start(ctx context.Context, followers []*follow.Follower, 
 // print prints a line for each account.
 func (r *healthReport) print(followers []*follow.Follower) {
 	for _, follower := range followers {
-		// What went wrong before anything was read has been told.
+		// A failure before anything was read has been reported.
 		if h := follower.Health(); !h.Ended || !h.LastSuccess.IsZero() {
 			r.env.say(healthLine(h))
 		}
@@ -116,7 +118,7 @@ func healthLine(h follow.Health) string {
 	if h.Watermark.IsZero() {
 		text += "nothing read yet"
 	} else {
-		text += fmt.Sprintf("read up to %s, %s behind; %s", h.Watermark.Format(time.RFC3339), h.Lag.Round(time.Second), count(int(h.Entries), "entry", "entries"))
+		text += fmt.Sprintf("read up to %s, lag %s; %s", h.Watermark.Format(time.RFC3339), h.Lag.Round(time.Second), count(int(h.Entries), "entry", "entries"))
 	}
 	if l := h.Lateness; l.Entries > 0 {
 		text += fmt.Sprintf(", late by %s (median), %s (95 %%), %s (most)", l.Median.Round(time.Second), l.P95.Round(time.Second), l.Most.Round(time.Second))
@@ -125,7 +127,7 @@ func healthLine(h follow.Health) string {
 		text += fmt.Sprintf(", %d nearly missed (look back further than %s)", h.NearlyMissed, short(h.LookBack))
 	}
 	if h.RateLimited > 0 {
-		text += fmt.Sprintf(", %s refused for their number (status 429)", count(int(h.RateLimited), "request", "requests"))
+		text += fmt.Sprintf(", %s rate limited (status 429)", count(int(h.RateLimited), "request", "requests"))
 	}
 	if h.Forgotten > 0 {
 		text += fmt.Sprintf(", %d ids forgotten", h.Forgotten)

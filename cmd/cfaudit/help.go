@@ -9,14 +9,14 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// helpFooter is the annotation that holds what a command's help says below the flags: paragraphs, the first line of each
-// being its heading.
+// helpFooter is the annotation that holds a command's help below the flags: paragraphs that start
+// with a heading.
 const helpFooter = "footer"
 
-// A helpRow is a name and what is behind it.
+// A helpRow is a name and its description.
 type helpRow struct{ name, text string }
 
-// helpText is the whole help of a command, for a terminal of the given width.
+// helpText is the complete help of a command, for a terminal of the given width.
 func helpText(cmd *cobra.Command, width int) string {
 	width = max(width, 40)
 	var b strings.Builder
@@ -76,7 +76,7 @@ func helpFlags(cmd *cobra.Command) (groups []string, rows map[string][]helpRow) 
 		case !ok:
 			add(others, helpRow{flagTitle(f.Shorthand, f.Name, "", ""), f.Usage})
 		case v.excludes && hasOpposite(cmd, v):
-			// The line of the opposite flag names it.
+			// It is on the line of the opposite flag.
 		default:
 			add(v.group, helpRow{flagTitle(v.short, v.name, v.exclude, v.placeholder), flagText(v)})
 		}
@@ -131,7 +131,8 @@ func flagText(v *flagValue) string {
 	return what
 }
 
-// helpRows prints rows with their texts side by side, or below each other where there is no room for that.
+// helpRows prints rows with name and text side by side, or below each other if there is not enough
+// room.
 func helpRows(b *strings.Builder, heading string, rows []helpRow, width int) {
 	const indent, gap, widest = 2, 2, 52
 	fmt.Fprintf(b, "\n%s:\n", heading)

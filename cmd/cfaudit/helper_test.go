@@ -48,7 +48,8 @@ func (r try) run(t *testing.T, args ...string) (code int, stdout, stderr string)
 	return code, out.String(), errs.String()
 }
 
-// demoLines returns the demo's entries of the last days, one on each line, as its own store tells them.
+// demoLines returns the demo's entries of the last days, one on each line, as its own store tells
+// them.
 func demoLines(t *testing.T, days int) string {
 	t.Helper()
 	server := newDemo(testNow)

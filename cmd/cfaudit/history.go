@@ -12,7 +12,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
-// historyDays is how far a history goes back when nothing else is said: about as far as the service keeps entries.
+// historyDays is how far a history goes back by default: about as long as the service keeps
+// entries.
 const historyDays = 540
 
 const actionTimeFlag = "action-time"
@@ -52,7 +53,7 @@ func newHistory(env *environment) *cobra.Command {
 	return withFlags(cmd, append([]*flagValue{action}, l.flags(since)...))
 }
 
-// historyOperation is the contract's table of what a history takes.
+// historyOperation is the contract's table of a history's parameters.
 var historyOperation = auditlogsapi.GetAccountAuditLogHistoryOperation
 
 func actionTimeWanted() string {
@@ -61,9 +62,10 @@ func actionTimeWanted() string {
 
 const historyFooter = boundFooter + `
 
-How good it is
-Where the entry does not hold the resource's own address, the service goes by its kind, and a note says that entries about
-others can be among those printed. Where it says too little for that, there is no history, and the exit status is 1.
+Exact or approximate
+If the entry does not hold the resource's own address, the service selects entries by the kind of resource, and a note says
+that entries about others can be included. If the entry says too little for that, there is no history, and the exit status
+is 1.
 ` + outputFooter
 
 // takeEntry takes the only argument.
@@ -81,7 +83,7 @@ func (l *listing) takeEntry(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// noteHistory says once what is to be known about a history.
+// noteHistory prints a note, once, about the status of a history.
 func (l *listing) noteHistory(status auditlogs.HistoryStatus) {
 	if status == l.history {
 		return
@@ -90,13 +92,14 @@ func (l *listing) noteHistory(status auditlogs.HistoryStatus) {
 	switch status {
 	case auditlogs.HistoryExact, auditlogs.HistoryUnavailable:
 	case auditlogs.HistoryApproximate:
-		l.env.note("the history is approximate: entries about other resources of the same kind can be among these")
+		l.env.note("the history is approximate: it can include entries about other resources of the same kind")
 	default:
 		l.env.note("the service calls the history %q", clean(string(status)))
 	}
 }
 
-// withoutHistory is a history that the service cannot give. The entries themselves can still be listed.
+// withoutHistory completes the message if the service has no history. The entries themselves can
+// still be listed.
 func (l *listing) withoutHistory() *exit {
 	words := []string{"cfaudit", "list", "--since", shellQuote(l.query.Since), "--before", shellQuote(l.query.Before)}
 	words = append(words, givenFlags(l.cmd.Flags(), sinceFlag, beforeFlag, "max", "from", actionTimeFlag)...)

@@ -65,23 +65,23 @@ The log of an organization has what was done to the organization itself, and not
 account and no zone, and so there are no filters on these, on the account's product categories, and on --audit-log-id.
 ` + outputFooter
 
-// outputFooter explains what commands have in common that print entries.
+// outputFooter is the help that all commands that print entries share.
 const outputFooter = `
 Formats
 ndjson prints each entry's own bytes as a line. csv has a column for each known field; what a spreadsheet would take
 for a formula, = + - or @ at the start of a cell or after a semicolon, a tab or a line break in it, gets an apostrophe
-before it; with --from there is no header row, so that the text continues the earlier one. table is for people: it is cut to the terminal's width,
-and characters that cannot be printed appear as �.
+before it; with --from there is no header row, so that the output continues the earlier one. table is for people: it is cut
+to the terminal's width, and characters that cannot be printed appear as �.
 
 Environment
-CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read" on the account, or must be one of
-somebody who administers the organization. CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_BASE_URL stand in for their flags. NO_COLOR
-turns colours off.
+CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an
+administrator of the organization. CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_BASE_URL are used where their flags are missing.
+NO_COLOR turns colours off.
 
 Exit status
-0: every entry was printed, or as many as --max allows, or nobody read on. 1: failed or incomplete, and the last line
-on standard error is the command that goes on; the line before says where something has to be put right first. 2: wrong
-usage, nothing was requested. 130: interrupted, with the same last line.`
+0: every entry was printed, or as many as --max allows, or the reader closed the pipe. 1: failed or incomplete, and the last
+line on standard error is the command that resumes; the line before it says if something must be fixed first. 2: wrong usage,
+nothing was requested. 130: interrupted, with the same last line.`
 
 // flags are those of every command that prints entries.
 func (l *listing) flags(since *flagValue) []*flagValue {
@@ -101,7 +101,7 @@ func (l *listing) flags(since *flagValue) []*flagValue {
 		{
 			name: "from", placeholder: "POSITION", group: groupWindow,
 			want: "a position as an earlier run printed it, with the same flags as there",
-			help: "go on at a position that an earlier run printed, in its window: --since and --before are not needed",
+			help: "resume at a position that an earlier run printed, in its window: --since and --before are not needed",
 			set: func(value string) bool {
 				var err error
 				l.from, err = auditlogs.ParsePosition(value)
@@ -118,7 +118,7 @@ func (l *listing) flags(since *flagValue) []*flagValue {
 		{
 			name: "max", placeholder: "N", group: groupOutput,
 			want: "a whole number from 1, such as 100",
-			help: "stop after so many entries, and say where to go on",
+			help: "stop after this many entries, and print how to resume",
 			set:  whole(&l.most, 1, 0),
 		},
 		l.pageSizeFlag(),
@@ -143,7 +143,7 @@ func (l *listing) window(now time.Time) error {
 		{sinceFlag, l.since, l.query.Since},
 		{beforeFlag, l.before, l.query.Before},
 	} {
-		is, _ := auditlogs.ParseTime(end.is) // Reading the position has checked it.
+		is, _ := auditlogs.ParseTime(end.is) // ParsePosition has checked it.
 		if !l.cmd.Flags().Changed(end.flag) || end.given.resolve(now).Equal(is) {
 			continue
 		}
@@ -155,7 +155,7 @@ func (l *listing) window(now time.Time) error {
 	return nil
 }
 
-// newFormat decides how entries are printed.
+// newFormat returns the format that entries are printed in.
 func (l *listing) newFormat() format.Format {
 	width := l.env.terminal(l.env.stdout)
 	if l.encoding == "" {
@@ -196,7 +196,7 @@ func (l *listing) run(ctx context.Context) error {
 		return err
 	}
 	l.query.Limit = l.pageSize
-	// A resumed listing first reads up to its place, which small pages would make long.
+	// A resumed listing first reads up to its place, which would take long with small pages.
 	if l.pageSize == nil && l.most > 0 && l.from.IsZero() {
 		l.query.Limit = new(min(described("limit").Max, l.most))
 	}
@@ -224,7 +224,7 @@ func (l *listing) run(ctx context.Context) error {
 
 func (l *listing) descends() bool { return l.query.Direction != nil && *l.query.Direction == "desc" }
 
-// start is the time at which this run goes on or begins.
+// start is the time at which this run starts or resumes.
 func (l *listing) start() time.Time {
 	if at := l.from.Time(); !at.IsZero() {
 		return at
@@ -281,7 +281,7 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		if full && (!last || !page.Next.IsZero()) {
 			l.progress.clear()
 			l.sum(o)
-			l.env.note("--max is reached and there may be more; to go on:")
+			l.env.note("--max is reached and there may be more; to resume:")
 			l.env.say(l.commandLine(o.position, l.most))
 			return nil
 		}
@@ -300,7 +300,7 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 	return nil
 }
 
-// reached is the time of a page's last entry; zero where it has none.
+// reached is the time of a page's last entry; zero if it has none.
 func reached(page *auditlogs.Page) time.Time {
 	if n := len(page.Entries); n > 0 {
 		return page.Entries[n-1].Action.Time
@@ -308,8 +308,8 @@ func reached(page *auditlogs.Page) time.Time {
 	return time.Time{}
 }
 
-// print adds the page's entries to the output. Full says that --max is reached, and last that no entry of the page is
-// left.
+// print adds the page's entries to the output. Full reports that --max is reached, and last that no
+// entry of the page is left.
 func (l *listing) print(ctx context.Context, o *output, page *auditlogs.Page) (full, last bool, err error) {
 	printed := o.entries
 	for i, entry := range page.Entries {
@@ -341,7 +341,7 @@ func (l *listing) ended(ctx context.Context, o *output, cause error) error {
 	return l.resumable(o, e)
 }
 
-// refused completes the message of a listing that the service has refused at its very start.
+// refused completes the message of a listing that the service has refused with its first request.
 func (l *listing) refused(e *exit) *exit {
 	if l.from.IsZero() {
 		e.text += "; nothing was printed"
@@ -352,8 +352,9 @@ func (l *listing) refused(e *exit) *exit {
 	if l.encoding == format.NameCSV {
 		again += " and the header row"
 	}
-	e.text += "; the service may no longer know the position, to go on from its time, which prints " + again + " again:"
-	// A second early, since the service may count the bound in or not, and take it less precisely than it shows times.
+	e.text += "; the service may no longer know the position; to resume from its time, which prints " + again + " again:"
+	// A second early: the bound may be inclusive or not, and less precise than the times of
+	// entries.
 	const margin = time.Second
 	at := l.from.Time()
 	since, _ := auditlogs.ParseTime(l.query.Since)
@@ -369,7 +370,7 @@ func (l *listing) refused(e *exit) *exit {
 	return e
 }
 
-// unwritten reports a listing that ended because the output takes no more.
+// unwritten reports a listing that ended because the output cannot be written.
 func (l *listing) unwritten(o *output, err error) error {
 	l.progress.clear()
 	if closedPipe(err) {
@@ -377,7 +378,7 @@ func (l *listing) unwritten(o *output, err error) error {
 	}
 	if errors.Is(err, errUnread) {
 		l.sum(o)
-		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to go on:", last: l.commandLine(o.position, l.left(o))}
+		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to resume:", last: l.commandLine(o.position, l.left(o))}
 	}
 	text := writeFailed(err)
 	if o.cut {
@@ -387,14 +388,14 @@ func (l *listing) unwritten(o *output, err error) error {
 	return l.resumable(o, &exit{code: exitIncomplete, text: text})
 }
 
-// resumable completes a message with the command that goes on.
+// resumable completes a message with the command that resumes the listing.
 func (l *listing) resumable(o *output, e *exit) *exit {
 	if o.position.IsZero() {
 		e.text += "; nothing was printed"
 		e.goOn("run the same again")
 	} else {
 		e.text += "; the listing is incomplete"
-		e.goOn("go on")
+		e.goOn("resume")
 	}
 	e.last = l.commandLine(o.position, l.left(o))
 	return e
@@ -408,7 +409,7 @@ func (l *listing) left(o *output) int {
 	return l.most - o.entries
 }
 
-// commandLine is the command that goes on at a position, in the same window, which no longer depends on the present time.
+// commandLine is the command that resumes at a position, in the same window, with fixed times.
 func (l *listing) commandLine(at auditlogs.Position, most int) string {
 	words := append([]string{"cfaudit"}, l.words()...)
 	words = append(words, "--since", shellQuote(l.query.Since), "--before", shellQuote(l.query.Before))
@@ -422,7 +423,7 @@ func (l *listing) commandLine(at auditlogs.Position, most int) string {
 	return strings.Join(words, " ")
 }
 
-// sum says what the listing came to.
+// sum prints the totals of the listing.
 func (l *listing) sum(o *output) {
 	l.tally.note(l.env, "printed")
 	if l.encoding == nameTable || l.demo || l.verbose || l.progress.width > 0 {

@@ -66,7 +66,7 @@ func TestListResumesAtMax(t *testing.T) {
 	}
 }
 
-// A shortWriter fails once it has taken so many bytes.
+// A shortWriter fails after a number of bytes.
 type shortWriter struct {
 	bytes.Buffer
 	left int
@@ -172,7 +172,7 @@ func TestListSaysWhatIsWrong(t *testing.T) {
 		{args: []string{"list", "7d"}, want: `unknown argument "7d"`},
 		{args: []string{"list", "--since"}, want: "--since needs a value: want a date"},
 		{args: []string{"list", "--since", "soon"}, want: `--since "soon": want a date such as`},
-		{args: []string{"list", "--since", "1h", "--before", "2h"}, want: "--since (2024-10-30T14:04:05.678901234Z) does not lie before --before"},
+		{args: []string{"list", "--since", "1h", "--before", "2h"}, want: "--since (2024-10-30T14:04:05.678901234Z) is not before --before"},
 		{args: []string{"list", "--since", "1h", "--actor_emial", "x"}, want: "unknown flag \"--actor_emial\": did you mean --actor-email?"},
 		{args: []string{"list", "--since", "1h", "-x"}, want: "unknown shorthand flag"},
 		{args: []string{"list", "--since", "1h", "--direction", "up"}, want: `--direction "up": want one of asc, desc`},
@@ -201,11 +201,11 @@ func TestListSaysWhatIsWrong(t *testing.T) {
 		{args: []string{"history", "e"}, want: "--action-time is missing: want the entry's own action.time, a date-time such as 2024-10-31T08:30:00Z"},
 		{args: []string{"history", "e", "--action-time", "2024-10-30"}, want: `--action-time "2024-10-30": want the entry's own action.time`},
 		{args: []string{"history", "e", "--action-time", "2024-10-30T12:00:00Z", "--actor-email", "a"}, want: `unknown flag "--actor-email"`},
-		{args: []string{"history", "e", "--action-time", "2024-10-30T12:00:00Z", "--before", "541d"}, want: "--since (2023-05-09T15:04:05.678901234Z) does not lie before --before"},
+		{args: []string{"history", "e", "--action-time", "2024-10-30T12:00:00Z", "--before", "541d"}, want: "--since (2023-05-09T15:04:05.678901234Z) is not before --before"},
 		{args: []string{"products", "zerotrust"}, want: `unknown argument "zerotrust"`},
 		{args: []string{"products", "--format", "csv"}, want: `--format "csv": want one of table, ndjson`},
-		{args: []string{"products"}, env: map[string]string{envToken: "x"}, want: "no account is given: set CLOUDFLARE_ACCOUNT_ID"},
-		{args: []string{"list", "--since", "1h"}, env: map[string]string{envToken: "x"}, want: "no account is given: set CLOUDFLARE_ACCOUNT_ID"},
+		{args: []string{"products"}, env: map[string]string{envToken: "x"}, want: "the account is missing: set CLOUDFLARE_ACCOUNT_ID"},
+		{args: []string{"list", "--since", "1h"}, env: map[string]string{envToken: "x"}, want: "the account is missing: set CLOUDFLARE_ACCOUNT_ID"},
 		{args: []string{"list", "--since", "1h"}, env: map[string]string{envToken: "x", envAccount: "me"}, want: `CLOUDFLARE_ACCOUNT_ID is "me"`},
 		{args: []string{"list", "--since", "1h"}, env: map[string]string{envAccount: auditlogstest.AccountID}, want: "CLOUDFLARE_API_TOKEN is not set"},
 		{args: []string{"list", "--since", "1h"}, env: map[string]string{envAccount: auditlogstest.AccountID, envToken: "secret token"}, want: "token contains spaces"},

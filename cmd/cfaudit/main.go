@@ -1,8 +1,8 @@
-// Command cfaudit lists Cloudflare's audit logs, version 2: every entry of a window, on every page, or a message that says
-// where it stopped and how to go on.
+// Command cfaudit lists Cloudflare's audit logs, version 2: every entry of a window, on every page,
+// or a message that says where it stopped and how to resume.
 //
-// It reads its API token from the environment variable CLOUDFLARE_API_TOKEN. Run "cfaudit help" for the rest, and
-// "cfaudit list --demo --since 7d" to see it at work without an account.
+// It reads its API token from the environment variable CLOUDFLARE_API_TOKEN. Run "cfaudit help" for
+// the rest, and "cfaudit list --demo --since 7d" to see it at work without an account.
 package main
 
 import (
@@ -26,17 +26,19 @@ func main() {
 	}))
 }
 
-// An environment is all that a run of the command sees of the world around it, so that tests can give it another.
+// An environment is all that a run of the command sees of its surroundings, so that tests can
+// replace them.
 type environment struct {
 	args     []string
 	stdout   io.Writer
 	stderr   io.Writer
 	getenv   func(name string) string
 	now      func() time.Time
-	terminal func(w io.Writer) int // the width of the terminal that w writes to; 0 where it is none
+	terminal func(w io.Writer) int // the width of the terminal that w writes to; 0 if it is none
 }
 
-// terminalWidth returns the width of the terminal that w writes to, and 0 where it writes to something else.
+// terminalWidth returns the width of the terminal that w writes to, and 0 where it writes to
+// something else.
 func terminalWidth(w io.Writer) int {
 	file, ok := behind(w).(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {

@@ -13,26 +13,27 @@ import (
 // retentionMonths is how long the service keeps entries.
 const retentionMonths = 18
 
-// logStart is when version 2 of the audit logs became generally available, by Cloudflare's changelog of that day. What it had
-// recorded before has expired: until retention overtakes this day, in September 2027, about nothing older exists.
+// logStart is when version 2 of the audit logs became generally available, according to
+// Cloudflare's changelog. Until the retention reaches this day, in September 2027, hardly any older
+// entries exist.
 var logStart = time.Date(2026, time.March, 10, 0, 0, 0, 0, time.UTC)
 
-// say prints a line for people. That standard error takes no more is nothing to fail for.
+// say prints a line for people. A failure to write to standard error is ignored.
 func (e *environment) say(line string) {
 	saying.Lock()
 	defer saying.Unlock()
 	fmt.Fprintln(e.stderr, line)
 }
 
-// saying keeps lines whole that goroutines print at the same time.
+// saying keeps lines whole when goroutines print at the same time.
 var saying sync.Mutex
 
-// note says what is good to know, and is no failure.
+// note prints a remark that is not a failure.
 func (e *environment) note(format string, args ...any) {
 	e.say("note: " + fmt.Sprintf(format, args...))
 }
 
-// noteStart says that a window starts before the log does, where somebody has asked for that.
+// noteStart prints a note if the user's --since is before the start of the log.
 func (c *connection) noteStart(cmd *cobra.Command, env *environment, since string) {
 	start, err := auditlogs.ParseTime(since)
 	if err != nil || c.demo || !cmd.Flags().Changed(sinceFlag) {
@@ -40,17 +41,17 @@ func (c *connection) noteStart(cmd *cobra.Command, env *environment, since strin
 	}
 	switch oldest := env.now().AddDate(0, -retentionMonths, 0); {
 	case start.Before(logStart) && oldest.Before(logStart):
-		env.note("the window starts before this log does: it has entries from about %s on, and what is older is in version 1 of the audit logs only",
+		env.note("the window starts before this log, whose oldest entries are from about %s: older ones are only in version 1 of the audit logs",
 			logStart.Format(time.DateOnly))
 	case start.Before(oldest):
 		env.note("the window starts more than %d months ago, and the service keeps no older entries", retentionMonths)
 	}
 }
 
-// settleTime is the time in which entries appear, in words.
+// settleTime is the time within which entries appear, in words.
 var settleTime = fmt.Sprintf("%.0f minutes", auditlogs.SettleTime.Minutes())
 
-// noteUnsettled says from when on a listing can still change.
+// noteUnsettled prints the time after which a listing can still change.
 func (e *environment) noteUnsettled(since, before string) {
 	unsettled := e.now().Add(-auditlogs.SettleTime)
 	end, err := auditlogs.ParseTime(before)
@@ -64,15 +65,15 @@ func (e *environment) noteUnsettled(since, before string) {
 		auditlogs.Time(unsettled.Truncate(time.Second)))
 }
 
-// A tally counts what a run got, and is to say about it.
+// A tally counts the entries that a run prints a note about.
 type tally struct {
 	repeated int
 	unsorted int
 	odd      int    // entries with a field of an unexpected type
-	oddOne   string // such an entry; empty where none is known
+	oddOne   string // such an entry; empty if none is known
 }
 
-// note says what has been counted. Done is what was done with the entries.
+// note prints the counts. Done is what was done with the entries.
 func (t tally) note(env *environment, done string) {
 	if t.repeated > 0 {
 		env.note("the service sent %s again, %s once", count(t.repeated, "entry", "entries"), done)

@@ -25,7 +25,7 @@ func TestNotesOnTheWindow(t *testing.T) {
 	defer server.Close()
 	server.Add(`{"id":"x","action":{"time":"2024-01-01T00:00:00Z"},"resource":{"id":"r","product":"dns"},"raw":{"uri":"/zones/r/dns_records/r"}}`)
 	const (
-		started  = "the window starts before this log does: it has entries from about 2026-03-10 on, and what is older is in version 1 of the audit logs only"
+		started  = "the window starts before this log, whose oldest entries are from about 2026-03-10: older ones are only in version 1 of the audit logs"
 		retained = "the window starts more than 18 months ago, and the service keeps no older entries"
 		nothing  = "the window has no entries"
 		settling = "entries appear up to 10 minutes after their time: from "
@@ -63,7 +63,7 @@ func TestNotesOnTheWindow(t *testing.T) {
 	}
 }
 
-// Whatever finds nothing says so, and what may be the reason.
+// A listing that finds nothing says so, and what may be the reason.
 func TestNothingFound(t *testing.T) {
 	server := auditlogstest.NewServer(auditlogstest.WithT(t))
 	defer server.Close()

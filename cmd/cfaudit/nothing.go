@@ -8,8 +8,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// noteNothing says that a listing is complete and has no entry, and what may be wrong with the filters. Resumed says that there
-// may have been entries before.
+// noteNothing says that a listing is complete and has no entry, and what may be wrong with the
+// filters. Resumed means that an earlier run may have printed entries.
 func (e *environment) noteNothing(query *auditlogs.Query, resumed bool) {
 	var doubts []string
 	filtered := false
@@ -27,7 +27,7 @@ func (e *environment) noteNothing(query *auditlogs.Query, resumed bool) {
 	}
 	switch {
 	case resumed:
-		e.note("nothing comes after the position")
+		e.note("there are no entries after the position")
 	case filtered:
 		e.note("no entry of the window matches; values match exactly and by case, and different filters must all match: leave a filter out to see which values there are")
 	default:
@@ -38,7 +38,7 @@ func (e *environment) noteNothing(query *auditlogs.Query, resumed bool) {
 	}
 }
 
-// doubt says why a filter's value may match no entry; empty where nothing speaks against it.
+// doubt says why a filter's value may match no entry. It is empty if the value looks right.
 func doubt(filter, value string) string {
 	filter = strings.TrimSuffix(filter, excluding)
 	_, noAddress := netip.ParseAddr(value)

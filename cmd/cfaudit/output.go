@@ -14,16 +14,17 @@ import (
 	"cfaudit.example/wrapper/auditlogs/format"
 )
 
-// outputBuffer is how much text is collected before it is written, at least. A page is written in any case.
+// outputBuffer is how much text is collected, at least, before it is written. Each page is written
+// at its end.
 const outputBuffer = 256 << 10
 
-// An output writes entries, and knows at any time which of them have left the program whole.
+// An output writes entries, and always knows which of them have been written completely.
 type output struct {
 	w         io.Writer
 	format    format.Format
-	continues bool // the header has been printed, by this run or by the one that this one goes on from
+	continues bool // the header has been printed, by this run or by the one that it resumes
 
-	entries  int                // entries written whole
+	entries  int                // entries written completely
 	position auditlogs.Position // directly after the last of them
 	cut      bool               // a write failed in the middle of a line, which stays as it is
 	failed   error              // why nothing more is written
@@ -32,7 +33,7 @@ type output struct {
 	pending []line
 }
 
-// A line is an entry in the buffer, with the place where its text ends there.
+// A line is an entry in the buffer, with the end of its text there.
 type line struct {
 	entry *auditlogs.Entry // nil for the header
 	end   int
@@ -63,8 +64,8 @@ func (o *output) begin() {
 	o.pending = append(o.pending, line{nil, len(o.buffer)})
 }
 
-// flush writes what has been collected. Where that fails, the position stays after the last entry
-// that got out whole, and nothing more is written. A write that nobody takes is given up soon
+// flush writes what has been collected. If that fails, the position stays after the last entry
+// that was written completely, and nothing more is written. A write that blocks is given up soon
 // after the context has ended; see [errUnread].
 func (o *output) flush(ctx context.Context) error {
 	if o.failed != nil || len(o.buffer) == 0 {
@@ -91,9 +92,9 @@ func (o *output) flush(ctx context.Context) error {
 	return err
 }
 
-// errUnread is a write that was given up: the program was to end, and nobody took what it printed.
-// How much of it got out is not known, and so none of it counts.
-var errUnread = errors.New("nobody reads what is printed, and what was printed last may come again")
+// errUnread is a write that was given up: the program was to end, and its output was not read.
+// How much of it was written is not known, and so none of it counts.
+var errUnread = errors.New("the output is not read, and the last entries may be printed again")
 
 // patience is how long a write may still take once the program is to end.
 const patience = 2 * time.Second
@@ -140,7 +141,7 @@ func regular(w io.Writer) *os.File {
 	return file
 }
 
-// toDisk puts what was written on the disk, where it is a file.
+// toDisk syncs to disk what was written, if it was written to a file.
 func toDisk(w io.Writer) error {
 	if file := regular(w); file != nil {
 		return file.Sync()
@@ -149,7 +150,7 @@ func toDisk(w io.Writer) error {
 }
 
 // checkOutput refuses a standard output that was closed when the program was started, since all
-// that is printed would be lost without an error.
+// output would be lost without an error.
 func checkOutput(w io.Writer) error {
 	file, ok := w.(*os.File)
 	if !ok {
@@ -161,7 +162,7 @@ func checkOutput(w io.Writer) error {
 		return closed
 	}
 	// The runtime opens the null device in place of a closed output, for reading as well. A shell
-	// that is told to discard what is printed opens it for writing only.
+	// that discards output opens it for writing only.
 	if null, err := os.Stat(os.DevNull); err != nil || !os.SameFile(info, null) {
 		return nil //nolint:nilerr // It is something else.
 	}
@@ -199,8 +200,7 @@ func endLastLine(w io.Writer) (partial bool, err error) {
 	if err != nil || size == 0 {
 		return false, err
 	}
-	// A file that is appended to is mostly open for writing only, and some systems let it be
-	// opened again.
+	// A file that is appended to is mostly open for writing only. Some systems can open it again.
 	reader, err := os.Open(fmt.Sprintf("/dev/fd/%d", file.Fd()))
 	if err != nil {
 		reader = file

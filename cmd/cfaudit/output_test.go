@@ -17,7 +17,7 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// A fullDisk takes so many bytes and no more.
+// A fullDisk accepts a number of bytes and no more.
 type fullDisk struct {
 	*os.File
 	room int
@@ -120,8 +120,8 @@ func TestEndLastLine(t *testing.T) {
 	}
 }
 
-// Nobody reads the pipe that is standard output: an interrupt or a request to terminate ends the
-// program all the same, and what nobody took comes again.
+// Nothing reads the pipe that is standard output: an interrupt or a termination signal ends the
+// program all the same, and what was not read is printed again.
 func TestEndsWhileNobodyReads(t *testing.T) {
 	t.Parallel()
 	server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithHistory(demoHistory(testNow, 400, 0)))
@@ -161,7 +161,7 @@ func TestEndsWhileNobodyReads(t *testing.T) {
 			}()
 			select {
 			case r := <-ended:
-				if r.code != exitInterrupted || !strings.Contains(r.stderr, "interrupted: nobody reads what is printed, and what was printed last may come again") {
+				if r.code != exitInterrupted || !strings.Contains(r.stderr, "interrupted: the output is not read, and the last entries may be printed again") {
 					t.Errorf("exit %d: %s", r.code, r.stderr)
 				}
 				code, rest, stderr := try{env: against(server)}.run(t, test.again(r.stderr)...)

@@ -16,25 +16,26 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// A progress keeps one line of a terminal up to date. It does nothing where there is no terminal. The client calls it from
-// the goroutines that fetch pages.
+// A progress keeps one line of a terminal up to date. It does nothing without a terminal. The
+// client calls it from the goroutines that fetch pages.
 type progress struct {
 	mu      sync.Mutex
 	w       io.Writer
-	width   int // of the terminal; 0 where there is none
+	width   int // of the terminal; 0 if there is none
 	start   time.Time
-	from    time.Time // where the listing begins in its window, and where it will end; zero where that is not known
+	from    time.Time // where the listing starts in its window, and where it will end; zero if unknown
 	until   time.Time
 	last    time.Time
 	before  int // entries of earlier runs
 	entries int
 	pages   int
 	reached time.Time
-	trouble string // why the last request failed; empty where it did not
+	trouble string // why the last request failed; empty if it did not
 	shown   int
 }
 
-// begin begins anew: a listing that goes from one time to another, behind so many entries of earlier runs.
+// begin starts a listing from one time to another, after the given number of entries of earlier
+// runs.
 func (p *progress) begin(from, until time.Time, before int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,8 +43,8 @@ func (p *progress) begin(from, until time.Time, before int) {
 	p.before, p.entries, p.pages, p.reached = before, before, 0, time.Time{}
 }
 
-// page counts a page and shows the sum, though not more often than can be read. The time reached is that of the page's last
-// entry; zero where it has none.
+// page counts a page and shows the totals, though not more often than can be read. The time reached
+// is that of the page's last entry; zero if it has none.
 func (p *progress) page(entries int, reached time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,7 +59,7 @@ func (p *progress) page(entries int, reached time.Time) {
 	}
 }
 
-// verify shows how much of a file of earlier runs is verified.
+// verify shows how much of the file has been verified.
 func (p *progress) verify(done, size int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,7 +84,7 @@ func (p *progress) sum(now time.Time) string {
 	return text
 }
 
-// share is how much of the window has been listed, from 0 to 1, in whichever direction; 0 where that is not known.
+// share is how much of the window has been listed, from 0 to 1, in either direction; 0 if unknown.
 func (p *progress) share() float64 {
 	whole, done := p.until.Sub(p.from), p.reached.Sub(p.from)
 	if whole == 0 {
@@ -92,7 +93,7 @@ func (p *progress) share() float64 {
 	return min(max(float64(done)/float64(whole), 0), 1)
 }
 
-// Attempted remembers why the next request has to wait.
+// Attempted remembers why the last request failed.
 func (p *progress) Attempted(a auditlogs.Attempt) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,7 +124,7 @@ func cause(a auditlogs.Attempt) string {
 	return "no answer"
 }
 
-// Waiting tells for how long nothing will move, where that is long enough to be read.
+// Waiting shows how long the client waits, if that is long enough to be read.
 func (p *progress) Waiting(pause time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,7 +138,7 @@ func (p *progress) show(text string) {
 		return
 	}
 	p.wipe()
-	// The last column stays free, since some terminals begin a new line behind it.
+	// The last column stays free, since some terminals start a new line after it.
 	if _, n := measure(text, p.width-1); n < len(text) {
 		text = fit(text, p.width-1)
 	}
@@ -145,7 +146,7 @@ func (p *progress) show(text string) {
 	p.shown = runewidth.StringWidth(text)
 }
 
-// clear takes the line away, for other text to take its place.
+// clear removes the line, so that other text can be printed.
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

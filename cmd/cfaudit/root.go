@@ -25,23 +25,23 @@ const (
 	exitInterrupted = 130
 )
 
-// An exit ends the command with a code other than 0. Its text is printed after the program's name, and its last line, if
-// there is one, after that, for itself, so that it can be copied.
+// An exit ends the command with a code other than 0. Its text is printed after the program's name,
+// followed by last, if there is one, on a line of its own, so that it can be copied.
 type exit struct {
 	code int
 	text string
 	last string
-	mend bool // the last line helps only once somebody has put right what the text says
+	mend bool // the last line helps only after the problem in the text has been fixed
 }
 
 func (e *exit) Error() string { return e.text }
 
-// usage is a mistake in the command line or in the variables that stand in for it. Cmd is where to look for help.
+// usage is a mistake in the command line or the environment. The message refers to the help of cmd.
 func usage(cmd *cobra.Command, format string, args ...any) *exit {
 	return &exit{code: exitUsage, text: fmt.Sprintf(format, args...), last: seeHelp(cmd)}
 }
 
-// needsMending reports whether the same command fails again until somebody has put something right.
+// needsMending reports whether the same command fails again until a problem has been fixed.
 func needsMending(err error) bool {
 	if !auditlogs.Retryable(err) && !errors.Is(err, auditlogs.ErrInvalidQuery) || errors.Is(err, export.ErrDamaged) {
 		return true // A query that is refused may be so for its position, which the message speaks of.
@@ -55,7 +55,7 @@ func needsMending(err error) bool {
 // goOn adds to the text what the last line does.
 func (e *exit) goOn(does string) {
 	if e.mend {
-		e.text += "; once that is put right, " + does + ":"
+		e.text += "; once that is fixed, " + does + ":"
 	} else {
 		e.text += ", to " + does + ":"
 	}
@@ -63,7 +63,7 @@ func (e *exit) goOn(does string) {
 
 func seeHelp(cmd *cobra.Command) string { return fmt.Sprintf("see %q", cmd.CommandPath()+" --help") }
 
-// run does what the command line says and returns the exit code.
+// run runs the command line and returns the exit code.
 func run(ctx context.Context, env environment) int {
 	for _, w := range []*io.Writer{&env.stdout, &env.stderr} {
 		if env.terminal(*w) > 0 {
@@ -85,7 +85,7 @@ func run(ctx context.Context, env environment) int {
 	}
 	var e *exit
 	if !errors.As(err, &e) {
-		// What cobra itself finds wrong.
+		// A mistake that cobra itself found.
 		e = misused(root, env.args, err)
 	}
 	if e.text != "" {
@@ -97,7 +97,7 @@ func run(ctx context.Context, env environment) int {
 	return e.code
 }
 
-// writeFailed says that standard output takes no more, and why.
+// writeFailed says why standard output cannot be written.
 func writeFailed(err error) string {
 	var inner *fs.PathError
 	if errors.As(err, &inner) {
@@ -106,7 +106,7 @@ func writeFailed(err error) string {
 	return "standard output: " + err.Error()
 }
 
-// remembering keeps the first error of a writer for those who cannot return it: help, completion.
+// remembering keeps the first error of a writer for code that cannot return it: help, completion.
 type remembering struct {
 	io.Writer
 	err error
@@ -120,13 +120,13 @@ func (w *remembering) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// newRoot makes the whole command. Data is printed to out, which is env.stdout or leads there.
+// newRoot makes the root command. Data is printed to out, which writes to env.stdout.
 func newRoot(env *environment, out io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cfaudit",
 		Short: "Read Cloudflare's audit logs",
 		Long: "Reads Cloudflare's audit logs, version 2: the record of who changed what in an account or an organization. Every entry of a window is " +
-			"printed or written, from every page, or the command fails and says how to go on.",
+			"printed or written, from every page, or the command fails and says how to resume.",
 		Example: "  export CLOUDFLARE_API_TOKEN=… CLOUDFLARE_ACCOUNT_ID=…\n" +
 			"  cfaudit list --since 24h\n" +
 			"  cfaudit export --since 30d --out audit.ndjson.gz\n" +
@@ -153,7 +153,7 @@ func newRoot(env *environment, out io.Writer) *cobra.Command {
 	return root
 }
 
-// newHelp makes the help command. Unlike cobra's own, it fails when it is asked about a command that there is not.
+// newHelp makes the help command. Unlike cobra's own, it fails for a command that does not exist.
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [command]",
@@ -179,7 +179,7 @@ func newHelp() *cobra.Command {
 	}
 }
 
-// misused turns what cobra reports into a message of this command.
+// misused turns an error of cobra's into a message of this command.
 func misused(root *cobra.Command, args []string, err error) *exit {
 	if _, _, unknown := root.Find(args); unknown != nil {
 		for _, arg := range args {
@@ -205,7 +205,7 @@ func commandNames(root *cobra.Command) []string {
 	return names
 }
 
-// noArguments refuses arguments, which are mostly a flag's value that lost its flag.
+// noArguments refuses arguments, which are mostly values without their flag.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -213,7 +213,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return usage(cmd, "unknown argument %q: %q takes flags only", args[0], cmd.CommandPath())
 }
 
-// flagMistake names the flag that is wrong, and shows what would be right.
+// flagMistake names the flag that is wrong, and shows a right value.
 func flagMistake(cmd *cobra.Command, err error) error {
 	var (
 		invalid *pflag.InvalidValueError
@@ -250,7 +250,7 @@ func flagMistake(cmd *cobra.Command, err error) error {
 	return usage(cmd, "%s", err)
 }
 
-// excerpt quotes what somebody typed, without letting it fill the screen.
+// excerpt quotes what the user typed, cut to a readable length.
 func excerpt(text string) string {
 	if runes := []rune(text); len(runes) > 60 {
 		text = string(runes[:60]) + "…"
@@ -258,8 +258,8 @@ func excerpt(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// flagsLike returns the flags that an unknown one may be meant for: those that start with it, or have it as a word, or the one
-// that is spelled most like it.
+// flagsLike returns the flags that the user may have meant by an unknown one: those that start with
+// it or contain it as a word, or else the one with the most similar spelling.
 func flagsLike(typed string, names []string) (like []string) {
 	for _, matches := range []func(string) bool{
 		func(name string) bool { return strings.HasPrefix(name, typed+"-") },
@@ -280,7 +280,7 @@ func flagsLike(typed string, names []string) (like []string) {
 	return like
 }
 
-// nearest returns the name that a mistyped one was probably meant to be; empty where none is near.
+// nearest returns the name that the user probably meant by a mistyped one; empty if none is near.
 func nearest(typed string, names []string) string {
 	best, least := "", max(2, len(typed)/3)+1
 	for _, name := range names {

@@ -19,21 +19,21 @@ const (
 	beforeFlag = "before"
 )
 
-// A selection is which entries a run is about, as it was given: accounts and how to reach them, a window, and filters.
-// Commands that read entries have it in common.
+// A selection holds the flags that select entries: accounts and how to reach them, a window, and
+// filters. All commands that read entries share it.
 type selection struct {
 	connection
 	since, before bound
 	query         auditlogs.Query // the filters, which filterFlags fills in
-	pageSize      *int            // nil: as many as the service gives
+	pageSize      *int            // nil for the default
 }
 
-// boundFooter explains what the ends of a window take.
+// boundFooter explains the values of --since and --before.
 const boundFooter = `WHEN
 A date (midnight UTC at its start), an RFC 3339 time with any offset, an age that counts back from now (90m, 24h, 7d, 2w,
 1d12h), or the midnights (UTC) at the start of yesterday and today.`
 
-// whenFooter explains what the flags of a selection take.
+// whenFooter explains the values of a selection's flags.
 const whenFooter = boundFooter + `
 
 VALUE
@@ -71,7 +71,7 @@ func (s *selection) pageSizeFlag() *flagValue {
 	return &flagValue{
 		name: "page-size", placeholder: "N", group: groupOutput,
 		want:     fmt.Sprintf("a whole number from %d to %d", limit.Min, limit.Max),
-		help:     fmt.Sprintf("entries to ask for in one request, from %d to %d", limit.Min, limit.Max),
+		help:     fmt.Sprintf("entries to request on each page, from %d to %d", limit.Min, limit.Max),
 		standard: strconv.Itoa(limit.Max),
 		set: func(value string) bool {
 			s.pageSize = new(int)
@@ -90,17 +90,17 @@ func (s *selection) window(cmd *cobra.Command, now time.Time) (since, before str
 	}
 	from, to := s.since.resolve(now), s.before.resolve(now)
 	if !from.Before(to) {
-		return "", "", usage(cmd, "--since (%s) does not lie before --before (%s): want the older end of the window in --since, such as --since 24h",
+		return "", "", usage(cmd, "--since (%s) is not before --before (%s): want the older end of the window in --since, such as --since 24h",
 			auditlogs.Time(from), auditlogs.Time(to))
 	}
 	return auditlogs.Time(from), auditlogs.Time(to), nil
 }
 
-// aheadMemory is what the program keeps to when it reads ahead, as far as what lives allows.
+// aheadMemory is the soft memory limit of a program that reads ahead.
 const aheadMemory = 72 << 20
 
-// boundMemory is for those who read ahead: the pages are many small values, of which the collector would otherwise let as
-// many again lie around.
+// boundMemory sets a soft memory limit for commands that read ahead: pages are many small values,
+// and without a limit the collector would let the heap grow to twice their size.
 func (e *environment) boundMemory() {
 	if e.getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(aheadMemory)

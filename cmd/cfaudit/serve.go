@@ -172,7 +172,7 @@ func (s *serving) run(ctx context.Context) error {
 		return &exit{code: exitIncomplete, text: err.Error()}
 	case <-ctx.Done():
 	}
-	// Answers that are on their way may arrive; those that wait are ended by the fake's Close.
+	// Answers under way may arrive; the fake's Close ends those that wait.
 	closing, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if server.Shutdown(closing) != nil {
@@ -184,7 +184,7 @@ func (s *serving) run(ctx context.Context) error {
 
 func (s *serving) newFake(loaded []any) *auditlogstest.Server {
 	history := demoHistory(s.env.now(), s.entries, s.seed)
-	// Unlike a listing, whoever asks here may well ask for the rest of today.
+	// Unlike a listing, a request here may well ask for the rest of today.
 	history.Before = s.env.now().UTC()
 	options := []auditlogstest.Option{auditlogstest.WithHistory(history), auditlogstest.WithLatency(s.latency)}
 	if s.load == "" {
@@ -196,13 +196,13 @@ func (s *serving) newFake(loaded []any) *auditlogstest.Server {
 	if s.pageCap > 0 {
 		options = append(options, auditlogstest.WithMaxPageSize(s.pageCap))
 	}
-	// Nobody asks this server what it was asked, and it may run for long.
+	// Nothing reads the request log of this server, and it may run for long.
 	fake := auditlogstest.NewServer(append(options, auditlogstest.WithRequestLog(1))...)
 	fake.Add(loaded...)
 	return fake
 }
 
-// announce prints the base URL, and how to use it.
+// announce prints the base URL and how to use it.
 func (s *serving) announce(fake *auditlogstest.Server, address net.Addr) error {
 	host, port, err := net.SplitHostPort(address.String())
 	if err != nil {
@@ -236,7 +236,7 @@ func (s *serving) announce(fake *auditlogstest.Server, address net.Addr) error {
 func (s *serving) logged(next http.Handler) http.Handler {
 	logger := log.New(s.env.stderr, "", log.LstdFlags|log.LUTC)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Deferred, since the fake breaks connections off by a panic.
+		// Deferred, since the fake breaks connections with a panic.
 		recorder := &statusRecorder{ResponseWriter: w}
 		defer func() { logger.Printf("%s %s: %d", r.Method, clean(r.URL.RequestURI()), recorder.status) }()
 		next.ServeHTTP(recorder, r)
@@ -254,10 +254,10 @@ func (r *statusRecorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap leads http.ResponseController to the connection.
+// Unwrap lets http.ResponseController reach the connection.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// unpacked reads a file as its name says.
+// unpacked decompresses a file by the ending of its name.
 func unpacked(file *os.File) (io.ReadCloser, error) {
 	switch filepath.Ext(file.Name()) {
 	case ".gz":
@@ -272,7 +272,7 @@ func unpacked(file *os.File) (io.ReadCloser, error) {
 	return file, nil
 }
 
-// loadEntries reads a file of entries, one on each line. Lines without anything on them do not count.
+// loadEntries reads a file of entries, one on each line. Empty lines are skipped.
 func loadEntries(name string) ([]any, error) {
 	file, err := os.Open(name)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// serve runs "cfaudit serve" beside the test, and returns its URL and what stops it and returns its exit code.
+// serve runs "cfaudit serve" beside the test, and returns its URL and what stops it and returns its
+// exit code.
 func serve(t *testing.T, args ...string) (url string, stop func() (code int, stderr string)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

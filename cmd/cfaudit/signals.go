@@ -10,11 +10,13 @@ import (
 	"syscall"
 )
 
-// ignoreClosedPipes lets a write to a pipe whose reader has gone fail, instead of ending the program with a signal.
+// ignoreClosedPipes makes a write to a closed pipe return an error, instead of ending the program
+// with a signal.
 func ignoreClosedPipes() { signal.Ignore(syscall.SIGPIPE) }
 
-// untilInterrupted returns a context that ends with the first interrupt, request to terminate or hangup, which is its cause.
-// From then on the signals have their usual effect again, so that a second one ends the program at once, whatever it waits for.
+// untilInterrupted returns a context that ends with the first interrupt, termination or hangup
+// signal, which is its cause. After that, the signals have their usual effect again, so that a
+// second one ends the program at once.
 func untilInterrupted(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
@@ -39,7 +41,8 @@ type signaled struct{ os.Signal }
 
 func (s signaled) Error() string { return s.String() + " signal received" }
 
-// terminated returns the request to terminate, or the hangup, that ended a context; nil where it was an interrupt or nothing.
+// terminated returns the termination or hangup signal that ended a context; nil after an interrupt
+// or without a signal.
 func terminated(ctx context.Context) os.Signal {
 	var s signaled
 	if errors.As(context.Cause(ctx), &s) && s.Signal != os.Interrupt {
@@ -48,7 +51,8 @@ func terminated(ctx context.Context) os.Signal {
 	return nil
 }
 
-// closedPipe reports whether a write failed because nobody reads any more, as behind "| head".
+// closedPipe reports whether a write failed because the reader has closed the pipe, as "| head"
+// does.
 func closedPipe(err error) bool {
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
 		return true

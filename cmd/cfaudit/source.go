@@ -11,7 +11,7 @@ import (
 	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
-// words are what the listing's command line begins with.
+// words are the start of the listing's command line.
 func (l *listing) words() []string {
 	if l.entry != "" {
 		return []string{"history", l.entry}
@@ -19,7 +19,7 @@ func (l *listing) words() []string {
 	return []string{"list"}
 }
 
-// pages asks for what is to be listed: a log, or the history of one of its entries.
+// pages lists a log, or the history of one of its entries.
 func (l *listing) pages(ctx context.Context, client *auditlogs.Client, options []auditlogs.ListOption) iter.Seq2[*auditlogs.Page, error] {
 	log := l.logs[0].of(client)
 	if l.entry != "" {
@@ -44,7 +44,8 @@ func (c *connection) checkFilters(cmd *cobra.Command, query *auditlogs.Query) er
 	return nil
 }
 
-// noteUnknownValues tells which values of filters are sent though they are not among the known ones.
+// noteUnknownValues prints a note about each filter value that is sent though it is not a known
+// one.
 func (c *connection) noteUnknownValues(cmd *cobra.Command, env *environment) {
 	chosen := operation
 	if c.ofOrganization() && len(c.logs) == 1 {
@@ -64,7 +65,7 @@ func (c *connection) noteUnknownValues(cmd *cobra.Command, env *environment) {
 	}
 }
 
-// historyQuery is the part of a query that a history knows.
+// historyQuery is the part of a query that a history supports.
 func (l *listing) historyQuery() auditlogs.HistoryQuery {
 	return auditlogs.HistoryQuery{
 		ActionTime: l.actionTime, Since: l.query.Since, Before: l.query.Before, Direction: l.query.Direction, Limit: l.query.Limit,

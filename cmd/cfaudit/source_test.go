@@ -12,7 +12,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// newSourcesServer has in each log eight entries about two resources, one that is about none, and two of one kind.
+// newSourcesServer has in each log eight entries about two resources, one that is about none, and
+// two of one kind.
 func newSourcesServer(t *testing.T) *auditlogstest.Server {
 	t.Helper()
 	server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithOrganizations(auditlogstest.OrganizationID))
@@ -112,7 +113,7 @@ func TestSourcesResume(t *testing.T) {
 	} {
 		server.FailNext(auditlogstest.Fault{}, auditlogstest.Fault{Status: http.StatusForbidden})
 		code, stdout, stderr := try{env: against(server)}.run(t, strings.Fields(command)...)
-		if code != exitIncomplete || !strings.Contains(stderr, "the listing is incomplete; once that is put right, go on:\ncfaudit "+strings.Fields(command)[0]) {
+		if code != exitIncomplete || !strings.Contains(stderr, "the listing is incomplete; once that is fixed, resume:\ncfaudit "+strings.Fields(command)[0]) {
 			t.Fatalf("%s: exit %d: %s", command, code, stderr)
 		}
 		code, rest, stderr := try{env: against(server)}.run(t, lastLine(t, stderr)...)
@@ -138,7 +139,7 @@ func TestHistoryThatThereIsNot(t *testing.T) {
 	if code != exitIncomplete || stdout != "" || !strings.Contains(stderr, "status 404") || !strings.Contains(stderr, "the service knows no such entry") {
 		t.Errorf("exit %d, %q: %s", code, stdout, stderr)
 	}
-	// A status that nobody has heard of is told, and harms nothing.
+	// An unknown status is reported, and harms nothing.
 	server.FailNext(auditlogstest.Fault{Body: `{"success":true,"result":[{"id":"x"}],"result_info":{"count":1,"history_status":"hearsay\u001b"}}`})
 	code, stdout, stderr = try{env: env}.run(t, "history", "e0", "--action-time", at(0))
 	if code != 0 || idsIn(t, stdout) != "x" || !strings.Contains(stderr, "note: the service calls the history \"hearsay") || strings.Contains(stderr, "\x1b") {

@@ -8,7 +8,7 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// nameTable is the format beside those of the library.
+// nameTable is the format that only the command has.
 const nameTable = "table"
 
 // tableFormat prints one line of fixed columns for each entry, for people.
@@ -23,10 +23,11 @@ var tableTitles = [...]string{"TIME", "ACTOR", "ACTION", "RESOURCE", "RESULT"}
 
 const (
 	tableGap     = "  "
-	tableDefault = 120 // the width where the text goes to no terminal
+	tableDefault = 120 // the width without a terminal
 )
 
-// newTable shares width among the columns, once and for all, so that each page can be printed as it comes.
+// newTable divides width among the columns in advance, so that each page can be printed as it
+// arrives.
 func newTable(width int, colours bool) *tableFormat {
 	t := &tableFormat{width: width, colours: colours}
 	timeWidth, resultWidth := len(time.DateOnly+"T"+time.TimeOnly+"Z"), len(auditlogsapi.ActionResultSuccess)+1
@@ -49,7 +50,7 @@ func (t *tableFormat) Entry(b []byte, e *auditlogs.Entry) []byte {
 	return t.line(b, []string{tableTime(e), tableActor(e), tableAction(e), tableResource(e), e.Action.Result}, colour)
 }
 
-// line appends one line, which takes no more than the width.
+// line appends one line, which fits into the width.
 func (t *tableFormat) line(b []byte, cells []string, colour string) []byte {
 	var text strings.Builder
 	for i, cell := range cells {
@@ -72,7 +73,7 @@ func (t *tableFormat) line(b []byte, cells []string, colour string) []byte {
 	return append(append(b, whole...), '\n')
 }
 
-// tableTime returns the time in a form that --since and --before take as well.
+// tableTime returns the time in a form that --since and --before accept.
 func tableTime(e *auditlogs.Entry) string {
 	if e.Action.Time.IsZero() {
 		return ""
@@ -103,7 +104,7 @@ func tableResource(e *auditlogs.Entry) string {
 	return resource + zone
 }
 
-// shorten cuts an identifier to a part that still tells it from those around it.
+// shorten cuts an identifier to a part that still distinguishes it from others nearby.
 func shorten(id string) string {
 	if runes := []rune(id); len(runes) > 10 {
 		return string(runes[:8]) + "…"

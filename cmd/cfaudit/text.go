@@ -11,7 +11,7 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// A screen is a terminal. What is written to it cannot do anything but be seen.
+// A screen is a terminal. Text that is written to it can only be displayed, and cannot control it.
 type screen struct{ terminal io.Writer }
 
 func (s screen) Write(text []byte) (int, error) {
@@ -21,7 +21,7 @@ func (s screen) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// behind returns the terminal that a screen protects, and any other writer as it is.
+// behind returns the terminal behind a screen, and any other writer unchanged.
 func behind(w io.Writer) io.Writer {
 	if s, ok := w.(screen); ok {
 		return s.terminal
@@ -41,8 +41,8 @@ const (
 // bytes that are not UTF-8, which become \ufffd. A line of JSON stays one, of the same value
 // wherever it was UTF-8. The styles of this program stay.
 func harmless(text []byte) []byte {
-	var safe []byte // empty as long as nothing had to be replaced
-	done := 0       // so much of text is in safe
+	var safe []byte // empty as long as nothing has been replaced
+	done := 0       // how much of text is in safe
 	for i := 0; i < len(text); {
 		r, size := utf8.DecodeRune(text[i:])
 		switch {
@@ -60,7 +60,7 @@ func harmless(text []byte) []byte {
 	return append(safe, text[done:]...)
 }
 
-// styleAt returns the length of the style that text starts with; 0 where it does not.
+// styleAt returns the length of the style that text starts with; 0 if it starts with none.
 func styleAt(text []byte) int {
 	for _, style := range []string{styleBold, styleRed, styleReset} {
 		if bytes.HasPrefix(text, []byte(style)) {
@@ -70,7 +70,7 @@ func styleAt(text []byte) int {
 	return 0
 }
 
-// commands reports whether a character does something to a terminal, or to the text around it.
+// commands reports whether a character controls a terminal, or changes the text around it.
 func commands(r rune) bool {
 	switch {
 	case r == '\n', r == '\t':
@@ -81,9 +81,10 @@ func commands(r rune) bool {
 	return unicode.Is(unicode.Bidi_Control, r)
 }
 
-// clean makes text from an entry safe to print on a terminal: line breaks and other space become a plain space, and what
-// cannot be seen becomes U+FFFD. That takes in control characters, without which no escape sequence works, and the
-// invisible ones that change the direction of the text around them.
+// clean makes text from an entry safe to print on a terminal: line breaks and other space become a
+// plain space, and what cannot be seen becomes U+FFFD. That includes control characters, without
+// which no escape sequence works, and invisible characters that change the direction of the text
+// around them.
 func clean(text string) string {
 	if !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return text
@@ -113,7 +114,7 @@ func fit(text string, width int) string {
 	return text[:n] + cut + strings.Repeat(" ", room-used)
 }
 
-// measure returns how many bytes of text fit into width columns, and how many columns these take.
+// measure returns how many bytes of text fit into width columns, and how many columns they occupy.
 func measure(text string, width int) (used, n int) {
 	marks := 0
 	for i, r := range text {
@@ -122,7 +123,7 @@ func measure(text string, width int) (used, n int) {
 			return used, i
 		}
 		if w == 0 {
-			// Marks take no column, so that only a bound of their own keeps a heap of them out.
+			// Combining marks occupy no column, and so need a bound of their own.
 			if marks++; marks > 2*width {
 				return used, i
 			}

@@ -33,8 +33,8 @@ func TestHarmless(t *testing.T) {
 	}
 }
 
-// On a terminal, what strangers typed does nothing, and a line of JSON means the same. A pipe or a
-// file gets the bytes.
+// On a terminal, what other people typed does nothing, and a line of JSON means the same. A pipe or
+// a file gets the bytes.
 func TestTerminalIsSafe(t *testing.T) {
 	server := auditlogstest.NewServer(auditlogstest.WithT(t))
 	defer server.Close()

@@ -8,23 +8,23 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// A watch says what people must know about the answers, whatever the command: that the service
-// refuses requests because there were too many, and that this machine's clock is wrong.
+// A watch prints what users of any command must know about the answers: that the service limits
+// the request rate, and that this machine's clock is wrong.
 type watch struct {
-	auditlogs.Observer // is told everything too
+	auditlogs.Observer // receives everything too
 	env                *environment
-	clock              string // what a wrong clock means for the command; empty where it means nothing
+	clock              string // what a wrong clock means for the command; empty for nothing
 
 	mu      sync.Mutex
-	refused time.Time     // when a refusal was told last
-	offset  time.Duration // that was told
+	refused time.Time     // when a refusal was last reported
+	offset  time.Duration // that was reported
 }
 
-// refusedEvery is how often refusals are told, at most: they last for five minutes, and there can be
-// hundreds.
+// refusedEvery is how often refusals are reported, at most: they last for five minutes, and there
+// can be hundreds.
 const refusedEvery = 5 * time.Minute
 
-// Attempted says what is new about an attempt.
+// Attempted reports what is new about an attempt.
 func (w *watch) Attempted(a auditlogs.Attempt) {
 	w.Observer.Attempted(a)
 	w.mu.Lock()

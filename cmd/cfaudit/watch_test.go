@@ -16,7 +16,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// A clock that is wrong is told once, where something depends on it; refusals of the service are too.
+// A clock that is wrong is told once, where something depends on it; refusals of the service are
+// too.
 func TestWatch(t *testing.T) {
 	const slow = "note: this machine's clock is 1h0m"
 	dir := t.TempDir()
@@ -57,8 +58,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// With more accounts than the budget carries, follow says by how much the interval is stretched. The
-// status counts refusals.
+// With more accounts than the budget carries, follow says by how much the interval is stretched.
+// The status counts refusals.
 func TestFollowStretches(t *testing.T) {
 	dir := t.TempDir()
 	server := auditlogstest.NewServer()

@@ -105,7 +105,7 @@ func discard(base string) (s sum) {
 			fatal("%v", err)
 		}
 		next = ""
-		// The cursor stands in the last few bytes.
+		// The cursor is in the last few bytes.
 		tail := make([]byte, 0, 1<<10)
 		buffer := make([]byte, 64<<10)
 		for {

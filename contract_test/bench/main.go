@@ -1,9 +1,11 @@
 //go:build unix
 
-// Command bench measures what listing entries costs a program: with this library, and with the official Go SDK.
+// Command bench measures what listing entries costs a program: with this library, and with the
+// official Go SDK.
 //
-// Both read the same pages from the same server. Each client runs in a process of its own, so that the server's work is
-// not counted, and they take turns, so that a machine whose speed drifts treats them alike. The table holds medians.
+// Both read the same pages from the same server. Each client runs in a process of its own, so that
+// the server's work is not counted, and they take turns, so that a machine whose speed drifts
+// treats them alike. The table holds medians.
 package main
 
 import (

@@ -23,8 +23,8 @@ var (
 	before = time.Date(2024, 10, 31, 0, 0, 0, 0, time.UTC)
 )
 
-// A service is what the clients list from: the fake, whose answers are made once and then kept, so that making them
-// takes no time from the clients.
+// A service is what the clients list from: the fake, whose answers are made once and then kept, so
+// that making them takes no time from the clients.
 type service struct {
 	fake      *auditlogstest.Server
 	ownFake   *auditlogstest.Server // with the cursor where the service has it

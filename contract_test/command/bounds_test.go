@@ -30,8 +30,9 @@ const (
 	mostMemory = 200 << 20
 )
 
-// A bomb is gzip that inflates to far more than itself. It is put together from ready parts: deflate blocks that end on
-// a byte and refer to nothing before themselves can stand in a stream as often as one likes.
+// A bomb is gzip that inflates to far more than its own size. It is assembled from ready parts:
+// deflate blocks that end on a byte and refer to nothing before themselves can be repeated in a
+// stream any number of times.
 type bomb struct {
 	head, repeated, tail []byte
 	times                int
@@ -71,12 +72,13 @@ func deflated(text string, last bool) []byte {
 	return out.Bytes()
 }
 
-// gzipTail is the checksum and the size that stand behind a stream.
+// gzipTail is the checksum and the size at the end of a stream.
 func gzipTail(sum uint32, size uint64) []byte {
 	return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, sum), uint32(size))
 }
 
-// oneMember is gzip whose stream has a single member: a head, a byte that fills so many chunks, and a tail.
+// oneMember is gzip whose stream has a single member: a head, a byte that fills so many chunks, and
+// a tail.
 func oneMember(head, filler string, times int, tail string) *bomb {
 	filled := strings.Repeat(filler, chunk)
 	sum := crc32.ChecksumIEEE([]byte(head))
@@ -101,7 +103,8 @@ func manyMembers() *bomb {
 	return &bomb{head: member(answerHead), repeated: member(strings.Repeat(" ", chunk)), times: chunks, tail: member(answerTail)}
 }
 
-// buildProgram builds the program as its users have it. With the race detector, it would take many times the memory.
+// buildProgram builds the program as its users have it. With the race detector, it would take many
+// times the memory.
 func buildProgram(t *testing.T) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "cfaudit")
@@ -116,8 +119,8 @@ func buildProgram(t *testing.T) string {
 	return name
 }
 
-// TestBounds runs the program against services that send more, or for longer, than anybody can use. It ends within
-// seconds, says which bound was passed, and never takes more memory than a program may.
+// TestBounds runs the program against services that send more, or for longer, than is useful. It
+// ends within seconds, names the bound that was exceeded, and stays within the memory bound.
 func TestBounds(t *testing.T) {
 	closed := func(depth int) []byte {
 		return []byte(`{"success":true,"result":[{"id":"deep","x":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}]}`)
@@ -213,7 +216,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// drip sends the beginning of an answer, a byte a second, until the client has gone.
+// drip sends the start of an answer, a byte a second, until the client has gone.
 func drip(w http.ResponseWriter) {
 	for {
 		if _, err := io.WriteString(w, " "); err != nil {
@@ -226,7 +229,7 @@ func drip(w http.ResponseWriter) {
 	}
 }
 
-// endless sends the beginning of an answer until the client has gone.
+// endless sends the start of an answer until the client has gone.
 func endless(w http.ResponseWriter) {
 	spaces := bytes.Repeat([]byte{' '}, chunk)
 	for {

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 			name += ".exe"
 		}
 		build := exec.Command("go", append([]string{"build", "-o", filepath.Join(programs, name)}, append(race, "./cmd/cfaudit")...)...)
-		build.Dir = filepath.Join("..", "..") // What the program needs is not what this module needs.
+		build.Dir = filepath.Join("..", "..") // The program's dependencies are those of the root module.
 		if output, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n%s", build, err, output)
 			return 1
@@ -79,7 +79,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ACCOUNT", auditlogstest.AccountID)
 			env.Setenv("ORGANIZATION", auditlogstest.OrganizationID)
 			env.Setenv("CLOUDFLARE_API_TOKEN", token)
-			// The race detector ends a program that it has something to say about with a code of its own.
+			// The race detector ends a program with a data race with this code.
 			env.Setenv("GORACE", "exitcode=66 atexit_sleep_ms=0")
 			return nil
 		},
@@ -142,7 +142,8 @@ func compare(ts *testscript.TestScript, file string, entries []json.RawMessage) 
 	}
 }
 
-// changedOften looks for a resource that several entries are about, and puts one of these into variables.
+// changedOften looks for a resource that several entries are about, and puts one of these into
+// variables.
 func changedOften(ts *testscript.TestScript, neg bool, _ []string) {
 	want(ts, !neg, "changed-often")
 	byResource := map[string][]auditlogs.Entry{}
@@ -192,7 +193,7 @@ func requests(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// fail harms one of the coming requests, after as many good ones as are given.
+// fail makes one of the next requests fail, after the given number of good ones.
 func fail(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) == 2, "fail status|slow|cut good-requests-before")
 	fault := auditlogstest.Fault{}
@@ -207,7 +208,8 @@ func fail(ts *testscript.TestScript, neg bool, args []string) {
 	serverOf(ts).FailNext(append(make([]auditlogstest.Fault, number(ts, args[1])), fault)...)
 }
 
-// exits runs the program and compares its exit code. Its output goes to the files out and err, or where "-o file" says.
+// exits runs the program and compares its exit code. Its output goes to the files out and err, or
+// where "-o file" says.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) > 1, "exits code [-o file] argument...")
 	code := number(ts, args[0])
@@ -221,7 +223,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 type lastKey struct{}
 
-// lastLines are the commands that runs of the program have named as the way to go on. Each of them must work.
+// lastLines are the commands that runs of the program have named as the way to resume. Each of them
+// must work.
 type lastLines struct {
 	work, url string
 	commands  []string
@@ -233,12 +236,12 @@ var offered = regexp.MustCompile(`^(mkdir .* && )?cfaudit (list|export|history) 
 // unreachable is where a script's program finds no service, now or later.
 const unreachable = "http://127.0.0.1:1/"
 
-// noteLast keeps the last line of the file err for the end of the script, where it is a command that works as it
-// is: one that needs somebody to put something right first says so.
+// noteLast keeps the last line of the file err for the end of the script, if it is a command that
+// works unchanged: one that needs something fixed first says so.
 func noteLast(ts *testscript.TestScript) {
 	last := ts.Value(lastKey{}).(*lastLines)
 	text := ts.ReadFile("err")
-	if strings.Contains(text, "; once that is put right, ") || strings.Contains(text, unreachable) {
+	if strings.Contains(text, "; once that is fixed, ") || strings.Contains(text, unreachable) {
 		return
 	}
 	if line := lastLine(ts); offered.MatchString(line) && !slices.Contains(last.commands, line) {
@@ -246,7 +249,8 @@ func noteLast(ts *testscript.TestScript) {
 	}
 }
 
-// run runs all of them, with what may have been missing: the token, an answer of the service.
+// run runs all of them, with anything that may have been missing: the token, an answer of the
+// service.
 func (l *lastLines) run(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {
@@ -263,8 +267,8 @@ func (l *lastLines) run(t *testing.T) {
 	}
 }
 
-// interrupts runs the program, sends it the signal once it has asked the fake so many times, and expects it to end with a
-// code.
+// interrupts runs the program, sends it the signal after a number of requests to the fake, and
+// expects it to end with a code.
 func interrupts(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) > 2, "interrupts code requests argument...")
 	asked := len(serverOf(ts).Requests()) + number(ts, args[1])
@@ -329,7 +333,8 @@ func lastLine(ts *testscript.TestScript) string {
 	return all[len(all)-1]
 }
 
-// resume runs the last line of the file err in a shell, and adds what it prints to the end of a file, where one is named.
+// resume runs the last line of the file err in a shell, and adds what it prints to the end of a
+// file, where one is named.
 func resume(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) < 2, "resume [file]")
 	command := lastLine(ts)
@@ -342,7 +347,8 @@ func resume(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(ts.Exec("sh", "-c", command))
 }
 
-// forgetLastLine is for a script that is about to harm what the command in the last line of the file err needs.
+// forgetLastLine is for a script that is about to break what the command in the last line of the
+// file err needs.
 func forgetLastLine(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) == 0, "forget-last-line")
 	last := ts.Value(lastKey{}).(*lastLines)

@@ -8,8 +8,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// A discreetT keeps the token out of the log of a script, where testscript itself writes the whole environment. What the
-// program prints, the scripts look through before.
+// A discreetT keeps the token out of the log of a script, where testscript itself writes the whole
+// environment. What the program prints, the scripts look through before.
 type discreetT struct{ *testing.T }
 
 func (t discreetT) Log(args ...any) {

@@ -13,7 +13,7 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// mostGrown bounds what a listing takes at its peak, in bytes, however many entries there are.
+// mostGrown bounds the peak memory of a listing, in bytes, however many entries there are.
 const mostGrown = 100 << 20
 
 // A counter counts the lines and the bytes that go through it.
@@ -25,8 +25,9 @@ func (c *counter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestGrowth lists ten times as many entries, and ten times as many again, one page after the other and in parallel. It
-// prints how long that takes; the memory it takes is bounded. CFAUDIT_GROWTH sets the largest number of entries.
+// TestGrowth lists ten times as many entries, and ten times as many again, one page after the other
+// and in parallel. It prints how long that takes; the memory it takes is bounded. CFAUDIT_GROWTH
+// sets the largest number of entries.
 func TestGrowth(t *testing.T) {
 	most := 10_000
 	if text := os.Getenv("CFAUDIT_GROWTH"); text != "" {

@@ -11,11 +11,12 @@ import (
 	"syscall"
 )
 
-// measuring is set where this program, the tests, only stands between the tests and a program whose memory is measured.
+// measuring is set where this program, the tests, only stands between the tests and a program whose
+// memory is measured.
 const measuring = "CFAUDIT_TEST_MEASURING"
 
-// Linux counts towards a process's peak what its parent held when it started it. Therefore the parent must be small:
-// these tests once more, before any of them runs.
+// Linux counts towards a process's peak what its parent held when it started it. Therefore the
+// parent must be small: these tests once more, before any of them runs.
 func init() {
 	if os.Getenv(measuring) == "" {
 		return
@@ -31,7 +32,8 @@ func init() {
 	os.Exit(cmd.ProcessState.ExitCode())
 }
 
-// measured makes a command for a program. Once that has ended, peak returns how many bytes it took at most.
+// measured makes a command for a program. Once that has ended, peak returns how many bytes it took
+// at most.
 func measured(program string, args ...string) (cmd *exec.Cmd, peak func() (bytes int64, known bool)) {
 	own, err := os.Executable()
 	if err != nil {

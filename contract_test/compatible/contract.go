@@ -12,8 +12,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// warning is the level from which oasdiff's findings break somebody's program. What severity.txt says comes on top: a
-// field or a status that answers no longer have hurts nobody in oasdiff's eyes.
+// warning is the level from which oasdiff's findings break somebody's program. What severity.txt
+// says comes on top: a field or a status that answers no longer have hurts nobody in oasdiff's
+// eyes.
 const warning = 2
 
 // compareContracts finds what differs between two versions of the contract.
@@ -52,8 +53,9 @@ func compareContracts(before, now string) ([]change, error) {
 	return append(append(changes, narrowed...), known...), err
 }
 
-// knownValues finds what oasdiff does not know: values that are listed and leave others open, and the forms of the values of
-// a list. Neither breaks a program: what is not listed is right too, and a value of no form never matched anything.
+// knownValues finds what oasdiff does not know: values that are listed and leave others open, and
+// the forms of the values of a list. Neither breaks a program: unlisted values are valid too, and a
+// value of no form never matched anything.
 func knownValues(before, now string) ([]change, error) {
 	old, err := openapi3.NewLoader().LoadFromFile(before)
 	if err != nil {
@@ -103,7 +105,8 @@ func statements(doc *openapi3.T) map[string]bool {
 	return found
 }
 
-// narrowedParameters finds what oasdiff overlooks: a parameter that takes any of several forms, and loses one.
+// narrowedParameters finds what oasdiff overlooks: a parameter that takes any of several forms, and
+// loses one.
 func narrowedParameters(before, now string) ([]change, error) {
 	old, err := openapi3.NewLoader().LoadFromFile(before)
 	if err != nil {

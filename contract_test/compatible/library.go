@@ -30,7 +30,8 @@ func compareLibraries(m *module, before, now surface) ([]change, error) {
 		for _, c := range apidiff.Changes(old[path], current[path]).Changes {
 			object, _, _ := strings.Cut(c.Message, ":")
 			if !slices.Contains(m.public, path) && (aliased(old[path], object) || aliased(current[path], object)) {
-				// The generator's names for a parameter's type. Their types show where they are used.
+				// The generator's names for a parameter's type. Their types show where they are
+				// used.
 				continue
 			}
 			changes = append(changes, change{name + ": " + c.Message, !c.Compatible})

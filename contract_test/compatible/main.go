@@ -1,8 +1,9 @@
-// Command compatible tells what has changed since the last release, and fails where that breaks somebody's program.
+// Command compatible tells what has changed since the last release, and fails where that breaks
+// somebody's program.
 //
-// It compares the contract, by oasdiff, and the exported API of the library, by apidiff, with the copies in the folder
-// released. With -release it makes what there is today the last release. It is run in its own folder: make compatible,
-// make release-contract.
+// It compares the contract, by oasdiff, and the exported API of the library, by apidiff, with the
+// copies in the folder released. With -release it makes what there is today the last release. It is
+// run in its own folder: make compatible, make release-contract.
 package main
 
 import (

@@ -21,9 +21,9 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// A surface is what an importer of the library can lean on: for each package, its exported declarations as Go source
-// without bodies, and whatever types these speak of. It is kept as text, so that a release shows in a review what it
-// promises, and is read back by the type checker.
+// A surface is what an importer of the library can rely on: for each package, its exported
+// declarations as Go source without bodies, and the types that these refer to. It is kept as text,
+// so that a release shows in a review what it promises, and is read back by the type checker.
 type surface map[string]string
 
 // A module is the built module, ready to be looked at.
@@ -192,7 +192,8 @@ func (w *writer) parameters(list *types.TypeParamList) {
 	}
 }
 
-// promised reports whether a field is one that an importer can reach: by its name, or through what it embeds.
+// promised reports whether a field is one that an importer can reach: by its name, or through what
+// it embeds.
 func promised(field *types.Var) bool { return field.Exported() || field.Embedded() }
 
 // source writes the declarations of one package.
@@ -282,8 +283,8 @@ func (w *writer) typeParameters(list *types.TypeParamList) string {
 	return "[" + strings.Join(out, ", ") + "]"
 }
 
-// structure writes the fields that can be reached. One more stands for all others: it says whether values can be
-// compared, which importers can lean on without knowing.
+// structure writes the fields that can be reached. One more stands for all others: it says whether
+// values can be compared, which importers can rely on without knowing.
 func (w *writer) structure(b *strings.Builder, structure *types.Struct) {
 	b.WriteString("struct {\n")
 	rest := ""

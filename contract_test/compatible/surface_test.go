@@ -94,7 +94,8 @@ type importing func(string) (*types.Package, error)
 
 func (f importing) Import(path string) (*types.Package, error) { return f(path) }
 
-// TestSurface shows that what is written down reads back as the same, and what changes are found in it.
+// TestSurface shows that what is written down reads back as the same, and what changes are found in
+// it.
 func TestSurface(t *testing.T) {
 	released, err := alone(t, library).surface()
 	if err != nil {

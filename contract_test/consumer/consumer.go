@@ -1,4 +1,5 @@
-// Package consumer is what an importer of the library may look like: a service of its own, in a module of its own.
+// Package consumer is what an importer of the library may look like: a service of its own, in a
+// module of its own.
 package consumer
 
 import (

@@ -30,7 +30,8 @@ func TestDeletedZones(t *testing.T) {
 	}
 }
 
-// What importing the library costs is written down in budget.txt. It may shrink; to let it grow is a decision.
+// What importing the library costs is written down in budget.txt. It may shrink; to let it grow is
+// a decision.
 func TestBudget(t *testing.T) {
 	sums, err := os.ReadFile("go.sum")
 	if err != nil {

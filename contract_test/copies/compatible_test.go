@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestCompatible changes a copy of the repository in one place at a time, and looks at what make compatible says.
+// TestCompatible changes a copy of the repository in one place at a time, and looks at what make
+// compatible says.
 func TestCompatible(t *testing.T) {
 	root := t.TempDir()
 	copyRepository(t, root)

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// copyRepository copies what the repository consists of, without its history and without what only lies about in it.
+// copyRepository copies what the repository consists of, without its history and without what only
+// lies about in it.
 func copyRepository(t *testing.T, root string) {
 	t.Helper()
 	for _, name := range []string{

@@ -84,8 +84,8 @@ func TestNewFilter(t *testing.T) {
 `
 )
 
-// TestNewFilter changes nothing but the contract, in a copy of the repository, and looks for the new filter everywhere
-// below it: in the query, in the requests, in the fake and in the command.
+// TestNewFilter changes nothing but the contract, in a copy of the repository, and looks for the
+// new filter everywhere below it: in the query, in the requests, in the fake and in the command.
 func TestNewFilter(t *testing.T) {
 	root := t.TempDir()
 	copyRepository(t, root)

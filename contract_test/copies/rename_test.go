@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestRename gives a copy of the module another path, and looks whether everything still builds and nothing keeps the old.
+// TestRename gives a copy of the module another path, and looks whether everything still builds and
+// nothing keeps the old.
 func TestRename(t *testing.T) {
 	root := t.TempDir()
 	copyRepository(t, root)

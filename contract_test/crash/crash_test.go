@@ -1,4 +1,4 @@
-// Package crash kills the real program at random moments, and looks at what that has cost.
+// Package crash kills the real program at random moments, and checks its output.
 package crash
 
 import (
@@ -20,7 +20,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// program is the real one, without the race detector: kills should come at many different moments, and so it should be fast.
+// program is the real one, without the race detector: kills should come at many different moments,
+// and so it should be fast.
 var program string
 
 func TestMain(m *testing.M) {
@@ -69,7 +70,8 @@ func command(server *auditlogstest.Server, arguments ...string) *exec.Cmd {
 	return cmd
 }
 
-// A killing is a program that is started again and again, and killed at random moments, until it was killed so many times.
+// A killing is a program that is started again and again, and killed at random moments, a given
+// number of times.
 type killing struct {
 	command func() *exec.Cmd // for each run
 	kills   int
@@ -80,7 +82,8 @@ type killing struct {
 	runs, done int // runs so far, and kills among them
 }
 
-// run starts and kills. A run that ends by itself is reported to ended, which fails the test where that was wrong.
+// run starts and kills. A run that ends by itself is reported to ended, which fails the test where
+// that was wrong.
 func (k *killing) run(t *testing.T) {
 	t.Helper()
 	for k.done < k.kills && !t.Failed() {
@@ -114,7 +117,8 @@ func (k *killing) once(t *testing.T, length time.Duration) (code int, stderr str
 	return cmd.ProcessState.ExitCode(), errs.String(), !cmd.ProcessState.Exited()
 }
 
-// A world is a fake that does not hold still: entries arrive, some of them late and many at equal times, and requests fail.
+// A world is a fake that keeps changing: entries arrive, some of them late and many at equal times,
+// and requests fail.
 type world struct {
 	server *auditlogstest.Server
 	stop   chan struct{}
@@ -124,8 +128,8 @@ type world struct {
 	added int
 }
 
-// newWorld makes a world whose entries arrive at the times that when returns, of which every third arrives as one of three at
-// the same time.
+// newWorld makes a world whose entries arrive at the times that when returns, of which every third
+// arrives as one of three at the same time.
 func newWorld(t *testing.T, pause time.Duration, when func() time.Time, options ...auditlogstest.Option) *world {
 	t.Helper()
 	w := &world{server: auditlogstest.NewServer(append(options, auditlogstest.WithTokens(token), auditlogstest.WithRequestLog(1000))...), stop: make(chan struct{})}
@@ -137,7 +141,7 @@ func newWorld(t *testing.T, pause time.Duration, when func() time.Time, options 
 	return w
 }
 
-// rest lets the world hold still.
+// rest stops the changes.
 func (w *world) rest() {
 	select {
 	case <-w.stop:
@@ -145,7 +149,7 @@ func (w *world) rest() {
 		close(w.stop)
 	}
 	w.moving.Wait()
-	// The faults that nobody has met yet.
+	// The faults that have not occurred yet.
 	for range 100 {
 		response, err := http.Get(w.server.URL)
 		if err == nil {

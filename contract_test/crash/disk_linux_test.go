@@ -11,8 +11,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// TestExportOnFullDisk gives the program files that take no more than so many bytes, which needs no disk of its own. The same
-// command, with more room, goes on.
+// TestExportOnFullDisk gives the program files that take no more than so many bytes, which needs no
+// disk of its own. The same command, with more room, continues.
 func TestExportOnFullDisk(t *testing.T) {
 	server := auditlogstest.NewServer(auditlogstest.WithTokens(token), auditlogstest.WithHistory(auditlogstest.History{
 		Entries: 2000, Since: exportSince, Before: exportBefore,

@@ -20,7 +20,7 @@ var (
 	exportBefore = time.Date(2024, 10, 11, 0, 0, 0, 0, time.UTC)
 )
 
-// TestExportKills kills exports. Each that becomes complete is looked at, and the next begins.
+// TestExportKills kills exports. Each that becomes complete is looked at, and the next starts.
 func TestExportKills(t *testing.T) {
 	w := newWorld(t, 50*time.Millisecond, func() time.Time {
 		// Anywhere in the window, also where the export has been.
@@ -78,8 +78,9 @@ func TestExportKills(t *testing.T) {
 	}
 }
 
-// examine holds a file against what the fake had before the export and has after it: what was there before must be in the file,
-// byte for byte and once, what came meanwhile may be, and all of it in order of time.
+// examine compares a file with the entries of the fake before and after the export: those from
+// before must be in the file, byte for byte and once, newer ones may be, and all of them in order
+// of time.
 func examine(t *testing.T, path string, before, after []json.RawMessage) (lost, twice int) {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -105,7 +106,7 @@ func examine(t *testing.T, path string, before, after []json.RawMessage) (lost, 
 			t.Fatal(err)
 		}
 		if entry.Action.Time.Before(last) {
-			t.Errorf("%s comes behind %s", entry.Action.Time, last)
+			t.Errorf("%s comes after %s", entry.Action.Time, last)
 		}
 		last = entry.Action.Time
 	}

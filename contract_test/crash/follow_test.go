@@ -14,8 +14,9 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// TestFollowKills kills a follower whose lines are appended to a file, while entries arrive up to five minutes late. In the end
-// every entry is there, byte for byte, and once when repeats are dropped by id.
+// TestFollowKills kills a follower whose lines are appended to a file, while entries arrive up to
+// five minutes late. In the end every entry is there, byte for byte, and once when repeats are
+// dropped by id.
 func TestFollowKills(t *testing.T) {
 	start := time.Now().UTC().Add(-time.Hour).Truncate(time.Second)
 	late := func() time.Time { return time.Now().Add(-rand.N(5 * time.Minute)).Truncate(100 * time.Millisecond) }
@@ -44,7 +45,7 @@ func TestFollowKills(t *testing.T) {
 	}
 	k.run(t)
 	w.rest()
-	// Twice: what a killed run had begun, and what has appeared behind it.
+	// Twice: what a killed run had started, and what has appeared after that.
 	for range 2 {
 		time.Sleep(1100 * time.Millisecond)
 		if code, stderr := finish(follow("--once")); code != 0 {

@@ -42,7 +42,8 @@ const (
 // A row is an entry as it is stored.
 type row = map[string]any
 
-// stored makes the entries up that the fake serves to accounts, and to organizations where the contract knows them.
+// stored makes the entries up that the fake serves to accounts, and to organizations where the
+// contract knows them.
 var stored = sync.OnceValues(func() (map[string][]row, error) {
 	server := auditlogstest.NewServer(auditlogstest.WithHistory(auditlogstest.History{Seed: 3, Entries: size, Since: since, Before: before}))
 	defer server.Close()
@@ -208,8 +209,8 @@ func mustLoad(t *testing.T, base string) *contract.Contract {
 	return c
 }
 
-// filter chooses values for a filter, and tells which rows it leaves. For a filter that the contract does not know there
-// are none.
+// filter chooses values for a filter, and tells which rows it leaves. For a filter that the
+// contract does not know there are none.
 func (c *knowledge) filter(t *testing.T, name string) (values []string, left []string, known bool) {
 	t.Helper()
 	p := c.contract.Doc.Paths.Value(c.path).Get.Parameters.GetByInAndName(openapi3.ParameterInQuery, name)
@@ -287,7 +288,8 @@ func get(t *testing.T, address string, status int, answer any) {
 	}
 }
 
-// operations are the addresses of all operations of the contract, with what they require, about an entry.
+// operations are the addresses of all operations of the contract, with what they require, about an
+// entry.
 func operations(c *contract.Contract, about row) map[string]string {
 	out := map[string]string{}
 	for _, path := range slices.Sorted(maps.Keys(c.Doc.Paths.Map())) {

@@ -19,7 +19,7 @@ import (
 
 var bg = context.Background()
 
-// goClient is the official Go SDK, as it is. What it asks is also held against the contract.
+// goClient is the official Go SDK, as it is. What it asks is also validated against the contract.
 func goClient(t *testing.T, base string) (client *cloudflare.Client, asked func() []*http.Request) {
 	t.Helper()
 	c := mustLoad(t, base)
@@ -38,7 +38,7 @@ func goClient(t *testing.T, base string) (client *cloudflare.Client, asked func(
 	return client, func() []*http.Request { return requests }
 }
 
-// upsideDown reports whether a window ends where it begins, which the contract has no words for.
+// upsideDown reports whether a window ends where it starts, which the contract has no words for.
 func upsideDown(r *http.Request) bool {
 	return r.URL.Query().Get("since") == r.URL.Query().Get("before")
 }
@@ -204,7 +204,8 @@ var goCalls = map[string]func(client *cloudflare.Client, about row) ([]any, erro
 	},
 }
 
-// TestGoSDKBeyondListings compares what the SDK makes of the other operations with what the fake answers.
+// TestGoSDKBeyondListings compares what the SDK makes of the other operations with what the fake
+// answers.
 func TestGoSDKBeyondListings(t *testing.T) {
 	base := serve(t)
 	client, _ := goClient(t, base)

@@ -10,14 +10,15 @@ import (
 	"cfaudit.example/openapi"
 )
 
-// TestLint has the contract linted as make lint-contract does, and spoils it in one place at a time.
+// TestLint has the contract linted as make lint-contract does, and spoils it in one place at a
+// time.
 func TestLint(t *testing.T) {
 	for _, test := range []struct{ name, old, new, rule string }{
 		{name: "as it is"},
 		{name: "example of another type", old: "status_code: 200", new: `status_code: "200"`, rule: "no-invalid-media-type-examples"},
 		{name: "example of an error", old: "success: false\n", new: "success: true\n", rule: "no-invalid-media-type-examples"},
 		{name: "example of a parameter", old: "example: 4bb334f7c94c4a29a045f03944f072e5", new: "example: me", rule: "no-invalid-parameter-examples"},
-		{name: "nothing behind a reference", old: "responses/BadRequest'", new: "responses/Bad'", rule: "no-unresolved-refs"},
+		{name: "a reference to nothing", old: "responses/BadRequest'", new: "responses/Bad'", rule: "no-unresolved-refs"},
 		{name: "no such key", old: "      required: true\n", new: "      requird: true\n", rule: "struct"},
 		{name: "name of an operation", old: "operationId: listAccountAuditLogs", new: "operationId: list audit logs", rule: "operation-operationId-url-safe"},
 	} {

@@ -18,7 +18,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// prism starts Stoplight's prism with the contract, and returns its base URL: it answers at the root.
+// prism starts Stoplight's prism with the contract, and returns its base URL: it answers at the
+// root.
 func prism(t *testing.T, mode string, arguments ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "auditlogs.yaml")
@@ -117,7 +118,7 @@ func window() auditlogs.Query {
 	return auditlogs.Query{Since: auditlogs.Time(since), Before: auditlogs.Time(before)}
 }
 
-// TestPrismMock lists from a mock that somebody else makes of the contract and its examples.
+// TestPrismMock lists from a mock that another process makes of the contract and its examples.
 func TestPrismMock(t *testing.T) {
 	base := prism(t, "mock")
 	t.Run("a cursor that comes again", func(t *testing.T) {
@@ -143,7 +144,8 @@ func TestPrismMock(t *testing.T) {
 	})
 }
 
-// TestPrismProxy lists from the fake through prism, which holds every request and every answer against the contract.
+// TestPrismProxy lists from the fake through prism, which holds every request and every answer
+// against the contract.
 func TestPrismProxy(t *testing.T) {
 	fake := serve(t)
 	base := prism(t, "proxy", fake, "--errors")

@@ -22,7 +22,8 @@ import (
 	"cfaudit.example/openapi"
 )
 
-// Both official SDKs are generated from the specification that Cloudflare publishes, so that their types say what is in it.
+// Both official SDKs are generated from the specification that Cloudflare publishes, so that their
+// types say what is in it.
 
 // A description is what somebody knows of the API, as statements such as
 //
@@ -40,8 +41,8 @@ func (d description) add(operation, kind, name string, values []string) {
 	}
 }
 
-// lacks lists what d does not state of what another states. Where d does not have a parameter or a field at all, its values
-// go without saying.
+// lacks lists what d does not state of what another states. Where d does not have a parameter or a
+// field at all, its values go without saying.
 func (d description) lacks(other description) (statements []string) {
 	for _, statement := range slices.Sorted(maps.Keys(other)) {
 		owner, _, isValue := strings.Cut(statement, " = ")
@@ -96,8 +97,8 @@ var sdkTypes = []struct{ operation, owner, name string }{
 	{"getOrganizationAuditLogHistory", "organizations", "History"},
 }
 
-// ofTypeScript describes what the declarations of the TypeScript SDK say. CFAUDIT_NPM_CLOUDFLARE names the folder of another
-// version than the installed one.
+// ofTypeScript describes what the declarations of the TypeScript SDK say. CFAUDIT_NPM_CLOUDFLARE
+// names the folder of another version than the installed one.
 func ofTypeScript(t *testing.T) description {
 	t.Helper()
 	folder := os.Getenv("CFAUDIT_NPM_CLOUDFLARE")
@@ -136,7 +137,8 @@ func ofTypeScript(t *testing.T) description {
 	return d
 }
 
-// ofGo describes what the structs of the Go SDK say. They are read from its source, since reflection does not see constants.
+// ofGo describes what the structs of the Go SDK say. They are read from its source, since
+// reflection does not see constants.
 func ofGo(t *testing.T) description {
 	t.Helper()
 	d := description{}
@@ -218,7 +220,8 @@ func (p *goPackage) describe(d description, operation, kind, tag, prefix, name s
 	}
 }
 
-// innerType is the name of the type below param.Field, pointers and slices; empty for types of other packages.
+// innerType is the name of the type below param.Field, pointers and slices; empty for types of
+// other packages.
 func innerType(expression ast.Expr) string {
 	switch e := expression.(type) {
 	case *ast.IndexExpr:
@@ -235,8 +238,9 @@ func innerType(expression ast.Expr) string {
 
 const knownDifferences = "published.txt"
 
-// readKnown reads a list of known differences: lines such as "go lacks listAccountAuditLogs query id", in paragraphs that
-// begin with the reason, a comment. The result maps each difference to how it was written.
+// readKnown reads a list of known differences: lines such as "go lacks listAccountAuditLogs query
+// id", in paragraphs that begin with the reason, a comment. The result maps each difference to how
+// it was written.
 func readKnown(text string) (known map[string]string, problems []string) {
 	known = map[string]string{}
 	for paragraph := range strings.SplitSeq(text, "\n\n") {
@@ -264,7 +268,8 @@ func readKnown(text string) (known map[string]string, problems []string) {
 	return known, problems
 }
 
-// compare returns what differs between the contract and the SDKs and is not listed, and what is listed and does not differ.
+// compare returns what differs between the contract and the SDKs and is not listed, and what is
+// listed and does not differ.
 func compare(contract description, sdks map[string]description, list string) []string {
 	known, problems := readKnown(list)
 	for _, name := range slices.Sorted(maps.Keys(sdks)) {
@@ -298,7 +303,8 @@ func parse(t *testing.T, text string) description {
 	return ofContract(doc)
 }
 
-// TestPublished compares the contract with what is published, by way of both SDKs: parameters, fields and their values.
+// TestPublished compares the contract with what is published, by way of both SDKs: parameters,
+// fields and their values.
 func TestPublished(t *testing.T) {
 	list, err := os.ReadFile(knownDifferences)
 	if err != nil {

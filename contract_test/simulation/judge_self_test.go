@@ -11,7 +11,8 @@ import (
 
 // The judge sees what it is there to see, and excuses what it has to.
 func TestJudge(t *testing.T) {
-	// Six entries a second apart, of which two and three are of the same moment, and five appears late.
+	// Six entries a second apart, of which two and three are of the same moment, and five appears
+	// late.
 	records := at([]time.Time{
 		day, day.Add(time.Second), day.Add(2 * time.Second), day.Add(2 * time.Second), day.Add(4 * time.Second), day.Add(5 * time.Second),
 	})

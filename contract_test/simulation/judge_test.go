@@ -45,23 +45,27 @@ func (v *verdict) err() error {
 
 // judge compares what was delivered with what had to be.
 //
-// Where the service keeps the documented order, each entry that was visible from the start and belongs to the window of the
-// plain query is to be delivered exactly once, and in order. More than once is allowed only
+// Where the service keeps the documented order, each entry that was visible from the start and
+// belongs to the window of the plain query is to be delivered exactly once, and in order. More than
+// once is allowed only
 //
-//   - at a moment where a leg ended, where ties come in another order in each listing: nothing tells then which of the
-//     ties were delivered, so that all of them have to come again;
-//   - at a moment where a leg ended, where entries that appeared late have that time, or where cursors count entries and any
-//     appeared late: they can push the ties of the last entry that was delivered away from their places;
-//   - wherever a leg ended, where ties come in another order and one moment has more entries than a listing searches for its
-//     place: then it is not found;
-//   - entries without a time, once a leg has ended: nothing tells whether they come before the place;
-//   - where cursors count entries, and more entries appeared late than a listing remembers: each pushes an entry that was
-//     delivered to where it comes again;
+//   - at a moment where a leg ended, where ties come in another order in each listing: nothing
+//     tells then which of the ties were delivered, so that all of them have to come again;
+//   - at a moment where a leg ended, where entries that appeared late have that time, or where
+//     cursors count entries and any appeared late: they can push the ties of the last entry that
+//     was delivered away from their places;
+//   - wherever a leg ended, where ties come in another order and one moment has more entries than a
+//     listing searches for its place: then it is not found;
+//   - entries without a time, once a leg has ended: nothing tells whether they come before the
+//     place;
+//   - where cursors count entries, and more entries appeared late than a listing remembers: each
+//     pushes an entry that was delivered to where it comes again;
 //   - in a follower that was stopped: what was delivered and not yet saved comes again.
 //
-// Where the service does not keep the documented order, each such entry is to be delivered at least once, or the reading ends
-// with an error. Where even one request after the other sees other orders of ties, what is lost can only be known by what
-// comes twice in its place: pages must have counted something as repeated.
+// Where the service does not keep the documented order, each such entry is to be delivered at least
+// once, or the reading ends with an error. Where even one request after the other sees other orders
+// of ties, what is lost can only be known by what comes twice in its place: pages must have counted
+// something as repeated.
 func (s *scenario) judge(rules *service, j *journal) *verdict {
 	v := &verdict{told: j.told != nil, entries: len(j.delivered)}
 	exact := s.traits.documented() && !(s.what == "follow" && len(s.legs)+len(s.traits.refuse) > 1)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// pinned are scenarios that once found something. The print is that of the scenario's description: where it differs, draw has
-// changed, and the seed stands for another scenario now.
+// pinned are scenarios that once found something. The print is that of the scenario's description:
+// where it differs, draw has changed, and the seed stands for another scenario now.
 var pinned = []struct {
 	seed  uint64
 	print uint32

@@ -14,7 +14,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs/follow"
 )
 
-// A busyness is what happens in an account within a few hours, as a service shows it that is late as was measured.
+// A busyness is what happens in an account within a few hours, as a service shows it that is late
+// as was measured.
 type busyness struct {
 	perLookBack int // entries in 30 minutes
 	pageCap     int
@@ -29,8 +30,8 @@ const (
 	observed = happens + 2*lookBack + 3*lookBackEvery
 )
 
-// lateness draws how late an entry appears: as measured, 167 to 450 seconds, half of them within 289 and 95 % within 402. One
-// in 200 takes up to 20 minutes.
+// lateness draws how late an entry appears: as measured, 167 to 450 seconds, half of them within
+// 289 and 95 % within 402. One in 200 takes up to 20 minutes.
 func lateness(random *rand.Rand) time.Duration {
 	steps := []struct{ share, seconds float64 }{{0, 167}, {0.5, 289}, {0.95, 402}, {0.995, 450}, {1, 1200}}
 	share := random.Float64()

@@ -78,8 +78,8 @@ func (s *scenario) query() auditlogs.Query {
 	return q
 }
 
-// list lists from leg to leg, each resumed through the text of the position where the one before ended. A leg that ends with an
-// error is resumed in the same way.
+// list lists from leg to leg, each resumed through the text of the position where the one before
+// ended. A leg that ends with an error is resumed in the same way.
 func (s *scenario) list(client *auditlogs.Client, j *journal) error {
 	place, stuck := "", 0
 	for i := 0; ; {
@@ -163,7 +163,8 @@ func (s *scenario) exportJob(client *auditlogs.Client, path string, l leg) expor
 	return export.Job{Log: client.Account(account), Query: s.query(), Path: path, Parallel: l.parallel}
 }
 
-// export exports to a file, which is read back. Each leg but the last is stopped from its report of progress.
+// export exports to a file, which is read back. Each leg but the last is stopped from its report of
+// progress.
 func (s *scenario) export(client *auditlogs.Client, j *journal) error {
 	dir, err := os.MkdirTemp(memoryDir(), "simulation")
 	if err != nil {

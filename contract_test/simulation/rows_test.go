@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// These tests are cases of their own, each with fixed numbers: conditions under which a parallel listing once lost entries,
-// delivered them twice, or cost too much.
+// These tests are cases of their own, each with fixed numbers: conditions under which a parallel
+// listing once lost entries, delivered them twice, or cost too much.
 
 // day is when the histories of these cases start.
 var day = time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
@@ -127,7 +127,8 @@ func wholeSeconds(seed uint64) *scenario {
 	return s
 }
 
-// Twenty entries a second, of times that are shown to the second, and a tenth of the requests ten times slower.
+// Twenty entries a second, of times that are shown to the second, and a tenth of the requests ten
+// times slower.
 func TestWholeSeconds(t *testing.T) {
 	t.Parallel()
 	wantAllComplete(t, many(t, 40), wholeSeconds)
@@ -153,7 +154,8 @@ func TestPagesOfTwo(t *testing.T) {
 	})
 }
 
-// Entries lie so close that a second holds ten pages: nothing comes twice where a listing is resumed.
+// Entries lie so close that a second holds ten pages: nothing comes twice where a listing is
+// resumed.
 func TestCloseEntriesResumed(t *testing.T) {
 	t.Parallel()
 	wantAllComplete(t, 2, func(seed uint64) *scenario {
@@ -172,7 +174,8 @@ func TestCloseEntriesExportedAfterRefusal(t *testing.T) {
 	})
 }
 
-// A service that takes bounds less precisely than they are sent shows less of a window that ends at any moment.
+// A service that takes bounds less precisely than they are sent shows less of a window that ends at
+// any moment.
 func TestCoarseBounds(t *testing.T) {
 	t.Parallel()
 	for _, coarse := range []time.Duration{time.Second, time.Minute} {
@@ -186,7 +189,8 @@ func TestCoarseBounds(t *testing.T) {
 	}
 }
 
-// A service that does not keep the documented order is read completely, or the listing says that it cannot be.
+// A service that does not keep the documented order is read completely, or the listing says that it
+// cannot be.
 func TestUndocumentedOrder(t *testing.T) {
 	t.Parallel()
 	for _, order := range []order{toTheSecond, byHidden, byHiddenShown} {
@@ -209,7 +213,8 @@ func TestUndocumentedOrder(t *testing.T) {
 	}
 }
 
-// Batches that nobody can foresee cost neither many more requests than a plain listing nor more time.
+// Batches that nobody can foresee cost neither many more requests than a plain listing nor more
+// time.
 func TestBatchesAreCheap(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -235,8 +240,8 @@ func TestBatchesAreCheap(t *testing.T) {
 	}
 }
 
-// TestCosts compares parallel listings with plain ones in drawn scenarios: services of the documented order, without faults and
-// without late entries.
+// TestCosts compares parallel listings with plain ones in drawn scenarios: services of the
+// documented order, without faults and without late entries.
 func TestCosts(t *testing.T) {
 	t.Parallel()
 	runs := setting(t, "CFAUDIT_SIMULATION_RUNS", 300) / 3

@@ -90,7 +90,8 @@ func (d drawing) duration(low, high time.Duration) time.Duration {
 
 func pick[T any](d drawing, of ...T) T { return of[d.IntN(len(of))] }
 
-// draw makes the scenario of a seed. A change here gives all seeds other scenarios: those in pinned are to be found anew then.
+// draw makes the scenario of a seed. A change here gives all seeds other scenarios: those in pinned
+// are to be found anew then.
 func draw(seed uint64) *scenario {
 	d := drawing{rand.New(rand.NewPCG(seed, 0))}
 	s := &scenario{seed: seed, what: "list"}
@@ -116,8 +117,8 @@ func draw(seed uint64) *scenario {
 	}
 	s.drawTraits(d, n)
 	if s.traits.order == byHiddenShown {
-		// Only the entries that were seen before the first stretch is opened can tell that the order is another one: as many as
-		// are remembered. The default is enough to be sure.
+		// Only the entries that were seen before the first stretch is opened can tell that the
+		// order is another one: as many as are remembered. The default is enough to be sure.
 		s.remembered = 0
 	}
 	if s.what == "follow" {
@@ -132,8 +133,8 @@ func draw(seed uint64) *scenario {
 	}
 	stops := pick(d, 0, 0, 0, 1, 1, 2, 4)
 	if s.traits.ties == tiesPerRequest {
-		// A new listing has not seen what an earlier one delivered, and so cannot count what is repeated instead of what
-		// is lost.
+		// A new listing has not seen what an earlier one delivered, and so cannot count what is
+		// repeated instead of what is lost.
 		stops = 0
 		s.traits.refuse = nil
 	}

@@ -88,8 +88,8 @@ func (p pace) of(random *rand.Rand, request int) time.Duration {
 	return takes
 }
 
-// documented reports whether the service keeps the order that the API documents: by the time that it shows, with equal
-// times in an order that stays the same through one listing.
+// documented reports whether the service keeps the order that the API documents: by the time that
+// it shows, with equal times in an order that stays the same through one listing.
 func (t traits) documented() bool { return t.order == byTime && t.ties != tiesPerRequest }
 
 func (t traits) String() string {
@@ -142,7 +142,8 @@ func (s *service) primary(r *record) time.Time {
 	return r.key
 }
 
-// contains reports whether a record belongs to a window, whose bounds are as the service takes them.
+// contains reports whether a record belongs to a window, whose bounds are as the service takes
+// them.
 func (s *service) contains(r *record, since, before time.Time) bool {
 	t := r.key
 	if s.order == byHiddenShown && r.untimed == "" {
@@ -167,8 +168,8 @@ func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
 	s.times[request.URL.RawQuery]++
 	again := s.times[request.URL.RawQuery]
 	s.mu.Unlock()
-	// What befalls a request depends on what is asked and how often, and not on what else is under way: so one seed gives
-	// one schedule, in whichever order goroutines of the same moment run.
+	// What befalls a request depends on what is asked and how often, and not on what else is under
+	// way: so one seed gives one schedule, in whichever order goroutines of the same moment run.
 	hash := fnv.New64a()
 	fmt.Fprintf(hash, "%s %d", request.URL.RawQuery, again)
 	random := rand.New(rand.NewPCG(s.seed, hash.Sum64()))
@@ -289,7 +290,8 @@ func (s *service) answer(query map[string][]string, random *rand.Rand, number in
 
 const tooMany = "too many requests for this scenario"
 
-// readCursor returns what a cursor holds: how ties are ordered, and a place. The place is -1 where there is no cursor.
+// readCursor returns what a cursor holds: how ties are ordered, and a place. The place is -1 where
+// there is no cursor.
 func readCursor(cursor string) (shuffle uint64, at int, ok bool) {
 	if cursor == "" {
 		return 0, -1, true

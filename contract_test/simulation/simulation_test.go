@@ -58,9 +58,10 @@ func (t *tally) String() string {
 		t.runs, t.entries, t.lost, t.twice, t.silent, t.refused, t.failed)
 }
 
-// TestSimulation runs scenarios of consecutive seeds. CFAUDIT_SIMULATION_RUNS says how many, CFAUDIT_SIMULATION_FIRST from which
-// seed on, CFAUDIT_SIMULATION_MINUTES for how long at most, and CFAUDIT_SIMULATION_SEED names a single one.
-// CFAUDIT_SIMULATION_PLAIN=1 runs the same scenarios without parallel listings.
+// TestSimulation runs scenarios of consecutive seeds. CFAUDIT_SIMULATION_RUNS says how many,
+// CFAUDIT_SIMULATION_FIRST from which seed on, CFAUDIT_SIMULATION_MINUTES for how long at most, and
+// CFAUDIT_SIMULATION_SEED names a single one. CFAUDIT_SIMULATION_PLAIN=1 runs the same scenarios
+// without parallel listings.
 func TestSimulation(t *testing.T) {
 	first, runs := setting(t, "CFAUDIT_SIMULATION_FIRST", 1), setting(t, "CFAUDIT_SIMULATION_RUNS", 300)
 	if seed := setting(t, "CFAUDIT_SIMULATION_SEED", -1); seed >= 0 {

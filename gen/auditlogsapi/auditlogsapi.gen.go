@@ -159,7 +159,7 @@ type EntryPage struct {
 	// ResultInfo Where the page stands in the listing.
 	ResultInfo ResultInfo `json:"result_info,omitempty,omitzero"`
 
-	// Success Always true under status 200. Only then is the page an answer.
+	// Success Always true under status 200. Otherwise the answer is a failure.
 	Success bool `json:"success,omitzero"`
 }
 
@@ -192,22 +192,22 @@ type HistoryFailure struct {
 	// Result Always null or absent here.
 	Result map[string]interface{} `json:"result,omitempty,omitzero"`
 
-	// ResultInfo Where the page stands in the history, and how good the history is.
+	// ResultInfo The next page of the history, and how well the service knows the resource.
 	ResultInfo HistoryInfo `json:"result_info,omitempty,omitzero"`
 
 	// Success Always false here.
 	Success bool `json:"success,omitzero"`
 }
 
-// HistoryInfo Where the page stands in the history, and how good the history is.
+// HistoryInfo The next page of the history, and how well the service knows the resource.
 type HistoryInfo struct {
 	// Count How many entries the page holds.
 	Count int `json:"count,omitzero"`
 
-	// Cursor Asks for the next page. Absent, null or empty on the last page.
+	// Cursor The cursor of the next page. Absent, null or empty on the last page.
 	Cursor string `json:"cursor,omitempty,omitzero"`
 
-	// HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that entries about other resources of the same kind can be among those listed. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
+	// HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that the history can include entries about other resources of the same kind. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
 	HistoryStatus HistoryStatus `json:"history_status,omitzero"`
 }
 
@@ -222,14 +222,14 @@ type HistoryPage struct {
 	// Result The entries of this page. Null and absent mean that it holds none.
 	Result []Entry `json:"result,omitempty,omitzero"`
 
-	// ResultInfo Where the page stands in the history, and how good the history is.
+	// ResultInfo The next page of the history, and how well the service knows the resource.
 	ResultInfo HistoryInfo `json:"result_info,omitzero"`
 
-	// Success Always true under status 200. Only then is the page an answer.
+	// Success Always true under status 200. Otherwise the answer is a failure.
 	Success bool `json:"success,omitzero"`
 }
 
-// HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that entries about other resources of the same kind can be among those listed. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
+// HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that the history can include entries about other resources of the same kind. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
 type HistoryStatus = string
 
 // The known values of HistoryStatus. Others occur.
@@ -375,13 +375,13 @@ type ResultInfo struct {
 	// Count How many entries the page holds: a string in the reference, a number in other sources. It says nothing about whether a page is the last.
 	Count json.RawMessage `json:"count,omitempty,omitzero"`
 
-	// Cursor Asks for the next page. Absent, null or empty on the last page.
+	// Cursor The cursor of the next page. Absent, null or empty on the last page.
 	Cursor string `json:"cursor,omitempty,omitzero"`
 
 	// Cursors The place where Cloudflare's published specification puts the cursor. It counts only where `cursor` is not there.
 	Cursors Cursors `json:"cursors,omitempty,omitzero"`
 
-	// HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that entries about other resources of the same kind can be among those listed. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
+	// HistoryStatus How well the service knows the resource. `exact`: from its URI. `approximate`: without its URI, from what else the entry says, so that the history can include entries about other resources of the same kind. `unavailable`: the entry does not say enough, or there is no such entry; the history is empty then.
 	HistoryStatus HistoryStatus `json:"history_status,omitempty,omitzero"`
 }
 
@@ -897,7 +897,7 @@ type ListAccountAuditLogsParams struct {
 	// Before The newer end of the window: only entries older than this are listed. Whether an entry at exactly this time is part of the window is not documented.
 	Before Before `form:"before" json:"before"`
 
-	// Cursor Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.
+	// Cursor The next page: the `result_info.cursor` of the page before, unchanged. It is opaque, and valid only together with the parameters of that page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. Without it the order is `desc`.
@@ -1310,7 +1310,7 @@ var ListAccountAuditLogsOperation = Operation{
 			Name:        "cursor",
 			In:          "query",
 			GoName:      "Cursor",
-			Description: "Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.",
+			Description: "The next page: the `result_info.cursor` of the page before, unchanged. It is opaque, and valid only together with the parameters of that page.",
 			Type:        "string",
 			Required:    false,
 			Repeated:    false,
@@ -1863,7 +1863,7 @@ var ListAccountAuditLogProductCategoriesOperation = Operation{
 
 // GetAccountAuditLogHistoryParams defines parameters for GetAccountAuditLogHistory.
 type GetAccountAuditLogHistoryParams struct {
-	// ActionTime The `action.time` of the entry whose history is wanted. The service looks for the entry around it.
+	// ActionTime The `action.time` of the entry whose history is listed. The service looks for the entry around it.
 	ActionTime ActionTime `form:"action_time" json:"action_time"`
 
 	// Since The older end of the window: only entries newer than this are listed. Whether an entry at exactly this time is part of the window is not documented.
@@ -1872,7 +1872,7 @@ type GetAccountAuditLogHistoryParams struct {
 	// Before The newer end of the window: only entries older than this are listed. Whether an entry at exactly this time is part of the window is not documented.
 	Before Before `form:"before" json:"before"`
 
-	// Cursor Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.
+	// Cursor The next page: the `result_info.cursor` of the page before, unchanged. It is opaque, and valid only together with the parameters of that page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. Without it the order is `desc`.
@@ -1948,7 +1948,7 @@ var GetAccountAuditLogHistoryOperation = Operation{
 			Name:        "id",
 			In:          "path",
 			GoName:      "ID",
-			Description: "The `id` of the entry whose history is wanted. It is published as a UUID; the reference shows other IDs too.",
+			Description: "The `id` of the entry whose history is listed. It is published as a UUID; the reference shows other IDs too.",
 			Type:        "string",
 			Required:    true,
 			Repeated:    false,
@@ -1959,7 +1959,7 @@ var GetAccountAuditLogHistoryOperation = Operation{
 			Name:        "action_time",
 			In:          "query",
 			GoName:      "ActionTime",
-			Description: "The `action.time` of the entry whose history is wanted. The service looks for the entry around it.",
+			Description: "The `action.time` of the entry whose history is listed. The service looks for the entry around it.",
 			Type:        "string",
 			Required:    true,
 			Repeated:    false,
@@ -1992,7 +1992,7 @@ var GetAccountAuditLogHistoryOperation = Operation{
 			Name:        "cursor",
 			In:          "query",
 			GoName:      "Cursor",
-			Description: "Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.",
+			Description: "The next page: the `result_info.cursor` of the page before, unchanged. It is opaque, and valid only together with the parameters of that page.",
 			Type:        "string",
 			Required:    false,
 			Repeated:    false,
@@ -2060,7 +2060,7 @@ type ListOrganizationAuditLogsParams struct {
 	// Before The newer end of the window: only entries older than this are listed. Whether an entry at exactly this time is part of the window is not documented.
 	Before Before `form:"before" json:"before"`
 
-	// Cursor Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.
+	// Cursor The next page: the `result_info.cursor` of the page before, unchanged. It is opaque, and valid only together with the parameters of that page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. Without it the order is `desc`.
@@ -2408,7 +2408,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 			Name:        "cursor",
 			In:          "query",
 			GoName:      "Cursor",
-			Description: "Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.",
+			Description: "The next page: the `result_info.cursor` of the page before, unchanged. It is opaque, and valid only together with the parameters of that page.",
 			Type:        "string",
 			Required:    false,
 			Repeated:    false,
@@ -2842,7 +2842,7 @@ var ListOrganizationAuditLogsOperation = Operation{
 
 // GetOrganizationAuditLogHistoryParams defines parameters for GetOrganizationAuditLogHistory.
 type GetOrganizationAuditLogHistoryParams struct {
-	// ActionTime The `action.time` of the entry whose history is wanted. The service looks for the entry around it.
+	// ActionTime The `action.time` of the entry whose history is listed. The service looks for the entry around it.
 	ActionTime ActionTime `form:"action_time" json:"action_time"`
 
 	// Since The older end of the window: only entries newer than this are listed. Whether an entry at exactly this time is part of the window is not documented.
@@ -2851,7 +2851,7 @@ type GetOrganizationAuditLogHistoryParams struct {
 	// Before The newer end of the window: only entries older than this are listed. Whether an entry at exactly this time is part of the window is not documented.
 	Before Before `form:"before" json:"before"`
 
-	// Cursor Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.
+	// Cursor The next page: the `result_info.cursor` of the page before, unchanged. It is opaque, and valid only together with the parameters of that page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Direction The order of the entries by time: `asc` from the oldest, `desc` from the newest. Without it the order is `desc`.
@@ -2927,7 +2927,7 @@ var GetOrganizationAuditLogHistoryOperation = Operation{
 			Name:        "id",
 			In:          "path",
 			GoName:      "ID",
-			Description: "The `id` of the entry whose history is wanted. It is published as a UUID; the reference shows other IDs too.",
+			Description: "The `id` of the entry whose history is listed. It is published as a UUID; the reference shows other IDs too.",
 			Type:        "string",
 			Required:    true,
 			Repeated:    false,
@@ -2938,7 +2938,7 @@ var GetOrganizationAuditLogHistoryOperation = Operation{
 			Name:        "action_time",
 			In:          "query",
 			GoName:      "ActionTime",
-			Description: "The `action.time` of the entry whose history is wanted. The service looks for the entry around it.",
+			Description: "The `action.time` of the entry whose history is listed. The service looks for the entry around it.",
 			Type:        "string",
 			Required:    true,
 			Repeated:    false,
@@ -2971,7 +2971,7 @@ var GetOrganizationAuditLogHistoryOperation = Operation{
 			Name:        "cursor",
 			In:          "query",
 			GoName:      "Cursor",
-			Description: "Where to go on: the `result_info.cursor` of the page before, unchanged. It means nothing to anyone but the service, and is good only together with the parameters it was given for.",
+			Description: "The next page: the `result_info.cursor` of the page before, unchanged. It is opaque, and valid only together with the parameters of that page.",
 			Type:        "string",
 			Required:    false,
 			Repeated:    false,

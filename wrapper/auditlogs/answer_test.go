@@ -13,7 +13,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// What comes under status 200 is an answer only where it says so. Nothing else may pass for a page without entries.
+// What comes under status 200 is an answer only where it says so. Nothing else may pass for a page
+// without entries.
 func TestWhatIsAnAnswer(t *testing.T) {
 	for _, test := range []struct {
 		name, body string
@@ -38,7 +39,7 @@ func TestWhatIsAnAnswer(t *testing.T) {
 		{"an array", `[]`, "", auditlogs.ErrMalformedResponse, 3},
 		{"HTML", `<html><body>502 Bad Gateway</body></html>`, "", auditlogs.ErrMalformedResponse, 3},
 		{"cut short", `{"success":true,"result":[{"id":"a"},{"id"`, "", auditlogs.ErrMalformedResponse, 3},
-		{"more behind it", `{"success":true,"result":[]}{}`, "", auditlogs.ErrMalformedResponse, 3},
+		{"more after it", `{"success":true,"result":[]}{}`, "", auditlogs.ErrMalformedResponse, 3},
 		{"a result that is no list", `{"success":true,"result":{"id":"a"}}`, "", auditlogs.ErrMalformedResponse, 3},
 		{"a cursor that is no text", `{"success":true,"result":[],"result_info":{"cursor":7}}`, "", auditlogs.ErrMalformedResponse, 3},
 	} {

@@ -9,45 +9,49 @@ import (
 	"time"
 )
 
-// Why a backfill is complete. A stretch is a listing of its own, by the ordinary reader: the window from some later start to
-// the window's end, so that in the order of the service it is a suffix of the whole listing. A stretch is read until it has
-// shown an entry that a later stretch has shown too, which has everything after that entry. Only then, or at the end of its
-// cursors, does it stop. No end of a stretch is sent to the service or compared with a time, so that it does not matter
-// whether bounds count inclusively, how precisely they are taken, or in which order the entries of one moment come. Times
-// decide only where a stretch starts: when that is wrong it costs requests, and no entries. Every page that came is
-// delivered, stretch by stretch; an entry is left out only because the same entry was delivered before.
+// Why a backfill is complete. A stretch is a listing of its own, by the ordinary reader: the window
+// from some later start to the window's end, so that in the order of the service it is a suffix of
+// the whole listing. A stretch is read until it has shown an entry that a later stretch has shown
+// too, since that one has everything after the entry. It stops only then, or after its last page.
+// No end of a stretch is sent to the service or compared with a time, so that it does not matter
+// whether bounds are inclusive, how precise they are, or in which order entries with the same time
+// are listed. Times decide only where a stretch starts: a wrong start costs requests, and no
+// entries. Every page is delivered, stretch by stretch; an entry is left out only if the same entry
+// was delivered before.
 //
-// All of this rests on the service sorting and filtering by the same time. Where the times that it shows are out of order,
-// that is in doubt: the listing goes on plainly from the last place that depends on the first stretch alone.
+// All of this relies on the service sorting and filtering by the same time. If times are out of
+// order, that is in doubt: the plain listing then continues from the last place that depends on the
+// first stretch alone.
 
-// Backfill reads a long window in several places at the same time. The entries are the same, and come in the same order,
-// each once, and positions work as ever. How many requests are under way follows from how long they take and from the
-// client's budget; what is read ahead is bounded to about 100 MB. It is for windows of many pages on a slow connection: a
-// short window gains nothing, and neither does one that the budget holds back. It may make up to a quarter more requests.
+// Backfill reads a long window in several places at the same time. The entries are the same, in the
+// same order, each once, and positions work as usual. How many requests are under way follows from
+// how long they take and from the client's budget; what is read ahead is bounded to about 100 MB.
+// It is for windows of many pages on a slow connection: a short window gains nothing, and neither
+// does one that the budget limits. It may make up to a quarter more requests.
 func Backfill() ListOption {
 	return func(o *listOptions) { o.backfill = true }
 }
 
 const (
-	aheadBytes      = 96 << 20 // what is read before its turn, requests under way included
-	stretchPages    = 8        // what a stretch is planned for; each costs about half a page more than its entries need
-	pagesForStretch = 6        // that came, for each stretch that is opened: bounds the requests, whatever the times are
-	backfillMemory  = 1 << 18  // entries; bounds that are taken to the day show a day's entries again, most of them delivered
+	aheadBytes      = 96 << 20 // what is read ahead, requests under way included
+	stretchPages    = 8        // planned for a stretch; each stretch costs about half a page more than its entries need
+	pagesForStretch = 6        // read for each stretch that is opened: bounds the requests, whatever the times are
+	backfillMemory  = 1 << 18  // entries; bounds that count as whole days show a day's entries again, most of them delivered
 )
 
-// A backfill is one concurrent run through a listing. Whatever happens, a request that is sent, a page that comes or one
-// that is taken, plans what is asked for next.
+// A backfill is one concurrent run through a listing. Each event plans the next requests: a request
+// that is sent, a page that arrives, and a page that is delivered.
 type backfill struct {
 	pager   *pager // delivers
 	fetcher *fetcher
 	ctx     context.Context
 	running *sync.WaitGroup
 
-	changed         *sync.Cond // with the lock of all that follows
+	changed         *sync.Cond // its lock guards the fields below
 	stretches       []*stretch // in order; the first is being delivered
-	shown           *memory    // which stretch showed an entry: of several, the latest in order
-	sure            Position   // the last place before the first seam, where one stretch follows on another
-	late            *stretch   // what had been shown when a time was out of order; nil before
+	shown           *memory    // which stretch showed an entry; the latest in order of several
+	sure            Position   // the last place before the first seam between two stretches
+	late            *stretch   // holds what had been shown when a time was out of order; nil before
 	seam, unordered bool       // there was one
 	searching       bool       // the place of a resumed listing is not found yet
 	closed          bool       // no further stretch is opened
@@ -56,21 +60,21 @@ type backfill struct {
 	queued                 bool // one of them waits for the budget
 	opened, reads, entries int  // stretches, pages and entries so far
 	largest                int  // page, in bytes
-	owed                   int  // entries that came and have not been handed on
+	owed                   int  // entries that were read and have not been delivered
 	latency                time.Duration
 }
 
-// A stretch is the listing from a time on.
+// A stretch is the part of the listing that starts at a time.
 type stretch struct {
 	reader         *reader
-	start, reached time.Time // of the requests; of the latest entry that it showed, zero before
+	start, reached time.Time // start of the requests; time of the latest entry that it showed, zero before
 	pace           time.Duration
-	pages          []*answer // read, and not delivered
+	pages          []*answer // read, and not delivered yet
 	opened, read   bool      // it is not the first; it has shown something
-	most           int       // bytes of the page that is on its way; 0 for no bound of its own
-	underway, done bool      // a page is on its way; nothing more is to be read
-	stop           func()    // gives up the page that is on its way
-	parked         bool      // a request has failed; the page is asked for again when its turn has come
+	most           int       // bytes of the page under way; 0 for no bound of its own
+	underway, done bool      // a page is being read; nothing more is to be read
+	stop           func()    // gives up the page under way
+	parked         bool      // a request has failed; the page is requested again when its turn comes
 	err            error     // of a request whose turn had come
 }
 
@@ -82,7 +86,8 @@ func newBackfill(p *pager, first *reader) *backfill {
 	}
 }
 
-// next waits for the page whose turn it is, and reports whether more can come. It returns none after the last.
+// next waits for the page whose turn it is, and reports whether there can be more. It returns nil
+// after the last.
 func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *answer, more bool, err error) {
 	b.changed.L.Lock()
 	defer b.changed.L.Unlock()
@@ -92,14 +97,15 @@ func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *ans
 	}
 	for b.ctx.Err() == nil {
 		if b.unordered && b.late == nil {
-			// What was shown is delivered at the end, as far as it is new by then.
+			// The pages that were read are delivered at the end, without the entries that were
+			// delivered before.
 			b.late = &stretch{done: true}
 			for _, s := range b.stretches {
 				b.late.pages = append(b.late.pages, s.pages...)
 			}
 			b.pager.position = b.sure
 			b.stretches = []*stretch{{reader: b.pager.reader(b.fetcher)}, b.late}
-			b.pager.search = nil // What was delivered is known.
+			b.pager.search = nil // The entries that were delivered are known.
 		}
 		b.plan()
 		front, only := b.stretches[0], len(b.stretches) == 1
@@ -112,7 +118,7 @@ func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *ans
 		case front.done && !front.underway && !only:
 			b.stretches, b.seam = b.stretches[1:], true
 		case front.done && b.underway == 0 && b.owed != 0:
-			return nil, false, fmt.Errorf("%s: %d entries came and were not delivered, by a fault of this library: list again without Backfill, and report it", b.pager.listing, b.owed)
+			return nil, false, fmt.Errorf("%s: %d entries were read and not delivered, which is a bug in this library: list again without Backfill, and report it", b.pager.listing, b.owed)
 		case front.done && b.underway == 0, front.err != nil:
 			return nil, false, front.err
 		default:
@@ -122,7 +128,8 @@ func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *ans
 	return nil, false, ended(ctx)
 }
 
-// plan starts as many requests as the budget, the memory and the work allow, those first whose entries are wanted first.
+// plan starts as many requests as the budget, the memory and the work allow, in the order of their
+// entries.
 func (b *backfill) plan() {
 	for b.ctx.Err() == nil && !b.queued {
 		next, most := b.choose()
@@ -140,8 +147,8 @@ func (b *backfill) plan() {
 	}
 }
 
-// choose returns the stretch to read from, a new one where all are being read, and by how many bytes its page is bounded: one
-// that comes larger is refused, and asked for again when its turn has come.
+// choose returns the stretch to read from, a new one if all are being read, and the bound of its
+// page in bytes: a larger page is refused, and requested again when its turn comes.
 func (b *backfill) choose() (next *stretch, most int) {
 	reserve := max(b.largest*3/2, 1<<20)
 	bytes := reserve
@@ -156,7 +163,8 @@ func (b *backfill) choose() (next *stretch, most int) {
 		switch {
 		case s.done, s.underway, s.err != nil, s.parked && i > 0:
 		case i+1 < len(b.stretches) && b.stretches[i+1].underway && !b.stretches[i+1].read && b.beyond(s.reached, b.stretches[i+1].start):
-			// It waits for the first page of the next stretch, which decides which of the two goes on, and saves a request.
+			// The first page of the next stretch decides which of the two continues. Waiting for it
+			// saves a request.
 		case i == 0 && len(s.pages) < 2:
 			return s, 0
 		case room:
@@ -170,7 +178,8 @@ func (b *backfill) choose() (next *stretch, most int) {
 	return next, reserve
 }
 
-// open starts a stretch some pages after the first place where that many are left to be read, as far as can be foreseen.
+// open starts a stretch some pages after the first place where, by estimate, that many are left to
+// be read.
 func (b *backfill) open() *stretch {
 	l := b.pager.listing
 	for i, s := range b.stretches {
@@ -186,7 +195,7 @@ func (b *backfill) open() *stretch {
 			continue
 		}
 		b.opened++
-		// A nanosecond early, so that it does not matter whether the service counts the bound in.
+		// A nanosecond early, so that it does not matter whether the bound is inclusive.
 		asked := l.startingAt(Time(start.Add(-time.Nanosecond)))
 		next := &stretch{reader: &reader{fetcher: b.fetcher, whole: l, asked: asked}, start: start, pace: s.pace, opened: true}
 		b.stretches = slices.Insert(b.stretches, i+1, next)
@@ -219,7 +228,7 @@ func (b *backfill) read(ctx context.Context, s *stretch) {
 	case !bounded:
 		s.err = err
 	default:
-		// The stretches before read on, past one that has shown nothing.
+		// The stretches before continue past one that has shown nothing.
 		s.parked, s.done = true, s.done || !s.read
 		b.opened++ // It has cost as much as a stretch.
 		if errors.Is(err, ErrLimitExceeded) {
@@ -229,7 +238,7 @@ func (b *backfill) read(ctx context.Context, s *stretch) {
 	b.plan()
 }
 
-// came adds a page to a stretch. Of two stretches that turn out to meet, the earlier one stops.
+// came adds a page to a stretch. If two stretches turn out to meet, the earlier one stops.
 func (b *backfill) came(s *stretch, answer *answer) {
 	if b.late != nil && s != b.stretches[0] {
 		s = b.late
@@ -249,7 +258,8 @@ func (b *backfill) came(s *stretch, answer *answer) {
 	}
 	if started := func(e *Entry) bool { return !e.Action.Time.IsZero() && !b.beyond(s.start, e.Action.Time) }; s.opened && !s.read &&
 		(!slices.ContainsFunc(answer.entries, started) || slices.ContainsFunc(answer.entries, b.pager.resumedAfter)) {
-		// Bounds are taken so roughly that earlier stretches, or the listing that was resumed, have read this, or soon will.
+		// Bounds are so coarse that earlier stretches, or the listing that was resumed, have read
+		// this, or soon will.
 		s.done, b.closed = true, true
 		return
 	}
@@ -277,7 +287,8 @@ func (b *backfill) came(s *stretch, answer *answer) {
 	}
 }
 
-// skip gives up the stretches between two, or after one that has ended, that have shown nothing: they are part of the first.
+// skip gives up the empty stretches between two, or after one that has ended: they are part of the
+// first.
 func (b *backfill) skip(s, to *stretch) {
 	for _, other := range b.stretches[slices.Index(b.stretches, s)+1:] {
 		if other == to {

@@ -57,7 +57,8 @@ func histories(random *rand.Rand, n int, unit time.Duration) map[string][]time.T
 	return shapes
 }
 
-// However the window is split, and however the service takes its bounds, a backfill lists what a plain listing lists.
+// However the window is split, and however the service takes its bounds, a backfill lists what a
+// plain listing lists.
 func TestBackfillListsTheSame(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, unit := range []time.Duration{time.Second, time.Millisecond} {
@@ -99,7 +100,8 @@ func TestBackfillListsTheSame(t *testing.T) {
 	}
 }
 
-// resume takes so many entries from a backfill, and the rest from a listing with the given options that goes on there.
+// resume takes so many entries from a backfill, and the rest from a listing with the given options
+// that resumes there.
 func resume(t *testing.T, c *auditlogs.Client, q auditlogs.Query, taken int, options []auditlogs.ListOption) (ids []string) {
 	t.Helper()
 	var place auditlogs.Position
@@ -124,8 +126,8 @@ func resume(t *testing.T, c *auditlogs.Client, q auditlogs.Query, taken int, opt
 	return append(ids, rest...)
 }
 
-// untimed adds n entries to a fake in a bubble, a minute apart, those at the given numbers without a readable time: these the fake
-// places where they arrive.
+// untimed adds n entries to a fake in a bubble, a minute apart, those at the given numbers without
+// a readable time: these the fake places where they arrive.
 func untimed(s *auditlogstest.Server, n int, isUntimed func(i int) bool) (window auditlogs.Query) {
 	since := time.Now()
 	for i := range n {
@@ -157,7 +159,8 @@ func TestBackfillUntimed(t *testing.T) {
 	})
 }
 
-// An error ends a backfill where it would end a listing: behind whole pages, with the place to go on at.
+// An error ends a backfill where it would end a listing: after complete pages, with the place to
+// resume at.
 func TestBackfillFails(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	for skipped := range 12 {
@@ -185,8 +188,8 @@ func TestBackfillFails(t *testing.T) {
 	}
 }
 
-// A job that outlasts the budget of five minutes bursts through it and then settles at its rate. The service, which counts for
-// itself and would block everything, refuses nothing.
+// A job that outlasts the budget of five minutes bursts through it and then settles at its rate.
+// The service, which counts for itself and would block everything, refuses nothing.
 func TestBackfillKeepsTheBudget(t *testing.T) {
 	random := rand.New(rand.NewPCG(9, 10))
 	const pages, size = 1500, 20
@@ -218,8 +221,8 @@ func TestBackfillKeepsTheBudget(t *testing.T) {
 	})
 }
 
-// What foresees the next pages by the last ones does not go on foreseeing entries where there are none: that a part is empty up to
-// its end also answers for those that were split off it meanwhile.
+// What foresees the next pages by the last ones does not go on foreseeing entries where there are
+// none: that a part is empty up to its end also answers for those that were split off it meanwhile.
 func TestBackfillOfAnEmptyNight(t *testing.T) {
 	for _, direction := range []string{"asc", "desc"} {
 		for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
@@ -246,8 +249,8 @@ func TestBackfillOfAnEmptyNight(t *testing.T) {
 	}
 }
 
-// Where the service caps its pages, the few entries on one may all be one moment's, after which nothing can be foreseen. That
-// costs some requests, and not a multiple of them.
+// Where the service caps its pages, the few entries on one may all be one moment's, after which
+// nothing can be foreseen. That costs some requests, and not a multiple of them.
 func TestBackfillOfSmallPages(t *testing.T) {
 	month := auditlogs.Query{Since: "2024-10-01", Before: "2024-10-31"}
 	const pages = 150
@@ -275,8 +278,8 @@ func TestBackfillOfSmallPages(t *testing.T) {
 	}
 }
 
-// worked are the times of people at work over a window of weeks: by day and night, in sessions, where the pace of one page says
-// little about the next one's.
+// worked are the times of people at work over a window of weeks: by day and night, in sessions,
+// where the pace of one page says little about the next one's.
 func worked(n int, window auditlogs.Query) (times []time.Time) {
 	since, _ := auditlogs.ParseTime(window.Since)
 	before, _ := auditlogs.ParseTime(window.Before)
@@ -292,9 +295,10 @@ func worked(n int, window auditlogs.Query) (times []time.Time) {
 	return times
 }
 
-// The table of latencies: how long a backfill takes beside a plain listing, in time that a simulated clock tells exactly. Where the
-// service is slow and the budget ample, it is at least four times as fast. Whatever the history, it makes at most 1.3 times the
-// requests, and takes at most 1.1 times the time.
+// The table of latencies: how long a backfill takes beside a plain listing, in time that a
+// simulated clock tells exactly. Where the service is slow and the budget ample, it is at least
+// four times as fast. Whatever the history, it makes at most 1.3 times the requests, and takes at
+// most 1.1 times the time.
 func TestBackfillIsFast(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	const pages, size = 200, 1000
@@ -391,7 +395,8 @@ func (g growing) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: reader, Request: r}, nil
 }
 
-// What is read ahead is bounded by the bytes that came, also where entries grow on the way and the consumer is slow.
+// What is read ahead is bounded by the bytes that came, also where entries grow on the way and the
+// consumer is slow.
 func TestBackfillMemoryIsBounded(t *testing.T) {
 	if raced {
 		t.Skip("the race detector takes memory of its own")

@@ -9,7 +9,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// However a listing is made, going on at the place before any of its entries delivers that entry first, and then all the rest.
+// However a listing is made, going on at the place before any of its entries delivers that entry
+// first, and then all the rest.
 func TestResumeBeforeEachEntry(t *testing.T) {
 	random := rand.New(rand.NewPCG(11, 9))
 	modes := map[string][]auditlogs.ListOption{

@@ -30,8 +30,8 @@ func benchPage(size int) []byte {
 	return []byte(b.String())
 }
 
-// BenchmarkDecode measures a page's bytes to typed entries with their raw bytes, beside the decoder's own check that the
-// page is JSON at all, which is the floor.
+// BenchmarkDecode measures a page's bytes to typed entries with their raw bytes, beside the
+// decoder's own check that the page is JSON at all, which is the floor.
 func BenchmarkDecode(b *testing.B) {
 	for _, size := range []int{1000, 2000, 8000} {
 		page := benchPage(size)
@@ -60,7 +60,8 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// BenchmarkIterate measures a whole listing, apart from the network: from the request to the loop's body.
+// BenchmarkIterate measures a whole listing, apart from the network: from the request to the loop's
+// body.
 func BenchmarkIterate(b *testing.B) {
 	// The ids of an earlier page come again only when they are forgotten, so that each page is new.
 	var pages [3][2][]byte

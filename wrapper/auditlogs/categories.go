@@ -10,15 +10,18 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 )
 
-// A ProductCategory is a name for several products: a value of the filter ProductCategory of a [Query].
+// A ProductCategory is a name for several products: a value of the filter ProductCategory of a
+// [Query].
 type ProductCategory = auditlogsapi.ProductCategory
 
-// A Product is a product of a [ProductCategory]: a value of the filter ResourceProduct of a [Query].
+// A Product is a product of a [ProductCategory]: a value of the filter ResourceProduct of a
+// [Query].
 type Product = auditlogsapi.Product
 
-// ProductCategories returns the product categories that the filter ProductCategory knows, each with the products that it
-// stands for. They come in one answer, or not at all: the errors are those of [Log.Entries], without an [*IncompleteError]
-// around them. The log of an organization has none: that is [ErrInvalidQuery].
+// ProductCategories returns the product categories that the filter ProductCategory knows, each with
+// the products that it stands for. They are in one answer: the errors are those of [Log.Entries],
+// without an [*IncompleteError] around them. The log of an organization has none, which is
+// [ErrInvalidQuery].
 func (l *Log) ProductCategories(ctx context.Context) ([]ProductCategory, error) {
 	if l.kind != accounts {
 		return nil, fmt.Errorf("%w: %s: product categories are known for accounts only: want the log of an account", ErrInvalidQuery, l)
@@ -42,7 +45,7 @@ func (l *Log) ProductCategories(ctx context.Context) ([]ProductCategory, error) 
 	categories := make([]ProductCategory, len(answer.entries))
 	for i, row := range answer.entries {
 		if err := json.Unmarshal(row.Raw, &categories[i], decodeOptions); err != nil {
-			// Without the decoder's words, which could hold anything that came.
+			// Without the decoder's message, which could hold anything that was received.
 			return nil, fmt.Errorf("%s: %w: category %d does not have the types that the contract gives it", asked, ErrMalformedResponse, i+1)
 		}
 	}

@@ -7,19 +7,21 @@ import (
 	"log/slog"
 )
 
-// A Client reads audit logs. It is made by [New]; the zero Client is of no use. Make one and keep it: it is safe for use
-// by several goroutines, which share its request budget.
+// A Client reads audit logs. It is made by [New]; the zero Client is of no use. Make one and keep
+// it: it is safe for use by several goroutines, which share its request budget.
 //
-// No print or dump of a Client shows its token, however deep it follows pointers and unexported fields: the token and the
-// HTTP client, whose connections keep what they have sent, are only reachable through function values. This covers what
-// the client itself holds. It does not cover the memory of the process, a request that an [http.RoundTripper] of the
-// caller's keeps, or the caller's own reference to the client or transport given to [WithHTTPClient].
+// No print or dump of a Client shows its token, however deep it follows pointers and unexported
+// fields: the token and the HTTP client, whose connections keep what they have sent, are only
+// reachable through function values. This covers what the client itself holds. It does not cover
+// the memory of the process, a request that an [http.RoundTripper] of the caller's keeps, or the
+// caller's own reference to the client or transport given to [WithHTTPClient].
 type Client struct {
 	config config
 }
 
-// New returns a client that sends the given API token, which needs the permission "Account Settings: Read" (or Write) on the
-// accounts to be read. It returns an error when the token cannot be one or an option is wrong, and makes no request.
+// New returns a client that sends the given API token, which needs the permission "Account
+// Settings: Read" (or Write) on the accounts to be read. It returns an error when the token cannot
+// be one or an option is wrong, and makes no request.
 func New(token string, options ...Option) (*Client, error) {
 	c := config{
 		baseURL:    DefaultBaseURL,
@@ -59,7 +61,8 @@ func New(token string, options ...Option) (*Client, error) {
 	return &Client{config: c}, nil
 }
 
-// CloseIdleConnections closes the connections that are kept for further requests. The client can be used all the same.
+// CloseIdleConnections closes the connections that are kept for further requests. The client can be
+// used all the same.
 func (c *Client) CloseIdleConnections() { c.config.httpClient().CloseIdleConnections() }
 
 // A ListOption changes one listing.
@@ -71,15 +74,17 @@ type listOptions struct {
 	backfill bool
 }
 
-// Prefetch says whether the next page is asked for while the caller works on the one before, which is so by default: one page
-// ahead, and never more. Without it each page is asked for only when the loop comes to it, for callers who expect to break off.
+// Prefetch says whether the next page is requested while the caller works on the one before: one
+// page ahead, and never more. That is the default. Without it, each page is requested only when the
+// loop gets to it, for callers who expect to stop early.
 func Prefetch(on bool) ListOption {
 	return func(o *listOptions) { o.ahead = on }
 }
 
-// From goes on after position instead of at the start of the window. The query must be the one that the position came
-// from, in the same window; its Limit may differ. The zero Position changes nothing. Where the service has pushed the place
-// back in the meantime it is looked for; where it is gone, everything from the start of its page comes again.
+// From resumes after position instead of starting at the start of the window. The query must be the
+// one that the position came from, in the same window; its Limit may differ. The zero Position
+// changes nothing. If entries that arrived in the meantime have moved the place, the listing
+// searches for it; if the place is gone, everything from the start of its page is delivered again.
 func From(position Position) ListOption {
 	return func(o *listOptions) { o.from = position }
 }

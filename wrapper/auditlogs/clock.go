@@ -15,11 +15,11 @@ type clock struct {
 	offset time.Duration
 }
 
-// clockTolerance is how far the clocks may differ before the client takes note: the header has whole
-// seconds, and a few seconds do no harm.
+// clockTolerance is how far the clocks may differ before the client takes note: the header has
+// whole seconds, and a few seconds do no harm.
 const clockTolerance = 5 * time.Second
 
-// see measures by one answer to a request, and reports a change.
+// see measures the offset by one answer, and reports whether it has changed.
 func (c *clock) see(header http.Header, sent time.Time) (offset time.Duration, changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -27,8 +27,8 @@ func (c *clock) see(header http.Header, sent time.Time) (offset time.Duration, c
 	if err != nil {
 		return c.offset, false
 	}
-	// The service wrote the date, which leaves out the fraction of a second, between the request and
-	// the answer. The wall clock counts, since a date knows no other.
+	// The service wrote the date, which leaves out the fraction of a second, between the request
+	// and the answer. Only the wall clock can be compared with a date.
 	least, most := date.Sub(time.Now().Round(0)), date.Add(time.Second).Sub(sent.Round(0))
 	if c.offset >= least-clockTolerance && c.offset <= most+clockTolerance {
 		return c.offset, false
@@ -40,16 +40,16 @@ func (c *clock) see(header http.Header, sent time.Time) (offset time.Duration, c
 	return c.offset, true
 }
 
-// ClockOffset returns what has to be added to this machine's clock to get the service's, as the
-// last answers tell it: more than 0 where this machine's clock is slow. It is 0 before the first
-// answer, and as long as the two differ by a few seconds only.
+// ClockOffset returns the offset of the service's clock from this machine's, measured by the last
+// answers: more than 0 if this machine's clock is slow. It is 0 before the first answer, and as
+// long as the two differ only by a few seconds.
 func (c *Client) ClockOffset() time.Duration {
 	c.config.clock.mu.Lock()
 	defer c.config.clock.mu.Unlock()
 	return c.config.clock.offset
 }
 
-// compareClocks takes note of the answer's date.
+// compareClocks evaluates the answer's Date header.
 func (c *config) compareClocks(ctx context.Context, response *http.Response, sent time.Time) time.Duration {
 	offset, changed := c.clock.see(response.Header, sent)
 	if changed {

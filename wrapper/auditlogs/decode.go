@@ -13,17 +13,18 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 )
 
-// The decoder is go-json-experiment: the code that becomes encoding/json/v2, one module without dependencies, assembly or
-// unsafe, and at less than half of encoding/json's cost. Entries carry what people typed, so that invalid UTF-8 and
-// repeated names, which the decoder refuses by default, must not cost a page: the first reads as U+FFFD, of the second
-// the last one counts, as with encoding/json. Raw keeps both as they came.
+// The decoder is go-json-experiment: the code that becomes encoding/json/v2, one module without
+// dependencies, assembly or unsafe, and at less than half of encoding/json's cost. Entries carry
+// what people typed, so that invalid UTF-8 and repeated names, which the decoder refuses by
+// default, must not fail a page: invalid UTF-8 reads as U+FFFD, and the last of repeated names
+// counts, as with encoding/json. Raw keeps both as they were sent.
 var decodeOptions = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
 // errNoSuccess is an answer under status 200 that does not say success: true.
 var errNoSuccess = errors.New("success is not true")
 
-// decodePage takes an answer under status 200 apart: its entries and, in what else it says, the next page's cursor, which
-// is empty on the last page.
+// decodePage decodes an answer under status 200: its entries and the information beside them, with
+// the next page's cursor, which is empty on the last page.
 func decodePage(body []byte, limits Limits) (entries []*Entry, info auditlogsapi.ResultInfo, err error) {
 	page, entries, ordinary := scanPage(body, limits)
 	if !ordinary {
@@ -51,18 +52,18 @@ func decodePage(body []byte, limits Limits) (entries []*Entry, info auditlogsapi
 	return entries, info, nil
 }
 
-// decodeRows decodes a page that is not ordinary. Its entries are bounded while they are read: each takes far more memory
-// than an empty one takes bytes.
+// decodeRows decodes a page that the scanner has refused. Its entries are counted while they are
+// read, since even an empty entry of two bytes takes far more memory.
 func decodeRows(body []byte, limits Limits) (page auditlogsapi.EntryPage, entries []*Entry, err error) {
 	rows := func(decoder *jsontext.Decoder, _ *[]stdjson.RawMessage) error {
 		if decoder.PeekKind() != '[' {
-			return errors.ErrUnsupported // Null is no entries, and anything else is the decoder's to refuse.
+			return errors.ErrUnsupported // Null is no entries. The decoder refuses anything else.
 		}
 		if _, err := decoder.ReadToken(); err != nil {
 			return err
 		}
 		for decoder.PeekKind() != ']' {
-			n := len(entries) + 1 // Not counted anew where the name of the list is repeated.
+			n := len(entries) + 1 // The count continues if the name of the list is repeated.
 			if n > limits.Entries {
 				return fmt.Errorf("%w: the page holds more entries than Limits.Entries allows, %d", ErrLimitExceeded, limits.Entries)
 			}
@@ -85,13 +86,13 @@ func decodeRows(body []byte, limits Limits) (page auditlogsapi.EntryPage, entrie
 	return page, entries, err
 }
 
-// decoderDepth is how deep the decoder follows nesting, at the most. It is less than its own bound by more than the
-// envelope's depth, so that nothing falls between the two.
+// decoderDepth is the deepest nesting that the decoder accepts. It is less than the decoder's own
+// bound by more than the envelope's depth, so that no value passes one bound and fails the other.
 const decoderDepth = 9990
 
 // checkDepth bounds how deep a JSON value nests.
 func checkDepth(value []byte, bound int) error {
-	// Nearly always there are not even as many brackets, and the cheap count decides.
+	// Nearly always there are fewer brackets than that, and a cheap count decides.
 	if bytes.Count(value, []byte{'{'})+bytes.Count(value, []byte{'['}) <= bound {
 		return nil
 	}
@@ -105,7 +106,7 @@ func checkDepth(value []byte, bound int) error {
 		case inString:
 		case c == '{' || c == '[':
 			if depth++; depth > bound {
-				return fmt.Errorf("%w: it nests deeper than %d, and Limits.Depth is what bounds that", ErrLimitExceeded, bound)
+				return fmt.Errorf("%w: it nests deeper than %d, the bound of Limits.Depth", ErrLimitExceeded, bound)
 			}
 		case c == '}' || c == ']':
 			depth--
@@ -114,7 +115,8 @@ func checkDepth(value []byte, bound int) error {
 	return nil
 }
 
-// A FieldError is a field of an entry whose value does not have the type that the contract gives it.
+// A FieldError is a field of an entry whose value does not have the type that the contract gives
+// it.
 type FieldError struct {
 	Field string // the path of the field, such as "action.time"; empty for the entry itself
 	Err   error  // what is wrong with it
@@ -131,7 +133,8 @@ func (e *FieldError) Error() string {
 // Unwrap returns what is wrong with the field.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// decodeEntry decodes one entry. Where a field has another type than the contract says, it decodes all the others.
+// decodeEntry decodes one entry. Where a field has another type than the contract says, it decodes
+// all the others.
 func decodeEntry(raw stdjson.RawMessage) *Entry {
 	e := &Entry{Raw: raw}
 	err := json.Unmarshal(raw, &e.Entry, decodeOptions)
@@ -142,7 +145,8 @@ func decodeEntry(raw stdjson.RawMessage) *Entry {
 	}
 	var problems []error
 	rest := bytes.Clone(raw)
-	// One field is taken out at a time, since the decoder stops at the first: at most as many as the contract knows.
+	// One field is removed at a time, since the decoder stops at the first: at most as many as the
+	// contract has.
 	for range len(auditlogsapi.ListAccountAuditLogsOperation.Fields) + 1 {
 		if err == nil {
 			break
@@ -168,13 +172,13 @@ func decodeEntry(raw stdjson.RawMessage) *Entry {
 	return e
 }
 
-// fieldError says what is wrong with a field, without its value: that may be anybody's secret.
+// fieldError says what is wrong with a field, without its value, which may be a secret.
 func fieldError(err *json.SemanticError) *FieldError {
 	field := strings.ReplaceAll(strings.TrimPrefix(string(err.JSONPointer), "/"), "/", ".")
 	return &FieldError{Field: field, Err: fmt.Errorf("the JSON %s there cannot be read as %s", err.JSONKind, err.GoType)}
 }
 
-// unwrapped takes the decoder's words off an error of ours.
+// unwrapped removes the decoder's wrapping from an error of ours.
 func unwrapped(err error) error {
 	var semantic *json.SemanticError
 	if errors.As(err, &semantic) && semantic.Err != nil {
@@ -183,7 +187,7 @@ func unwrapped(err error) error {
 	return err
 }
 
-// nullAt puts null in the place of the values that pointer names, each of them where a name is repeated.
+// nullAt replaces the values that pointer names with null: all of them, if a name is repeated.
 func nullAt(document []byte, pointer jsontext.Pointer) []byte {
 	var out []byte
 	copied := 0

@@ -15,14 +15,16 @@ import (
 
 // An Entry is one entry of the audit log.
 //
-// The embedded fields are the typed ones, as the contract describes them. A field that the service did not send, or sent
-// as null, is its zero value; Raw tells these apart. What the contract calls raw, the request behind the entry, stands in
-// Entry.Entry.Raw, since Raw holds the bytes.
+// The embedded fields are the typed ones, as the contract describes them. A field that the service
+// did not send, or sent as null, is its zero value; Raw distinguishes the two. The field that the
+// contract calls raw, the request that the entry records, is Entry.Entry.Raw, since Raw holds the
+// bytes.
 type Entry struct {
 	auditlogsapi.Entry
 
-	// Raw holds the entry's bytes exactly as the service sent them, unknown fields included. They are the entry's own:
-	// keeping the entry does not keep its page in memory. The JSON values in Resource may share them.
+	// Raw holds the entry's bytes exactly as the service sent them, unknown fields included. They
+	// are the entry's own: keeping the entry does not keep its page in memory. The JSON values in
+	// Resource may share them.
 	Raw json.RawMessage
 
 	err     error
@@ -35,13 +37,14 @@ type Entry struct {
 	before  mark // that of the place before this entry
 }
 
-// Err is not nil when a field of the entry, or the entry itself, did not have the type that the contract gives it. Such
-// fields hold their zero value, all others are filled, and Raw is whole. It wraps a [*FieldError] for each such field.
+// Err is not nil when a field of the entry, or the entry itself, did not have the type that the
+// contract gives it. Such fields hold their zero value, all others are filled, and Raw is whole. It
+// wraps a [*FieldError] for each such field.
 func (e *Entry) Err() error { return e.err }
 
-// Position returns the place directly after the entry, for [From]: a listing that goes on there does not deliver this entry
-// again. Save it once the entry has been handled; for one that has not, save [Entry.Before].
-// An entry that did not come from a listing has the zero Position.
+// Position returns the place directly after the entry, for [From]: a listing that resumes there
+// does not deliver this entry again. Save it once the entry has been handled; for one that has not,
+// save [Entry.Before]. An entry that is not from a listing has the zero Position.
 func (e *Entry) Position() Position {
 	if e.page == nil {
 		return Position{}
@@ -49,8 +52,9 @@ func (e *Entry) Position() Position {
 	return e.page.position(e.offset, e.mark)
 }
 
-// Before returns the place directly before the entry, for [From]: a listing that goes on there delivers this entry first.
-// It is what to save when handling the entry has failed. An entry that did not come from a listing has the zero Position.
+// Before returns the place directly before the entry, for [From]: a listing that resumes there
+// delivers this entry first. It is the one to save when handling the entry has failed. An entry
+// that is not from a listing has the zero Position.
 func (e *Entry) Before() Position {
 	if e.page == nil {
 		return Position{}
@@ -58,8 +62,9 @@ func (e *Entry) Before() Position {
 	return e.page.position(e.offset-1, e.before)
 }
 
-// MarshalJSON returns the entry's own bytes. [json.Marshal] then compacts them, and escapes what HTML would not bear; to
-// store or send on an entry just as it came, take Raw.
+// MarshalJSON returns the entry's own bytes. [json.Marshal] then compacts them, and escapes
+// characters that are special in HTML; to store or forward an entry exactly as it was sent, use
+// Raw.
 func (e Entry) MarshalJSON() ([]byte, error) {
 	if e.Raw == nil {
 		return json.Marshal(e.Entry)
@@ -67,8 +72,8 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 	return e.Raw, nil
 }
 
-// UnmarshalJSON reads an entry as a listing does: Raw gets a copy of data, and a field of an unexpected type is reported
-// by Err and not as an error. The entry has no Position.
+// UnmarshalJSON reads an entry as a listing does: Raw gets a copy of data, and a field of an
+// unexpected type is reported by Err and not as an error. The entry has no Position.
 func (e *Entry) UnmarshalJSON(data []byte) error {
 	*e = *decodeEntry(bytes.Clone(data))
 	return nil
@@ -76,37 +81,39 @@ func (e *Entry) UnmarshalJSON(data []byte) error {
 
 // A Page is one answer of the service.
 type Page struct {
-	// Entries holds the page's entries in the order of the listing. A page without entries is not an end.
+	// Entries holds the page's entries in the order of the listing. A page without entries is not
+	// an end.
 	Entries []*Entry
-	// Next is the place behind the page's last entry. It is the zero Position on the last page.
+	// Next is the place after the page's last entry. It is the zero Position on the last page.
 	Next Position
-	// RayID is the Ray ID of the request, for Cloudflare's support; empty where none came.
+	// RayID is the Ray ID of the request, for Cloudflare's support; empty if the answer had none.
 	RayID string
-	// History says how good the history is that the page is of; empty for a page of a log.
+	// History is the status of the history that the page is from; empty for a page of a log.
 	History HistoryStatus
 	// Attempts counts the requests that the page took.
 	Attempts int
-	// RateLimited counts those among them that the service refused with status 429, too many requests.
+	// RateLimited counts those of them that the service refused with status 429, too many requests.
 	RateLimited int
-	// Repeated counts the entries that the service sent again, and that are left out here.
+	// Repeated counts the entries that the service sent again, and that are left out of Entries.
 	Repeated int
-	// OutOfOrder counts the entries in Entries whose time lies strictly before that of an entry already listed, seen in
-	// the direction of the listing. The service sorts by time, so they may be entries that it repeats from so far back
-	// that they are no longer remembered.
+	// OutOfOrder counts the entries in Entries whose time is strictly before that of an entry
+	// already listed, in the direction of the listing. The service sorts by time, so they may be
+	// entries that it repeats from so far back that they are no longer remembered.
 	OutOfOrder int
 }
 
-// A pageStart is what a page's entries share, so that each can tell its position. It holds nothing else of the page.
+// A pageStart is what a page's entries share to know their positions. It holds nothing else of the
+// page.
 type pageStart struct {
 	listing *listing // the whole
-	start   string   // of the requests, where that is not the start of the window
+	start   string   // of the requests, if that is not the start of the window
 	cursor  string
 }
 
 // position returns the place in a page after its first entries.
 func (s *pageStart) position(offset int, m mark) Position {
 	if year := m.Time.Year(); year > 9999 || year < 0 {
-		m.Time = time.Time{} // RFC 3339 has no text for it.
+		m.Time = time.Time{} // RFC 3339 cannot express it.
 	}
 	return Position{at: place{
 		Start:  s.start,

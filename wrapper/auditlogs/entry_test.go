@@ -45,10 +45,11 @@ func TestOddEntries(t *testing.T) {
 			func(e *auditlogs.Entry) bool {
 				return e.Action.Time.Location() == time.UTC && e.Action.Time.Equal(time.Date(2024, 10, 30, 12, 0, 0, 123456789, time.UTC))
 			}},
-		// One odd byte that somebody typed must not cost the entry; Raw keeps it.
+		// One invalid byte that somebody typed must not cost the entry; Raw keeps it.
 		{"bytes that are no text", "{\"id\":\"a\xff\",\"zone\":{\"name\":\"x\"}}", nil,
 			func(e *auditlogs.Entry) bool { return e.ID == "a\uFFFD" && e.Zone.Name == "x" }},
-		// The last of a repeated name counts, as with encoding/json, since nobody can say which of them was meant.
+		// The last of a repeated name counts, as with encoding/json, since nobody can say which of
+		// them was meant.
 		{"a name twice", `{"id":"a","zone":{"name":"x"},"raw":{"uri":"/a","uri":"/b"},"id":"b"}`, nil,
 			func(e *auditlogs.Entry) bool { return e.ID == "b" && e.Zone.Name == "x" && e.Entry.Raw.URI == "/b" }},
 		{"an object twice", `{"zone":{"name":"x","id":"1"},"zone":{"id":"2"}}`, nil,

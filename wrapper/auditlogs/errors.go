@@ -13,25 +13,27 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 )
 
-// What an error that this package returns can be, for [errors.Is].
+// The kinds of errors that this package returns, for [errors.Is].
 var (
-	// ErrInvalidQuery: the query, the account ID or the position was refused, before any request where the contract
-	// tells, and by the service (status 400) otherwise.
+	// ErrInvalidQuery: the query, the account ID or the position was refused, before any request if
+	// it violates the contract, and by the service (status 400) otherwise.
 	ErrInvalidQuery = errors.New("invalid query")
 	// ErrUnauthorized: the service does not accept the token (status 401).
 	ErrUnauthorized = errors.New("unauthorized")
-	// ErrForbidden: the token may not read the audit log of this account or organization, or there is no such one (status
-	// 403).
+	// ErrForbidden: the token may not read the audit log of this account or organization, or there
+	// is no such one (status 403).
 	ErrForbidden = errors.New("forbidden")
-	// ErrNotFound: the service knows no such path or, where [Error].History is set, no such entry (status 404).
+	// ErrNotFound: the service knows no such path or, if [Error].History is set, no such entry
+	// (status 404).
 	ErrNotFound = errors.New("not found")
 	// ErrRateLimited: the request budget is used up (status 429).
 	ErrRateLimited = errors.New("rate limited")
-	// ErrMalformedResponse: what came is not an answer: not JSON, cut short, without success, or without status 200.
+	// ErrMalformedResponse: the response is not a valid answer: not JSON, cut short, without
+	// success, or without status 200.
 	ErrMalformedResponse = errors.New("malformed response")
-	// ErrCursorLoop: a cursor came again, so that the listing would never end.
+	// ErrCursorLoop: the service repeated a cursor, so that the listing would never end.
 	ErrCursorLoop = errors.New("cursor loop")
-	// ErrLimitExceeded: a bound on what the network may send was passed; see [Limits].
+	// ErrLimitExceeded: a response exceeds one of the [Limits].
 	ErrLimitExceeded = errors.New("limit exceeded")
 	// ErrTimeout: an attempt took longer than [WithTimeout] allows.
 	ErrTimeout = errors.New("timeout")
@@ -39,18 +41,19 @@ var (
 	ErrRedirect = errors.New("redirect refused")
 )
 
-// A Detail is one error in the service's own words. A Code of 0 means that the service gave none.
+// A Detail is one error as the service describes it. A Code of 0 means that the service gave none.
 type Detail = auditlogsapi.Message
 
-// An Error is an answer of the service that is not a page: a status other than 200, or an answer that says it failed.
+// An Error is an answer of the service that is not a page: a status other than 200, or an answer
+// that reports a failure.
 type Error struct {
 	StatusCode int           // the HTTP status
-	Details    []Detail      // what the service says went wrong; nil where it did not say so in its own format
-	RayID      string        // the request's Ray ID, for Cloudflare's support; empty where none came
-	RetryAfter time.Duration // how long the service asks to wait; 0 where it did not ask
+	Details    []Detail      // the service's errors; nil if the body is not in its format
+	RayID      string        // the request's Ray ID, for Cloudflare's support; empty if the answer had none
+	RetryAfter time.Duration // how long the service asks to wait; 0 if it does not
 	Attempts   int           // how many requests were made, this one included
 	Request    string        // the method and path of the request
-	History    HistoryStatus // what a refused history says of itself: [HistoryUnavailable] where there is no such entry; empty elsewhere
+	History    HistoryStatus // status of a refused history: [HistoryUnavailable] if there is no such entry; otherwise empty
 }
 
 // Retryable reports whether the same request may succeed later by itself: the service failed (status 408 or 500 and
@@ -131,7 +134,7 @@ func (e *Error) hint() string {
 	return ""
 }
 
-// Is reports whether e is what target names.
+// Is reports whether e is of the kind of target.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrInvalidQuery:
@@ -164,9 +167,9 @@ func (e *Error) LogValue() slog.Value {
 
 // An IncompleteError ends an iteration that could not see every entry. It wraps what ended it.
 type IncompleteError struct {
-	// Position is where to go on with [From]: directly after the last entry that was delivered, whether or not
-	// it was handled: see [Entry.Before]. It is the zero
-	// Position where the listing did not get beyond its start.
+	// Position is where to resume with [From]: directly after the last entry that was delivered,
+	// whether or not it was handled: see [Entry.Before]. It is the zero Position if nothing was
+	// delivered.
 	Position Position
 	// Err is what ended the iteration.
 	Err error
@@ -183,12 +186,12 @@ func (e *IncompleteError) Error() string {
 // Unwrap returns what ended the iteration.
 func (e *IncompleteError) Unwrap() error { return e.Err }
 
-// A transportError is a request that got no usable answer: the network failed, or what came is not an answer. Its text
-// has no token in it, whatever the network's own error holds.
+// A transportError is a request without a usable answer: the network failed, or the response is
+// malformed. Its text does not contain the token, whatever the network's own error holds.
 type transportError struct {
 	text  string
 	cause error
-	open  bool // the cause does not hold the token, and may be shown to those who unwrap
+	open  bool // the cause does not hold the token, so that Unwrap may return it
 }
 
 func (e *transportError) Error() string        { return e.text }
@@ -201,7 +204,7 @@ func (e *transportError) Unwrap() error {
 	return nil
 }
 
-// Format prints the text, also where a format asks for fields.
+// Format prints the text, even for a verb that prints fields.
 func (e *transportError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.text) }
 
 // printable makes text from the network safe for terminals and logs, and bounds it.

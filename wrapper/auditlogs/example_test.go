@@ -14,7 +14,7 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// A fake service with three entries stands in for Cloudflare in these examples.
+// A fake service with three entries replaces Cloudflare in these examples.
 func exampleServer() *auditlogstest.Server {
 	server := auditlogstest.NewServer()
 	server.Add(
@@ -72,7 +72,7 @@ func ExampleLog_Pages() {
 	// 1 entries, more to come: false
 }
 
-// A listing that was broken off goes on behind the last entry that was handled.
+// A listing that was broken off resumes after the last entry that was handled.
 func ExampleFrom() {
 	server := exampleServer()
 	defer server.Close()
@@ -103,7 +103,8 @@ func ExampleFrom() {
 	// 3
 }
 
-// A program that handles each entry at least once saves its place: after an entry that was handled, and before one that was not.
+// A program that handles each entry at least once saves its place: after an entry that was handled,
+// and before one that was not.
 func ExampleEntry_Before() {
 	server := exampleServer()
 	defer server.Close()
@@ -142,7 +143,8 @@ func ExampleEntry_Before() {
 	// <nil>
 }
 
-// The token mostly comes from the environment. What is wrong with it or with an option is said before any request.
+// The token mostly comes from the environment. What is wrong with it or with an option is said
+// before any request.
 func ExampleNew() {
 	_, err := auditlogs.New("",
 		auditlogs.WithTimeout(30*time.Second),
@@ -153,7 +155,7 @@ func ExampleNew() {
 	// auditlogs: token is empty: want an API token, mostly from the environment variable CLOUDFLARE_API_TOKEN
 }
 
-// What went wrong, and where to go on.
+// What went wrong, and where to resume.
 func ExampleIncompleteError() {
 	server := exampleServer()
 	defer server.Close()
@@ -166,7 +168,7 @@ func ExampleIncompleteError() {
 		switch {
 		case errors.As(err, &incomplete):
 			fmt.Println("forbidden:", errors.Is(err, auditlogs.ErrForbidden))
-			fmt.Println("go on behind", incomplete.Position.Time().Format(time.TimeOnly))
+			fmt.Println("resume after", incomplete.Position.Time().Format(time.TimeOnly))
 		case err != nil:
 			log.Fatal(err)
 		default:
@@ -177,7 +179,7 @@ func ExampleIncompleteError() {
 	// 1
 	// 2
 	// forbidden: true
-	// go on behind 09:00:00
+	// resume after 09:00:00
 }
 
 func ExampleTime() {
@@ -211,8 +213,8 @@ func ExampleWithTokenSource() {
 	// listing incomplete, nothing delivered: GET /accounts/4bb334f7c94c4a29a045f03944f072e5/logs/audit: no token: the secret is not mounted
 }
 
-// A timing measures requests. A transport that instruments them, such as OpenTelemetry's otelhttp.NewTransport, goes into
-// the HTTP client in the same place.
+// A timing measures requests. A transport that instruments them, such as OpenTelemetry's
+// otelhttp.NewTransport, goes into the HTTP client in the same place.
 type timing struct{ http.RoundTripper }
 
 func (t timing) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -303,7 +305,7 @@ func ExampleParsePosition() {
 	_, err := auditlogs.ParsePosition("42")
 	fmt.Println(err)
 	// Output:
-	// invalid query: position "42" is not one that a listing gave out: it does not begin with "p1."
+	// invalid query: position "42" is not one of a listing: it does not start with "p1."
 }
 
 // Who changed the organization itself?

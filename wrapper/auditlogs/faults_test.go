@@ -24,7 +24,8 @@ import (
 type faultKind struct {
 	name    string
 	options []auditlogstest.Option
-	// broken is what the network says instead of carrying the request; nil where the fault is the server's.
+	// broken is what the network says instead of carrying the request; nil where the fault is the
+	// server's.
 	broken error
 	// late is set where the first request cannot be struck; the second is, in its place.
 	late bool
@@ -209,7 +210,8 @@ func kindOf(err error) string {
 	return "request failed"
 }
 
-// suffer lists a history while faults strike, resumes as often as an error says where, and compares with the store.
+// suffer lists a history while faults strike, resumes as often as an error says where, and compares
+// with the store.
 func suffer(t *testing.T, kind faultKind, strike strike, direction string) *verdict {
 	const entries = 10*faultPages - 3
 	v := &verdict{expected: entries}
@@ -279,8 +281,9 @@ func suffer(t *testing.T, kind faultKind, strike strike, direction string) *verd
 	return v
 }
 
-// TestFaults goes through every kind of fault, everywhere, in both directions. Whatever strikes, each entry is delivered
-// exactly once, in the run that was struck or in those that resume it, and a run that did not see everything says so.
+// TestFaults goes through every kind of fault, everywhere, in both directions. Whatever strikes,
+// each entry is delivered exactly once, in the run that was struck or in those that resume it, and
+// a run that did not see everything says so.
 func TestFaults(t *testing.T) {
 	var table strings.Builder
 	fmt.Fprintf(&table, "%-22s %-18s %-5s %8s %9s %5s %5s %8s %9s  %s\n",

@@ -26,47 +26,49 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 )
 
-// An answer is one page as it came from the service.
+// An answer is one page as the service sent it.
 type answer struct {
 	entries  []*Entry
 	cursor   string
 	history  HistoryStatus
 	rayID    string
 	attempts int
-	limited  int // of the attempts, those answered 429
-	bytes    int // that it takes in memory, about
+	limited  int // attempts that were answered 429
+	bytes    int // of memory, estimated
 	at       *pageStart
-	repeated int  // of the entries, those that the same stretch of a backfill showed before
+	repeated int  // entries that the same stretch of a backfill showed before
 	overlaps bool // other stretches of a backfill show some of the entries too
 }
 
-// A question is what is asked for one page.
+// A question is the request for one page.
 type question struct {
 	listing *listing
 	cursor  string
-	most    int    // bytes of the answer; 0 for no bound but the client's own
-	sent    func() // called each time when the budget has let a request go; may be nil
+	most    int    // bytes of the answer; 0 for the client's own bound
+	sent    func() // called whenever the budget has released a request; may be nil
 }
 
 // A fetcher asks for the pages of one run through a listing.
 type fetcher struct {
 	*config
-	transfers chan *transfer // those that are free
+	transfers chan *transfer // the free ones
 }
 
-// sparing is how many transfers are kept for further pages. A run that reads its pages one after the other needs one.
+// sparing is how many transfers are kept for further pages. A run that reads one page after the
+// other needs one.
 const sparing = 4
 
 func newFetcher(c *config) *fetcher {
 	return &fetcher{config: c, transfers: make(chan *transfer, sparing)}
 }
 
-// fetch asks for one page until it has come whole. Request, transfer and decoding are one step, which succeeds or is done
-// again.
+// fetch requests one page until it has been received completely. Request, transfer and decoding are
+// one step, which is retried as a whole.
 func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
 	l := q.listing
 	pause := &backoff.ExponentialBackOff{
-		// A randomization of 1 draws from 0 to twice the interval: full jitter below a bound of twice the interval.
+		// A randomization of 1 draws from 0 to twice the interval: full jitter below a bound of
+		// twice the interval.
 		RandomizationFactor: 1,
 		InitialInterval:     c.backoff / 2,
 		MaxInterval:         c.backoffCap / 2,
@@ -115,7 +117,7 @@ func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
 		return result, nil
 	}
 	if ctx.Err() != nil {
-		// What was wrong before helps to see why it took so long.
+		// The earlier failure explains why it took so long.
 		return nil, fmt.Errorf("%s: %w", l, joined(ended(ctx), last))
 	}
 	var answered *Error
@@ -127,12 +129,12 @@ func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
 	return nil, err
 }
 
-// longest is how long a page may take until no further attempt starts.
+// longest is how long after the first request of a page the last attempt may start.
 func (c *config) longest() time.Duration {
 	return c.maxWait + time.Duration(c.attempts)*(c.timeout+c.backoffCap)
 }
 
-// ended says that a context has ended, and why; nil as long as it has not.
+// ended returns why a context has ended; nil as long as it has not.
 func ended(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if err == nil || errors.Is(cause, err) {
@@ -141,7 +143,7 @@ func ended(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// joined puts a second error behind the first, where there is one that says more.
+// joined appends a second error to the first, if there is one that says more.
 func joined(first, second error) error {
 	if second == nil || errors.Is(second, first) {
 		return first
@@ -163,7 +165,7 @@ func (c *config) passesSoon(err error) bool {
 
 var errToken = errors.New("no token")
 
-// attempt makes one request and reads its answer whole.
+// attempt makes one request and reads its complete answer.
 func (c *fetcher) attempt(ctx context.Context, q question, a *Attempt) (*answer, error) {
 	l := q.listing
 	token, err := c.token(ctx)
@@ -180,7 +182,7 @@ func (c *fetcher) attempt(ctx context.Context, q question, a *Attempt) (*answer,
 	return page, nil
 }
 
-// exchange sends one request with the token and takes its answer apart.
+// exchange sends one request with the token and decodes its answer.
 func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Attempt) (*answer, error) {
 	l := q.listing
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("%w: no whole answer within %s", ErrTimeout, c.timeout))
@@ -195,7 +197,8 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 	}
 	request = request.WithContext(ctx)
 	request.Header.Set("Accept", "application/json")
-	// Asked for here, and not by the transport, so that the sizes before and after are both seen and bounded.
+	// Requested here, and not by the transport, so that the sizes before and after decompression
+	// are both bounded.
 	request.Header.Set("Accept-Encoding", "gzip")
 	request.Header.Set("User-Agent", c.userAgent)
 	request.Header.Set("Authorization", "Bearer "+token)
@@ -204,7 +207,7 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 	if err != nil {
 		var wrapped *url.Error
 		if errors.As(err, &wrapped) {
-			err = wrapped.Err // Without the method and the URL, which are long, and named anyway.
+			err = wrapped.Err // Without the method and the URL, which are long, and in the message anyway.
 		}
 		return nil, timedOut(ctx, err)
 	}
@@ -224,7 +227,7 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 	body, err := t.read(response, limits, a)
 	switch {
 	case response.StatusCode != http.StatusOK:
-		// The status tells more than a body that did not come whole, or is too large.
+		// The status says more than a body that is cut short or too large.
 		return nil, newError(l, response, body)
 	case err != nil:
 		return nil, timedOut(ctx, err)
@@ -241,13 +244,13 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 	case err != nil:
 		return nil, err
 	case redact(info.Cursor, token) != info.Cursor:
-		// It would go into positions, which are printed and stored.
+		// It would become part of positions, which are printed and stored.
 		return nil, fmt.Errorf("%w: the cursor holds the token", ErrMalformedResponse)
 	}
 	return &answer{entries: entries, cursor: info.Cursor, history: HistoryStatus(redact(info.HistoryStatus, token)), rayID: a.RayID}, nil
 }
 
-// timedOut replaces the words of an attempt that ran out of time by the reason.
+// timedOut replaces the error of an attempt that ran out of time with the reason.
 func timedOut(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -255,19 +258,19 @@ func timedOut(ctx context.Context, err error) error {
 	return err
 }
 
-// A transfer holds the memory that one answer is read into. It is used again for the next: nothing that a caller gets
-// lies in it, since decoding copies.
+// A transfer holds the memory that one answer is read into. It is used again for the next one:
+// decoding copies, so that callers never get a part of it.
 type transfer struct {
 	received []byte // as transferred
 	inflated []byte
-	inflater gzip.Reader // of compress, since inflating is half of a page's cost, and the standard library takes half as long again
+	inflater gzip.Reader // of compress: decompression is half of a page's cost, and the standard library takes half as long again
 }
 
-// largestKept bounds what an unusually large answer leaves behind.
+// largestKept bounds the memory that is kept after an unusually large answer.
 const largestKept = 16 << 20
 
-// transfer returns memory for an answer, until its release. A sync.Pool would lose it to the other processor, or to the
-// garbage collector, every other page.
+// transfer returns memory for an answer, until its release. A sync.Pool would lose it on every
+// other page, to the other processor or to the garbage collector.
 func (c *fetcher) transfer() *transfer {
 	select {
 	case t := <-c.transfers:
@@ -287,7 +290,8 @@ func (c *fetcher) release(t *transfer) {
 	}
 }
 
-// read reads a body whole, and inflates it where the transport did not. The result is good until the transfer's release.
+// read reads a complete body, and decompresses it if the transport did not. The result is valid
+// until the transfer's release.
 func (t *transfer) read(response *http.Response, limits Limits, a *Attempt) (body []byte, err error) {
 	t.received, err = fill(t.received, response.Body, response.ContentLength, limits.Body, "Body")
 	a.Received = int64(len(t.received))
@@ -308,7 +312,7 @@ func (t *transfer) read(response *http.Response, limits Limits, a *Attempt) (bod
 	if err := t.inflater.Reset(bytes.NewReader(t.received)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformedResponse, err)
 	}
-	// Behind a gzip stream stands how much it inflates to. It may lie, and is a hint only.
+	// A gzip stream ends with its decompressed size. It may be wrong, and is only a hint.
 	size := int64(binary.LittleEndian.Uint32(t.received[len(t.received)-4:]))
 	t.inflated, err = fill(t.inflated, &t.inflater, size, limits.Inflated, "Inflated")
 	a.Inflated = int64(len(t.inflated))
@@ -318,12 +322,14 @@ func (t *transfer) read(response *http.Response, limits Limits, a *Attempt) (bod
 	return t.inflated, err
 }
 
-// fill reads all of a reader into the memory of b, and more where that is needed. Where more comes than is allowed it
-// fails, having read and kept one byte too many. Size is how much is expected; less than 1 where that is not known.
+// fill reads all of a reader into the memory of b, and grows it if needed. If the reader has more
+// than is allowed, fill fails after reading one byte too many. Size is the expected size; less than
+// 1 if unknown.
 func fill(b []byte, reader io.Reader, size int64, most int, name string) ([]byte, error) {
 	b = b[:0]
 	if size >= int64(cap(b)) && size <= int64(most) {
-		// One more than what comes, to see the end without growing, and some more for the next page, which is about as long.
+		// One byte more, to reach the end without growing, and some more for the next page, which
+		// is about as long.
 		b = slices.Grow(b, min(int(size)+int(size)/4, most)+1)
 	}
 	for {
@@ -349,8 +355,8 @@ func tooLarge(name string, most int) error {
 	return fmt.Errorf("%w: the body is larger than Limits.%s allows, %d bytes", ErrLimitExceeded, name, most)
 }
 
-// obey holds all requests of the client back where the service says so, and spreads what is left
-// where that is less than a quarter: the user's dashboard and other tools draw on it too.
+// obey delays all requests of the client if the service says so, and spreads the rest of the budget
+// if that is less than a quarter, since the user's dashboard and other tools share it.
 func (c *config) obey(response *http.Response) {
 	pause := retryAfter(response.Header)
 	remaining, reset, ok := rateLimit(response.Header)
@@ -366,11 +372,11 @@ func (c *config) obey(response *http.Response) {
 	}
 }
 
-// retryAfter reads the header Retry-After, which holds seconds or a date; 0 where it is not there.
+// retryAfter reads the header Retry-After, which holds seconds or a date; 0 if it is missing.
 func retryAfter(header http.Header) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(seconds) * time.Second // Of what is out of range, the largest there is.
+		return time.Duration(seconds) * time.Second // Out of range: the longest duration.
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		return max(0, time.Until(at))
@@ -378,7 +384,8 @@ func retryAfter(header http.Header) time.Duration {
 	return 0
 }
 
-// rateLimit reads the header Ratelimit, such as "default";r=1199;t=300: the requests left, and when they are given back.
+// rateLimit reads the header Ratelimit, such as "default";r=1199;t=300: the requests left, and when
+// they are given back.
 func rateLimit(header http.Header) (remaining int64, reset time.Duration, ok bool) {
 	remaining = math.MaxInt64
 	for policy := range strings.SplitSeq(strings.Join(header.Values("Ratelimit"), ","), ",") {
@@ -394,7 +401,7 @@ func rateLimit(header http.Header) (remaining int64, reset time.Duration, ok boo
 				seconds = n
 			}
 		}
-		// Of several policies, the one with the least left counts.
+		// The policy with the least left counts.
 		if left >= 0 && seconds >= 0 && left < remaining {
 			remaining, reset, ok = left, time.Duration(seconds)*time.Second, true
 		}
@@ -402,7 +409,7 @@ func rateLimit(header http.Header) (remaining int64, reset time.Duration, ok boo
 	return remaining, reset, ok
 }
 
-// documentedQuota is the service's budget where no header says it.
+// documentedQuota is the service's budget if no header states it.
 const documentedQuota = 1200
 
 // quota reads the header Ratelimit-Policy, such as "default";q=1200;w=300: of several policies, the
@@ -424,7 +431,8 @@ func quota(header http.Header) int64 {
 // largestError is how large an answer may be for its errors to be read.
 const largestError = 64 << 10
 
-// newError makes an error of an answer that is not a page. What the service says is taken where it can be read.
+// newError makes an error of an answer that is not a page, with the service's own errors if they
+// can be read.
 func newError(l *listing, response *http.Response, body []byte) *Error {
 	var envelope auditlogsapi.ErrorEnvelope
 	if len(body) <= largestError {
@@ -448,11 +456,11 @@ func newError(l *listing, response *http.Response, body []byte) *Error {
 
 const redacted = "[redacted]"
 
-// shortestSecret keeps words that programs under test use for a token from being taken out of messages. Cloudflare's tokens
-// have 40 characters.
+// shortestSecret keeps the short tokens of programs under test from being removed from messages.
+// Cloudflare's tokens have 40 characters.
 const shortestSecret = 8
 
-// redact takes the token out of a text, also where somebody has changed its case.
+// redact removes the token from a text, whatever its case.
 func redact(text, token string) string {
 	if len(token) < shortestSecret {
 		return text
@@ -460,8 +468,8 @@ func redact(text, token string) string {
 	return regexp.MustCompile("(?i)"+regexp.QuoteMeta(token)).ReplaceAllLiteralString(text, redacted)
 }
 
-// hideToken takes the token out of all that an error shows, should the network or the service have put it there, and says
-// which request failed.
+// hideToken removes the token from everything that an error shows, in case the network or the
+// service has put it there, and adds which request failed.
 func hideToken(err error, token string, l *listing) error {
 	var answered *Error
 	if errors.As(err, &answered) {

@@ -20,7 +20,8 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 )
 
-// Whatever comes, a page is decoded as encoding/json would, or is an error, and no entry spoils another.
+// Whatever comes, a page is decoded as encoding/json would, or is an error, and no entry spoils
+// another.
 func FuzzDecodePage(f *testing.F) {
 	for _, seed := range []string{
 		`{"success":true,"result":[{"id":"a","action":{"time":"2024-10-30T12:00:00Z"}}],"result_info":{"count":"1","cursor":"x"}}`,
@@ -37,7 +38,8 @@ func FuzzDecodePage(f *testing.F) {
 	f.Fuzz(agree)
 }
 
-// FuzzMadePage does the same with pages that are made from what entries are made of, so that most of them are nearly right.
+// FuzzMadePage does the same with pages that are made from what entries are made of, so that most
+// of them are nearly right.
 func FuzzMadePage(f *testing.F) {
 	for seed := range uint64(3000) {
 		f.Add(seed)
@@ -53,7 +55,7 @@ type maker struct{ *rand.Rand }
 
 func (m maker) one(texts ...string) string { return texts[m.IntN(len(texts))] }
 
-// odd returns one of the odd texts, but rarely, so that most pages have none or one of them.
+// odd returns one of the malformed texts, but rarely, so that most pages have none or one of them.
 func (m maker) odd(usual string, odd ...string) string {
 	if m.IntN(100) == 0 {
 		return m.one(odd...)
@@ -141,8 +143,8 @@ func (m maker) value(depth int) string {
 		"-", "01", "1.", ".5", "+1", "1e", "nul", "tru")
 }
 
-// agree compares a page's entries with what the decoder alone makes of it, which must be the same to the last field, and
-// with what encoding/json makes of it.
+// agree compares a page's entries with what the decoder alone makes of it, which must be the same
+// to the last field, and with what encoding/json makes of it.
 func agree(t *testing.T, body []byte) {
 	if page, scanned, ordinary := scanPage(body, defaultLimits); ordinary {
 		wantPage, want, err := decodeRows(body, defaultLimits)
@@ -193,13 +195,15 @@ func agree(t *testing.T, body []byte) {
 	}
 }
 
-// looseTime reports whether all that is wrong with an entry is the only time that the contract gives it.
+// looseTime reports whether all that is wrong with an entry is the only time that the contract
+// gives it.
 func looseTime(err error) bool {
 	var field *FieldError
 	return errors.As(err, &field) && field.Field == "action.time" && err.Error() == field.Error()
 }
 
-// rowsOf returns the entries of a page as encoding/json finds them, where a page contains nothing that it reads differently.
+// rowsOf returns the entries of a page as encoding/json finds them, where a page contains nothing
+// that it reads differently.
 func rowsOf(body []byte) (rows []stdjson.RawMessage, ok bool) {
 	if !plain(body) {
 		return nil, false
@@ -211,8 +215,8 @@ func rowsOf(body []byte) (rows []stdjson.RawMessage, ok bool) {
 	return page.Result, err == nil
 }
 
-// plain reports whether a value contains none of what the decoders treat differently, which the table of odd entries covers:
-// invalid UTF-8, names in another case and repeated names.
+// plain reports whether a value contains none of what the decoders treat differently, which the
+// table of malformed entries covers: invalid UTF-8, names in another case and repeated names.
 func plain(value []byte) bool {
 	if !utf8.Valid(value) {
 		return false

@@ -19,7 +19,7 @@ const (
 	token   = "Sn3Ed0Kp-test-token_7Yq"
 )
 
-// noon is when the histories of the tests begin.
+// noon is when the histories of the tests start.
 var noon = time.Date(2024, 10, 30, 12, 0, 0, 0, time.UTC)
 
 // day is a window that holds them.
@@ -32,8 +32,8 @@ func paged(limit int) auditlogs.Query {
 	return q
 }
 
-// newFake starts a fake whose entries have the ids 0 to n-1, in the order of their times; every third shares the time of
-// the one before.
+// newFake starts a fake whose entries have the ids 0 to n-1, in the order of their times; every
+// third shares the time of the one before.
 func newFake(t *testing.T, n int, options ...auditlogstest.Option) *auditlogstest.Server {
 	t.Helper()
 	s := auditlogstest.NewServer(append([]auditlogstest.Option{auditlogstest.WithT(t)}, options...)...)
@@ -61,8 +61,8 @@ func newClient(t *testing.T, s *auditlogstest.Server, options ...auditlogs.Optio
 	return c
 }
 
-// collect reads an iterator to its end, and returns the ids and the error that it ended with. It fails the test where an
-// error is not the last thing, or comes with a value.
+// collect reads an iterator to its end, and returns the ids and the error that it ended with. It
+// fails the test where an error is not the last thing, or comes with a value.
 func collect(t *testing.T, entries iter.Seq2[*auditlogs.Entry, error]) (ids []string, end error) {
 	t.Helper()
 	for entry, err := range entries {

@@ -63,7 +63,7 @@ func (c *Client) entries(ctx context.Context, l *listing, options []ListOption) 
 	}
 }
 
-// checkPosition refuses a position that came from a listing of other entries.
+// checkPosition refuses a position that is from a listing of other entries.
 func (l *listing) checkPosition(p Position) error {
 	switch {
 	case p.IsZero():
@@ -76,7 +76,7 @@ func (l *listing) checkPosition(p Position) error {
 	return nil
 }
 
-// A reader asks for the pages of a listing, or of the rest of one, one after the other.
+// A reader requests the pages of a listing, or of the rest of one, one after the other.
 type reader struct {
 	fetcher *fetcher
 	whole   *listing
@@ -86,18 +86,19 @@ type reader struct {
 	checked bool      // the cursor is new
 	moment  time.Time // of the last entry with a time
 	ties    ties      // of the last entry
-	// alike counts the rows of that moment that have no id and are the same to the byte: entries of their own, all the same.
+	// alike counts the rows with that time that have no id and the same bytes: they are distinct
+	// entries.
 	alike map[identity]int
 }
 
-// next asks for the next page.
+// next requests the next page.
 func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, error) {
 	if !r.checked {
 		if err := r.cursors.check(r.cursor); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.asked, err)
 		}
 	}
-	r.checked = true // Asking again for a page that did not come is not a loop.
+	r.checked = true // Requesting a page again after a failure is not a loop.
 	answer, err := r.fetcher.fetch(ctx, question{listing: r.asked, cursor: r.cursor, most: most, sent: sent})
 	if err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 	}
 	r.cursor, r.checked = answer.cursor, false
 	r.ties.OnPage = 0
-	var onPage time.Time // the moment, of which an earlier page is not known to a listing that is resumed on this one
+	var onPage time.Time // a listing that is resumed on this page does not know that an earlier page has this time
 	for i, entry := range answer.entries {
 		t := entry.Action.Time
 		if !t.IsZero() && !t.Equal(r.moment) {
@@ -123,7 +124,7 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 			entry.id = entry.content.after(r.alike[entry.content])
 			r.alike[entry.content]++
 		}
-		answer.bytes += len(entry.Raw)*3/2 + 800 // The typed entry beside its bytes.
+		answer.bytes += len(entry.Raw)*3/2 + 800 // The bytes and the typed entry.
 		if !t.IsZero() {
 			if !t.Equal(onPage) {
 				onPage, r.ties.OnPage = t, 0
@@ -136,19 +137,19 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 	return answer, nil
 }
 
-// A pager is one run through a listing: what has been delivered of it, and where it goes on.
+// A pager is one run through a listing: what has been delivered of it, and where it continues.
 type pager struct {
 	config   *config
 	listing  *listing
 	position Position // after the last entry that was delivered
 	mark     mark     // the entry by which that place is found again
-	empty    int      // pages in a row that brought nothing new
-	search   *search  // not nil while a resumed listing looks for its place
-	resumed  Position // where the listing began
+	empty    int      // pages in a row without anything new
+	search   *search  // not nil while a resumed listing searches for its place
+	resumed  Position // where the listing started
 	seen     *memory
 }
 
-// reader returns what reads the listing from the pager's position on.
+// reader returns a reader of the listing from the pager's position.
 func (p *pager) reader(fetcher *fetcher) *reader {
 	r := &reader{fetcher: fetcher, whole: p.listing, asked: p.listing, cursor: p.listing.start}
 	at := p.position.at
@@ -160,8 +161,8 @@ func (p *pager) reader(fetcher *fetcher) *reader {
 	return r
 }
 
-// A source gives a listing's answers one after the other, and tells whether more can come; none after the last. What it
-// starts ends with the context, and is counted by running.
+// A source returns a listing's answers one after the other, and whether there can be more; nil
+// after the last. The goroutines that it starts end with the context, and are counted by running.
 type source func(ctx context.Context, running *sync.WaitGroup) (next *answer, more bool, err error)
 
 // run yields page after page.
@@ -173,7 +174,7 @@ func (p *pager) run(ctx context.Context, next source, yield func(*Page, error) b
 	for {
 		var answer *answer
 		more := false
-		err := ended(ctx) // Also before the first request of a listing whose context is over.
+		err := ended(ctx) // Also before the first request of a listing whose context has ended.
 		if err == nil {
 			answer, more, err = next(ctx, &running)
 		}
@@ -197,13 +198,13 @@ func (p *pager) run(ctx context.Context, next source, yield func(*Page, error) b
 	}
 }
 
-// plainly asks for a page when it is wanted.
+// plainly requests a page when it is needed.
 func (r *reader) plainly(ctx context.Context, _ *sync.WaitGroup) (*answer, bool, error) {
 	answer, err := r.next(ctx, 0, nil)
 	return answer, err == nil && answer.cursor != "", err
 }
 
-// ahead asks for the page after the one that it returns, too.
+// ahead also requests the page after the one that it returns.
 func (r *reader) ahead() source {
 	type result struct {
 		answer *answer
@@ -230,12 +231,12 @@ func (r *reader) ahead() source {
 	}
 }
 
-// page makes a page of an answer: it leaves out the entries that were delivered before, and moves the position after the
-// rest. It fails when a listing has gone on for too long without anything new: a page of nothing but repeated entries leads
-// no further than one without any.
+// page makes a page of an answer: it leaves out the entries that were delivered before, and moves
+// the position after the rest. It fails after too many pages without anything new: a page of only
+// repeated entries makes no more progress than an empty one.
 func (p *pager) page(answer *answer) (*Page, error) {
 	page := &Page{RayID: answer.rayID, Attempts: answer.attempts, RateLimited: answer.limited, History: answer.history}
-	searching := p.search != nil && len(answer.entries) > 0 // That is bounded by itself.
+	searching := p.search != nil && len(answer.entries) > 0 // The search has a bound of its own.
 	entries := answer.entries
 	if p.search != nil {
 		var found bool
@@ -243,8 +244,8 @@ func (p *pager) page(answer *answer) (*Page, error) {
 			p.search = nil
 		}
 	} else if answer.at.start != p.resumed.at.Start {
-		// A service that takes bounds roughly shows a stretch from before the place that the listing was resumed from. What the
-		// listing that is resumed has not delivered of that, the first stretch shows.
+		// With coarse bounds, the service shows entries from before the place that the listing was
+		// resumed at. The first stretch shows those of them that have not been delivered.
 		entries = slices.DeleteFunc(slices.Clone(entries), p.resumedAfter)
 	}
 	p.deliver(page, entries)
@@ -255,8 +256,9 @@ func (p *pager) page(answer *answer) (*Page, error) {
 		p.config.logger.Warn("audit log page overlaps an earlier one", slog.String("path", p.listing.path),
 			slog.Int("repeated", page.Repeated), slog.Int("out_of_order", page.OutOfOrder), slog.String("ray", printable(page.RayID)))
 	}
-	// As long as the place is not found, nothing is delivered, and an error leaves the position where it was. Else the
-	// listing goes on with this page, and gets its cursor anew: that cursor may be what is wrong.
+	// Until the place is found, nothing is delivered, and an error leaves the position unchanged.
+	// After that, the listing resumes on this page, and gets the next cursor again, since that
+	// cursor may be the cause of the error.
 	if p.search == nil && (len(page.Entries) > 0 || !answer.overlaps) {
 		p.position = answer.at.position(len(answer.entries), p.mark)
 	}
@@ -269,13 +271,14 @@ func (p *pager) page(answer *answer) (*Page, error) {
 	return page, nil
 }
 
-// resumedAfter reports whether a resumed listing was resumed after an entry's moment, or within it.
+// resumedAfter reports whether a resumed listing was resumed after an entry's time, or within it.
 func (p *pager) resumedAfter(e *Entry) bool {
 	at, t := p.resumed.at.Time, e.Action.Time
 	return !at.IsZero() && !t.IsZero() && !beyond(t, at, p.listing.descends)
 }
 
-// deliver puts entries on a page, apart from those that were delivered before, and marks the place after each.
+// deliver adds entries to a page, except those that were delivered before, and records the place
+// after each.
 func (p *pager) deliver(page *Page, entries []*Entry) {
 	page.Entries = make([]*Entry, 0, len(entries))
 	for _, entry := range entries {

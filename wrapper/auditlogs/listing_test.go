@@ -53,8 +53,8 @@ func TestEveryEntryOfEveryPage(t *testing.T) {
 	}
 }
 
-// Two reports disagree on whether the service gives more than 100 entries a page, whatever is asked for. A listing is
-// complete, keeps the budget, and asks for nothing twice, either way.
+// Two reports disagree on whether the service gives more than 100 entries a page, whatever is asked
+// for. A listing is complete, keeps the budget, and asks for nothing twice, either way.
 func TestAtMostHundredEntriesAPage(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -191,7 +191,7 @@ func TestResumeBehindEachEntry(t *testing.T) {
 						t.Fatal(err)
 					}
 					if !slices.Equal(rest, all[i+1:]) {
-						t.Fatalf("%s in pages of %d, resumed in pages of %d behind %s: %v", direction, limit, again, all[i], rest)
+						t.Fatalf("%s in pages of %d, resumed in pages of %d after %s: %v", direction, limit, again, all[i], rest)
 					}
 				}
 			}
@@ -230,7 +230,8 @@ func TestBrokenOffByTheContextIsResumable(t *testing.T) {
 	}
 }
 
-// New entries push the pages of a store that pages by number, so that the end of one page comes again on the next.
+// New entries push the pages of a store that pages by number, so that the end of one page comes
+// again on the next.
 func TestNoEntryTwiceWherePagesShift(t *testing.T) {
 	for _, shift := range []int{1, 3, 10} {
 		s := newFake(t, 60, auditlogstest.WithShiftingCursors())
@@ -400,7 +401,8 @@ func TestBoundsOfTheWindow(t *testing.T) {
 	}
 }
 
-// A service that takes no notice of the cursor, and gives a new one each time, is no reason to ask for ever.
+// A service that takes no notice of the cursor, and gives a new one each time, is no reason to ask
+// for ever.
 func TestPagesOfNothingNewAreBounded(t *testing.T) {
 	s := newFake(t, 0)
 	for i := range 20 {
@@ -454,7 +456,8 @@ func TestSearchForAPlaceIsBounded(t *testing.T) {
 	}
 }
 
-// Without an id, entries that are the same to the byte are entries of their own, on other pages too: rather twice than never.
+// Without an id, entries that are the same to the byte are entries of their own, on other pages
+// too: rather twice than never.
 func TestEntriesThatAreAlike(t *testing.T) {
 	s := newFake(t, 0)
 	page := func(n int, cursor string) auditlogstest.Fault {

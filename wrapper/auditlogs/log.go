@@ -10,18 +10,18 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 )
 
-// A Log is the audit log of one account or of one organization, and all that can be asked of it. It is made by
-// [Client.Account] or [Client.Organization], and safe for use by several goroutines.
+// A Log is the audit log of one account or of one organization, with all its operations.
+// [Client.Account] and [Client.Organization] return one. It is safe for use by several goroutines.
 //
-// What concerns a user's own profile is shown in the log of each account that the user can reach, so that several logs can
-// show the same entry.
+// Changes to a user's own profile are in the log of each account that the user can access, so that
+// several logs can show the same entry.
 type Log struct {
 	client *Client
 	id     string
 	kind   *kind
 }
 
-// A kind is what accounts and organizations differ in.
+// A kind holds the differences between accounts and organizations.
 type kind struct {
 	name          string
 	list, history *auditlogsapi.Operation
@@ -50,12 +50,14 @@ var organizations = &kind{
 	},
 }
 
-// Account returns the audit log of an account, by its ID of 32 hexadecimal digits. It makes no request: an ID that cannot be one is
-// reported by [Log.Check], and by what asks for entries.
+// Account returns the audit log of an account, by its ID of 32 hexadecimal digits. It makes no
+// request: an ID that cannot be one is reported by [Log.Check], and by the methods that list
+// entries.
 func (c *Client) Account(id string) *Log { return &Log{client: c, id: id, kind: accounts} }
 
-// Organization returns the audit log of an organization: what was done to the organization itself, and not in its accounts.
-// Its entries have an Organization, and neither an Account nor a Zone; a [Query] that filters by these is [ErrInvalidQuery].
+// Organization returns the audit log of an organization: what was done to the organization itself,
+// and not in its accounts. Its entries have an Organization, and neither an Account nor a Zone; a
+// [Query] that filters by these is [ErrInvalidQuery].
 func (c *Client) Organization(id string) *Log { return &Log{client: c, id: id, kind: organizations} }
 
 // String returns the log's name, such as "account 4bb334f7c94c4a29a045f03944f072e5".
@@ -63,46 +65,48 @@ func (l *Log) String() string { return l.kind.name + " " + l.id }
 
 // Entries lists the entries that match the query, in the order of their time.
 //
-// Nothing is requested before the iteration starts, and at most one page ahead of what the caller works on; see [Prefetch].
-// The iterator can be used again, and lists again then. Leaving the loop ends everything that the iteration started.
+// Nothing is requested before the iteration starts, and at most one page ahead of the caller; see
+// [Prefetch]. Using the iterator again lists again. Leaving the loop ends everything that the
+// iteration started.
 //
-// An error is yielded once, and last, with a nil entry: one that is [ErrInvalidQuery] before the first request where the
-// query or the ID is wrong, and else an [*IncompleteError]. An iteration that ends without an error has seen every entry.
-// An entry that itself is odd does not end it; see [Entry.Err].
+// An error is yielded once, and last, with a nil entry: [ErrInvalidQuery], before the first
+// request, if the query or the ID is wrong, and otherwise an [*IncompleteError]. An iteration that
+// ends without an error has seen every entry. An entry with a malformed field does not end it; see
+// [Entry.Err].
 func (l *Log) Entries(ctx context.Context, query Query, options ...ListOption) iter.Seq2[*Entry, error] {
 	return l.client.entries(ctx, l.listing(query), options)
 }
 
-// Pages lists the same entries as [Log.Entries], by the page as the service answers them.
+// Pages lists the same entries as [Log.Entries], page by page as the service returns them.
 func (l *Log) Pages(ctx context.Context, query Query, options ...ListOption) iter.Seq2[*Page, error] {
 	return l.client.pages(ctx, l.listing(query), options)
 }
 
-// History lists the entries that are about the same resource as the entry with the given ID. Query has that entry's time,
-// and the window to look in. All else is as with [Log.Entries].
+// History lists the entries that are about the same resource as the entry with the given ID. Query
+// has that entry's time, and the window to search. Everything else is as with [Log.Entries].
 //
-// An entry that does not say enough about its resource has an empty history, without an error: [Log.HistoryPages] tells
-// that from a resource without changes. An entry that does not exist is an [*Error] that is [ErrNotFound] and has the
-// History [HistoryUnavailable].
+// An entry that does not say enough about its resource has an empty history, without an error:
+// [Log.HistoryPages] tells that from a resource without changes. An entry that does not exist is an
+// [*Error] that is [ErrNotFound] and has the History [HistoryUnavailable].
 func (l *Log) History(ctx context.Context, entryID string, query HistoryQuery, options ...ListOption) iter.Seq2[*Entry, error] {
 	return l.client.entries(ctx, l.resource(entryID, query), options)
 }
 
-// HistoryPages lists the same entries as [Log.History], by the page as the service answers them. The pages' History says
-// how good the history is.
+// HistoryPages lists the same entries as [Log.History], page by page as the service returns them.
+// The pages' History is the status of the history.
 func (l *Log) HistoryPages(ctx context.Context, entryID string, query HistoryQuery, options ...ListOption) iter.Seq2[*Page, error] {
 	return l.client.pages(ctx, l.resource(entryID, query), options)
 }
 
-// Check returns an error that is [ErrInvalidQuery], with words that show a right value, where the query or the log's ID is
-// wrong: all that can be said without a request. It makes none.
+// Check returns an error that is [ErrInvalidQuery], with a message that shows a right value, if the
+// query or the log's ID is wrong. It makes no request.
 func (l *Log) Check(query Query) error { return l.listing(query).wrong }
 
 // Client returns the client that the log is read with.
 func (l *Log) Client() *Client { return l.client }
 
-// Fingerprint returns a text that differs between queries that list different entries, and between logs. The window, the
-// direction, the page size and the order of a filter's values do not count.
+// Fingerprint returns a text that differs between queries that list different entries, and between
+// logs. The window, the direction, the page size and the order of a filter's values do not count.
 func (l *Log) Fingerprint(query Query) string {
 	query.Since, query.Before = Date(2000, 1, 1), Date(2000, 1, 2)
 	query.Direction, query.Limit, query.Cursor = nil, nil, nil
@@ -133,7 +137,8 @@ func (l *Log) resource(entryID string, query HistoryQuery) *listing {
 	}, l.id, entryID)
 }
 
-// organizationQuery returns the parameters for an organization, which are some of those for an account.
+// organizationQuery returns the parameters for an organization, which are some of those for an
+// account.
 func organizationQuery(q *Query) *auditlogsapi.ListOrganizationAuditLogsParams {
 	own := new(auditlogsapi.ListOrganizationAuditLogsParams)
 	for _, p := range auditlogsapi.ListOrganizationAuditLogsOperation.Parameters {

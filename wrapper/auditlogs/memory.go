@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A memory remembers the last entries of a listing, so that none is delivered twice when pages overlap, and by which stretch
-// of a backfill each was shown.
+// A memory remembers the last entries of a listing, so that none is delivered twice when pages
+// overlap, and which stretch of a backfill showed each.
 type memory struct {
 	known  map[identity]*stretch
 	last   []identity // a ring
@@ -27,7 +27,7 @@ func (m *memory) add(id identity) bool {
 	return !known
 }
 
-// set remembers which stretch shows an entry, and returns which one did before.
+// set remembers which stretch shows an entry, and returns the one that did before.
 func (m *memory) set(id identity, by *stretch) (before *stretch, known bool) {
 	before, known = m.known[id]
 	m.known[id] = by
@@ -43,20 +43,20 @@ func (m *memory) set(id identity, by *stretch) (before *stretch, known bool) {
 	return before, known
 }
 
-// A search is what a resumed listing does until it has found its place, by the mark directly before it. Entries that arrived
-// in the meantime can have pushed the mark back, even onto a later page.
+// A search lets a resumed listing find its place, by the mark directly before it. Entries that
+// arrived in the meantime can have moved the mark, even to a later page.
 type search struct {
 	mark     mark
 	descends bool
 	bound    int      // how many entries to read in search of the mark
-	held     []*Entry // read, and not known yet to come after the place
+	held     []*Entry // read, and not known yet to be after the place
 }
 
-// over takes the next page's entries and returns those that are to be delivered. It reports whether the place is found.
-// What comes before the mark was delivered by the listing that is resumed, with one exception: entries at the mark's own
-// moment can come in another order each time, or have arrived since. They are left out only where they are the very ones
-// that came before the mark then. Where the mark cannot be found, everything since the cursor is delivered: rather twice
-// than never.
+// over returns those of the next page's entries that are to be delivered. It reports whether the
+// place has been found. The resumed listing has delivered what is before the mark, with one
+// exception: entries with the mark's own time can be in another order each time, or have arrived
+// since. They are left out only if they are the same that were before the mark then. If the mark
+// cannot be found, everything after the cursor is delivered: rather twice than never.
 func (s *search) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry, bool) {
 	if s.mark.Identity == (identity{}) {
 		return entries, true
@@ -67,7 +67,7 @@ func (s *search) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry, 
 		if entry.id == s.mark.Identity {
 			return append(s.unsure(s.held[:i], entry, seen), s.held[i+1:]...), true
 		}
-		// Entries are sorted by time: after one that lies beyond the mark, the mark does not come.
+		// Entries are sorted by time: after an entry beyond the mark, the mark cannot follow.
 		gone = gone || !s.mark.Untimed && beyond(entry.Action.Time, s.mark.Time, s.descends)
 	}
 	if gone {
@@ -76,8 +76,8 @@ func (s *search) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry, 
 	return nil, false
 }
 
-// unsure returns those entries before the mark that may not have been delivered, and remembers the others. They are of the
-// mark's own moment; where a single one of them is new, the digests tell which.
+// unsure returns those entries before the mark that may not have been delivered, and remembers the
+// others. They are of the mark's own time; if one of them is new, the digests tell which.
 func (s *search) unsure(before []*Entry, mark *Entry, seen *memory) (unsure []*Entry) {
 	seen.add(mark.id)
 	changed := []uint64{mark.ties.Read ^ s.mark.OnPage, mark.ties.Read ^ s.mark.Read}
@@ -99,7 +99,8 @@ func (s *search) unsure(before []*Entry, mark *Entry, seen *memory) (unsure []*E
 	return unsure
 }
 
-// beyond reports whether a time comes strictly later than another in a listing. A zero time is nowhere.
+// beyond reports whether a time is strictly after another in the order of a listing. A zero time
+// never is.
 func beyond(t, than time.Time, descends bool) bool {
 	if t.IsZero() || than.IsZero() {
 		return false
@@ -122,7 +123,7 @@ type cursorWatch struct {
 
 const watchedCursors = 1 << 16
 
-// check returns an error when the cursor was asked for before.
+// check returns an error if the cursor was used before.
 func (w *cursorWatch) check(cursor string) error {
 	if w.known == nil {
 		w.seed, w.known, w.stride = maphash.MakeSeed(), map[uint64]int{}, 1

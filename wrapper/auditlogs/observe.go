@@ -5,22 +5,23 @@ import (
 	"time"
 )
 
-// An Observer is told what a client does, to count and measure it with whatever the program uses. Its methods are called
-// from the goroutines that list, possibly at the same time, and should return quickly.
+// An Observer receives the events of a client, to count and measure them with the program's own
+// tools. Its methods are called from the goroutines that list, possibly at the same time, and
+// should return quickly.
 type Observer interface {
 	// Attempted is called after each request.
 	Attempted(Attempt)
-	// Waiting is called before each pause: to keep the budget, because the service asked for it, or between attempts.
-	// The pause lasts as long, unless the context ends it. Of several requests that wait for the
-	// budget, only the first in the queue is told.
+	// Waiting is called before each pause: to keep the budget, because the service asked for it, or
+	// between attempts. The pause lasts as long, unless the context ends it. Of several requests
+	// that wait for the budget, only the first in the queue is reported.
 	Waiting(time.Duration)
 }
 
-// An Attempt is one request and what came of it.
+// An Attempt is one request and its outcome.
 type Attempt struct {
 	Number     int           // 1 for the first request for a page, 2 for its first retry, and so on
-	StatusCode int           // 0 where no status came
-	RayID      string        // empty where none came
+	StatusCode int           // 0 without an answer
+	RayID      string        // empty if the answer had none
 	Received   int64         // bytes of the body, as transferred
 	Inflated   int64         // bytes of the body after decompression
 	Duration   time.Duration // from the request to the last byte
@@ -30,7 +31,7 @@ type Attempt struct {
 	ClockOffset time.Duration
 }
 
-// WithObserver tells observer of each request and each wait.
+// WithObserver reports each request and each wait to observer.
 func WithObserver(observer Observer) Option {
 	return func(c *config) error {
 		if observer == nil {

@@ -19,7 +19,8 @@ const organization = auditlogstest.OrganizationID
 // history asks for the day's part of what happened to the resource of the entry 0.
 var history = auditlogs.HistoryQuery{ActionTime: auditlogs.Time(noon), Since: day.Since, Before: day.Before}
 
-// newOperationsFake has n entries about each of three resources in the log of the account, and in that of the organization.
+// newOperationsFake has n entries about each of three resources in the log of the account, and in
+// that of the organization.
 func newOperationsFake(t *testing.T, n int, options ...auditlogstest.Option) *auditlogstest.Server {
 	t.Helper()
 	s := newFake(t, 0, options...)
@@ -97,7 +98,8 @@ func listings(t *testing.T, direction string) []listed {
 	}
 }
 
-// Every listing has every entry on every page, goes on behind each of them, and can be read in several places at once.
+// Every listing has every entry on every page, continues after each of them, and can be read in
+// several places at once.
 func TestEveryListing(t *testing.T) {
 	const n = 8
 	for _, direction := range []string{"asc", "desc"} {
@@ -130,7 +132,7 @@ func TestEveryListing(t *testing.T) {
 					i++
 					rest, err := collect(t, l.entries(c, 5, auditlogs.From(entry.Position())))
 					if err != nil || !slices.Equal(rest, want[i:]) {
-						t.Errorf("behind %s come %v, %v", entry.ID, rest, err)
+						t.Errorf("after %s come %v, %v", entry.ID, rest, err)
 					}
 				}
 				status := auditlogs.HistoryStatus("")
@@ -144,7 +146,7 @@ func TestEveryListing(t *testing.T) {
 						}
 					}
 				}
-				// What fails on a later page says where to go on.
+				// What fails on a later page says where to resume.
 				s.FailNext(auditlogstest.Fault{}, auditlogstest.Fault{Status: 403})
 				got, err := collect(t, l.entries(c, 3, auditlogs.Prefetch(false)))
 				if !errors.Is(err, auditlogs.ErrForbidden) {

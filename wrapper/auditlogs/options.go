@@ -35,13 +35,14 @@ type config struct {
 	limits     Limits
 }
 
-// What a client does when no option says otherwise.
+// The defaults of a client.
 const (
 	// DefaultBaseURL is where the API is.
 	DefaultBaseURL = "https://api.cloudflare.com/client/v4"
 	// DefaultTimeout bounds one attempt; see [WithTimeout].
 	DefaultTimeout = time.Minute
-	// DefaultAttempts, DefaultBackoff and DefaultMaxBackoff bound the attempts and the pauses between them; see [WithRetry].
+	// DefaultAttempts, DefaultBackoff and DefaultMaxBackoff bound the attempts and the pauses
+	// between them; see [WithRetry].
 	DefaultAttempts   = 8
 	DefaultBackoff    = 500 * time.Millisecond
 	DefaultMaxBackoff = 30 * time.Second
@@ -49,20 +50,22 @@ const (
 	DefaultMaxWait = 10 * time.Minute
 )
 
-// SettleTime is how long after its end a window is called complete: the service shows entries late. They were measured, on one
-// account in September 2026, to appear 167 to 450 seconds after their time, half of them within 289 seconds.
+// SettleTime is how long after its end a window counts as complete, since the service shows entries
+// late. Measurements on one account in September 2026 found that they appear 167 to 450 seconds
+// after their time, half of them within 289 seconds.
 const SettleTime = 10 * time.Minute
 
 // The documented budget, 1200 requests in any five minutes, less a margin for the user's dashboard
 // and other tools. The window is somewhat longer than the service's, for requests that arrive after
-// the client has given up waiting, and for clocks that do not run alike.
+// the client has given up waiting, and for clocks that run at different speeds.
 const (
 	budgetRequests = 1000
 	budgetWindow   = 5*time.Minute + 10*time.Second
 )
 
-// Limits bounds what the network may send. A zero field means its default, which real data never meets. What passes a
-// bound ends the listing with an error that is [ErrLimitExceeded] and names the field.
+// Limits bounds the responses that the client accepts. A zero field means its default, which real
+// data does not reach. A response beyond a bound ends the listing with an error that is
+// [ErrLimitExceeded] and names the field.
 type Limits struct {
 	Body       int // bytes of one body as it is transferred; default 32 MiB
 	Inflated   int // bytes of one body after decompression; default 48 MiB
@@ -94,7 +97,7 @@ func WithBaseURL(base string) Option {
 		}
 		u, err := url.Parse(base)
 		switch {
-		// What is refused is not shown: it may be a secret in the wrong place.
+		// The refused value is not shown: it may be a secret in the wrong place.
 		case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.Opaque != "":
 			return errors.New("base URL is not an absolute URL: want one such as " + DefaultBaseURL)
 		case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
@@ -105,7 +108,8 @@ func WithBaseURL(base string) Option {
 	}
 }
 
-// WithInsecureHTTP allows a base URL with plain http for any host. The token then crosses the network for all to read.
+// WithInsecureHTTP allows a base URL with plain http for any host. The token then crosses the
+// network unencrypted.
 func WithInsecureHTTP() Option {
 	return func(c *config) error {
 		c.insecure = true
@@ -113,9 +117,9 @@ func WithInsecureHTTP() Option {
 	}
 }
 
-// WithHTTPClient sends requests through a copy of client, whose redirect policy is replaced: redirects are never
-// followed, so that the token cannot reach another host. Without it, the client uses a transport of its own, made like
-// the default one.
+// WithHTTPClient sends requests through a copy of client, whose redirect policy is replaced:
+// redirects are never followed, so that the token cannot reach another host. Without it, the client
+// uses a transport of its own, made like the default one.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {
@@ -127,8 +131,8 @@ func WithHTTPClient(client *http.Client) Option {
 	}
 }
 
-// WithTokenSource asks source for the token before each request, for tokens that are rotated. The token given to [New]
-// must then be empty. An error of the source ends the listing.
+// WithTokenSource asks source for the token before each request, for tokens that are rotated. The
+// token given to [New] must then be empty. An error of the source ends the listing.
 func WithTokenSource(source func(context.Context) (string, error)) Option {
 	return func(c *config) error {
 		if source == nil {
@@ -139,7 +143,8 @@ func WithTokenSource(source func(context.Context) (string, error)) Option {
 	}
 }
 
-// WithTimeout bounds one attempt, from the request to the last byte of its answer. The default is one minute.
+// WithTimeout bounds one attempt, from the request to the last byte of its answer. The default is
+// one minute.
 func WithTimeout(timeout time.Duration) Option {
 	return func(c *config) error {
 		if timeout <= 0 {
@@ -150,10 +155,10 @@ func WithTimeout(timeout time.Duration) Option {
 	}
 }
 
-// WithRetry bounds the requests for one page, the first included, and the pauses between them. A pause is drawn at random
-// between 0 and a bound, which is backoff after the first attempt and doubles up to most. The default is 8 attempts, half
-// a second and 30 seconds. No attempt starts
-// any more when the time of [WithMaxWait], and for each attempt its time and longest pause, have passed.
+// WithRetry bounds the requests for one page, the first included, and the pauses between them. A
+// pause is drawn at random between 0 and a bound, which is backoff after the first attempt and
+// doubles up to most. The default is 8 attempts, half a second and 30 seconds. No attempt starts
+// after the time of [WithMaxWait] plus, for each attempt, its timeout and longest pause.
 func WithRetry(attempts int, backoff, most time.Duration) Option {
 	return func(c *config) error {
 		if attempts < 1 || backoff < 0 || most < backoff {
@@ -164,8 +169,9 @@ func WithRetry(attempts int, backoff, most time.Duration) Option {
 	}
 }
 
-// WithMaxWait bounds for how long the client obeys a service that tells it to wait. Where it is told to wait longer, the
-// listing ends with [ErrRateLimited]. The default is 10 minutes, twice as long as the documented block.
+// WithMaxWait bounds how long the client waits when the service asks it to. If the service asks for
+// longer, the listing ends with [ErrRateLimited]. The default is 10 minutes, twice as long as the
+// documented block.
 func WithMaxWait(wait time.Duration) Option {
 	return func(c *config) error {
 		if wait < 0 {
@@ -176,12 +182,13 @@ func WithMaxWait(wait time.Duration) Option {
 	}
 }
 
-// WithRate bounds the requests a second, strictly: each starts at least 1/perSecond after the one before, over all
-// goroutines that use the client. 0 means no bound. Without the option, the client stays below the documented budget of
-// 1200 requests in any five minutes, with a margin for the user's dashboard, which draws on it too: 1000 requests in any
-// five minutes, however they are spread; where more than 50 requests wait or are under way, further
-// ones go evenly. With or without the option, requests go in the order in which they came, and more
-// slowly where the service's Ratelimit headers say that little is left.
+// WithRate bounds the requests a second, strictly: each starts at least 1/perSecond after the one
+// before, over all goroutines that use the client. 0 means no bound. Without the option, the client
+// stays below the documented budget of 1200 requests in any five minutes, with a margin for the
+// user's dashboard, which shares it: 1000 requests in any five minutes, however they are spread;
+// while more than 50 requests wait or are under way, further ones are spaced evenly. With or
+// without the option, requests are sent in the order in which they arrive, and more slowly when the
+// service's Ratelimit headers say that little is left.
 func WithRate(perSecond float64) Option {
 	return func(c *config) error {
 		switch {
@@ -198,8 +205,8 @@ func WithRate(perSecond float64) Option {
 
 const slowestRate = 1.0 / (24 * 60 * 60)
 
-// WithLogger logs each request and each wait to logger at debug level, and what is odd at warning level. The default logs
-// nothing. No token is logged.
+// WithLogger logs each request and each wait to logger at debug level, and what is unexpected at
+// warning level. The default logs nothing. No token is logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
 		if logger == nil {
@@ -210,7 +217,7 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// WithUserAgent replaces the text with which the client introduces itself.
+// WithUserAgent replaces the client's User-Agent header.
 func WithUserAgent(agent string) Option {
 	return func(c *config) error {
 		if !visible(agent, true) {
@@ -221,7 +228,7 @@ func WithUserAgent(agent string) Option {
 	}
 }
 
-// WithLimits bounds what the network may send.
+// WithLimits bounds the responses that the client accepts.
 func WithLimits(limits Limits) Option {
 	return func(c *config) error {
 		for _, bound := range []struct {
@@ -252,7 +259,7 @@ func WithLimits(limits Limits) Option {
 	}
 }
 
-// checkBaseURL is called once all options are known.
+// checkBaseURL is called after all options have been applied.
 func (c *config) checkBaseURL() error {
 	u, err := url.Parse(c.baseURL)
 	if err != nil {
@@ -272,8 +279,8 @@ func loopback(host string) bool {
 	return err == nil && address.IsLoopback()
 }
 
-// A hiddenClient is an HTTP client that no print or dump reaches, as it lies in a closure: the buffers and header tables of
-// its connections contain the token once a request was sent.
+// A hiddenClient is an HTTP client that no print or dump reaches, since it is in a closure: the
+// buffers and header tables of its connections contain the token once a request has been sent.
 type hiddenClient func() *http.Client
 
 func hide(client *http.Client) hiddenClient {
@@ -285,7 +292,7 @@ func hide(client *http.Client) hiddenClient {
 // Do sends a request.
 func (c hiddenClient) Do(request *http.Request) (*http.Response, error) { return c().Do(request) }
 
-// defaultHTTPClient is not http.DefaultClient, which others in the program may have changed.
+// defaultHTTPClient is not http.DefaultClient, which other code in the program may have changed.
 func defaultHTTPClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -299,7 +306,8 @@ func defaultHTTPClient() *http.Client {
 	}}
 }
 
-// visible reports whether text consists of visible ASCII characters, and of spaces where these are allowed.
+// visible reports whether text consists of visible ASCII characters, and of spaces where these are
+// allowed.
 func visible(text string, spaces bool) bool {
 	for _, c := range []byte(text) {
 		if c > '~' || c < ' ' || c == ' ' && !spaces {
@@ -309,13 +317,13 @@ func visible(text string, spaces bool) bool {
 	return true
 }
 
-// checkToken refuses what cannot be a token, without showing it.
+// checkToken refuses a text that cannot be a token, without showing it.
 func checkToken(token string) error {
 	switch {
 	case token == "":
 		return errors.New("token is empty: want an API token, mostly from the environment variable CLOUDFLARE_API_TOKEN")
 	case !visible(token, false):
-		return errors.New("token contains spaces, line breaks or other characters that no token has: want it just as Cloudflare shows it")
+		return errors.New("token contains spaces, line breaks or other characters that no token has: want it exactly as Cloudflare shows it")
 	}
 	return nil
 }

@@ -7,32 +7,33 @@ import (
 	"time"
 )
 
-// A pacer keeps a client's requests below a budget of so many in any window of time, over all
-// goroutines, and lets them go in the order in which they came.
+// A pacer keeps a client's requests below a budget for any window of time, over all goroutines, and
+// releases them in the order in which they arrived.
 //
-// The service counts a request when it arrives, which the client does not see. It lies between the
-// request and its answer, so a request counts from the one until a window after the other: then the
-// service never has more in any window than the budget, however long requests take to arrive. A
-// token bucket, as in x/time/rate, would let nearly twice the budget through in the worst window.
+// The service counts a request when it arrives, which the client does not see. That is between the
+// request and its answer, so a request counts from when it is sent until one window after its
+// answer: then the service never counts more than the budget in any window, however long requests
+// take to arrive. A token bucket, as in x/time/rate, would let nearly twice the budget through in
+// the worst window.
 type pacer struct {
 	requests int // the budget; 0 for none
 	window   time.Duration
-	strict   bool          // it counts from the request alone, since no service is to be kept to
-	turn     chan struct{} // held by the one who is next; Go serves those who wait to send in order
+	strict   bool          // a request counts from when it is sent, since the bound is not the service's
+	turn     chan struct{} // held by the request that is next; Go serves waiting senders in order
 	waiting  atomic.Int64
 
 	mu       sync.Mutex
 	underway int         // requests without an answer
-	ended    []time.Time // of the others, within a window, oldest first
-	last     time.Time   // when a request went
-	held     time.Time   // no request before: the service told the client to wait
+	ended    []time.Time // when the others were answered, within a window, oldest first
+	last     time.Time   // when a request was sent
+	held     time.Time   // no request before this time: the service asked the client to wait
 	spacing  time.Duration
-	spaced   time.Time // until when the spacing counts
+	spaced   time.Time // until when the spacing applies
 }
 
-// crowd is how many requests may wait or be under way before more are let go one by one, at the pace
-// of the budget. Hundreds of followers would use it up at once otherwise, and then all stand still
-// for minutes.
+// crowd is how many requests may wait or be under way before further ones are released one by one,
+// at the pace of the budget. Otherwise hundreds of followers would use it up at once, and then all
+// stop for minutes.
 const crowd = 50
 
 // newPacer paces to requests in any window; 0 requests mean no budget.
@@ -41,7 +42,7 @@ func newPacer(requests int, window time.Duration, strict bool) *pacer {
 }
 
 // wait returns when the next request may be sent, and counts it. It announces each pause of the
-// request that is next. Each request that went must be reported to answered.
+// request that is next. Each request that was sent must be reported to answered.
 func (p *pacer) wait(ctx context.Context, announce func(time.Duration)) error {
 	p.waiting.Add(1)
 	defer p.waiting.Add(-1)
@@ -67,7 +68,7 @@ func (p *pacer) wait(ctx context.Context, announce func(time.Duration)) error {
 	return context.Cause(ctx)
 }
 
-// take counts a request that may be sent now, and else returns when to ask again.
+// take counts a request that may be sent now, and otherwise returns when to try again.
 func (p *pacer) take() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,7 +114,7 @@ func (p *pacer) end(now time.Time) {
 	}
 }
 
-// full reports whether the budget is used up, and forgets what no longer counts.
+// full reports whether the budget is used up, and forgets requests that no longer count.
 func (p *pacer) full(now time.Time) bool {
 	for len(p.ended) > 0 && now.Sub(p.ended[0]) >= p.window {
 		p.ended = p.ended[1:]
@@ -124,21 +125,22 @@ func (p *pacer) full(now time.Time) bool {
 // share is the time from one request to the next when the budget is used evenly.
 func (p *pacer) share() time.Duration { return p.window / time.Duration(p.requests) }
 
-// hold lets no request of the client go before the pause is over.
+// hold releases no request of the client before the pause is over.
 func (p *pacer) hold(pause time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.held = later(p.held, time.Now().Add(pause))
 }
 
-// space spreads the requests that the service has left evenly over the time until it gives more.
+// space spreads the remaining requests evenly over the time until the service renews its budget.
 func (p *pacer) space(remaining int64, reset time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.spacing, p.spaced = reset/time.Duration(remaining), time.Now().Add(reset)
 }
 
-// gap is the time from one request to the next once the budget is the limit; 0 as long as it is not.
+// gap is the time from one request to the next once the budget is the limit; 0 as long as it is
+// not.
 func (p *pacer) gap() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,8 +150,8 @@ func (p *pacer) gap() time.Duration {
 	return p.share()
 }
 
-// busy reports whether the budget, and not the service, bounds how many requests there are, when so many are under way and
-// each takes so long: then more of them at the same time gain nothing.
+// busy reports whether the budget, and not the service, limits the rate, given the number of
+// requests under way and how long each takes: then more concurrent requests gain nothing.
 func (p *pacer) busy(each time.Duration, underway int) bool {
 	gap := p.gap()
 	return each <= gap*3/2 || gap > 0 && underway > int(each/gap)
@@ -162,8 +164,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// Rate returns how many requests a second the client can make for good, by the option [WithRate] or
-// by the documented budget; 0 where nothing bounds them.
+// Rate returns how many requests a second the client can sustain, by the option [WithRate] or by
+// the documented budget; 0 if there is no bound.
 func (c *Client) Rate() float64 {
 	p := c.config.pace
 	if p.requests == 0 {

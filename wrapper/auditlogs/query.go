@@ -16,28 +16,29 @@ import (
 	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
-// A Query says which entries of a [Log] to list: a window of time, which is required, and filters. It is the generated set
-// of parameters; the field comments say what each filter looks at. The log of an organization has fewer filters, since its
-// entries have no account and no zone.
+// A Query selects entries of a [Log]: by a window of time, which is required, and by filters. It
+// embeds the generated parameters; the field comments say what each filter looks at. The log of an
+// organization has fewer filters, since its entries have no account and no zone.
 //
-// A filter with several values keeps an entry that matches any of them; its form ending in Not leaves out an entry that
-// matches any of them. Several filters hold all at once. An empty filter does not filter. A value that is not among the
-// known ones of its filter is sent as it is, with a warning to the logger of [WithLogger].
+// A filter with several values keeps an entry that matches any of them; its form ending in Not
+// leaves out an entry that matches any of them. An entry must pass all filters. An empty filter
+// does not filter. A value that is not among the known ones of its filter is sent unchanged, with a
+// warning to the logger of [WithLogger].
 //
-// Since and Before come from [Time] or [Date], or are written as a date or an RFC 3339 time. A nil Direction means
-// "asc", from the oldest entry to the newest; a nil Limit means 1000 entries a page. Optional values are written with
-// new: Limit: new(50), Direction: new("desc").
+// Since and Before come from [Time] or [Date], or are written as a date or an RFC 3339 time. A nil
+// Direction means "asc", from the oldest entry to the newest; a nil Limit means 1000 entries a
+// page. Optional values are written with new: Limit: new(50), Direction: new("desc").
 type Query = auditlogsapi.ListAccountAuditLogsParams
 
-// A HistoryQuery says which part of a resource's history to list: a window of time, which is required, as in a [Query].
-// ActionTime is required too: the time of the entry whose history is wanted, as in
+// A HistoryQuery selects a part of a resource's history: a window of time, which is required, as in
+// a [Query]. ActionTime is required too: the time of the entry whose history is listed, as in
 //
 //	ActionTime: auditlogs.Time(entry.Action.Time)
 //
 // A history has no filters.
 type HistoryQuery = auditlogsapi.GetAccountAuditLogHistoryParams
 
-// DefaultLimit is how many entries a page is asked for where a query does not say: the most that the service takes.
+// DefaultLimit is the page size of a query without a limit: the largest that the service accepts.
 const DefaultLimit = 1000
 
 const defaultDirection = "asc"
@@ -52,10 +53,11 @@ func Date(year int, month time.Month, day int) auditlogsapi.TimeBound {
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
 }
 
-// ParseTime reads an end of a window: a date, which means midnight UTC at its start, or an RFC 3339 time with any offset.
+// ParseTime reads an end of a window: a date, which means midnight UTC at its start, or an RFC 3339
+// time with any offset.
 func ParseTime(bound auditlogsapi.TimeBound) (time.Time, error) { return parameter.ParseTime(bound) }
 
-// A listing is one checked query: whatever it takes to ask for any of its pages.
+// A listing is one checked query, with everything that is needed to request any of its pages.
 type listing struct {
 	operation     *auditlogsapi.Operation
 	path          string // below the base URL, as it is sent
@@ -65,7 +67,7 @@ type listing struct {
 	descends      bool
 	identity      string // differs between queries that list different entries
 	unknown       []unknownValue
-	wrong         error // what is wrong with the query; nil for one that can be asked
+	wrong         error // what is wrong with the query; nil for a right one
 	request       func(server string, since, before string, cursor *string) (*http.Request, error)
 }
 
@@ -77,8 +79,8 @@ type parameters[Q any] interface {
 	Listing() auditlogsapi.Listing
 }
 
-// newListing checks a query for entries. It copies the query, so that what the caller does to it afterwards changes
-// nothing. Path holds the values that go into the path, in order.
+// newListing checks a query for entries. It copies the query, so that later changes by the caller
+// have no effect. Path holds the values of the path's parameters, in order.
 func newListing[Q any, P parameters[Q]](operation *auditlogsapi.Operation, query Q,
 	request func(server string, query P) (*http.Request, error), path ...string,
 ) *listing {
@@ -139,7 +141,7 @@ func (l *listing) check(path []string, values func(name string) []string) error 
 			continue
 		}
 		switch p.GoName {
-		case "Since", "Before", "Limit": // The first two are compared by themselves, the third changes no entry.
+		case "Since", "Before", "Limit": // The first two are compared elsewhere, and the third changes no entry.
 			continue
 		}
 		for _, value := range values(p.Name) {
@@ -154,7 +156,8 @@ func (l *listing) check(path []string, values func(name string) []string) error 
 	return nil
 }
 
-// An unknownValue is a value of a filter that the contract does not list. The service may know it all the same.
+// An unknownValue is a value of a filter that the contract does not list. The service may still
+// know it.
 type unknownValue struct {
 	parameter auditlogsapi.Parameter
 	value     string
@@ -211,7 +214,7 @@ func (l *listing) first() string {
 	return l.since
 }
 
-// distance is how far the listing goes from a time to another.
+// distance is how far the listing goes from one time to another.
 func (l *listing) distance(from, to time.Time) time.Duration {
 	if l.descends {
 		return from.Sub(to)
@@ -219,8 +222,8 @@ func (l *listing) distance(from, to time.Time) time.Duration {
 	return to.Sub(from)
 }
 
-// round returns a time that lies about so far from another: a whole second, minute, hour or day, the coarser the farther,
-// for services that take bounds less precisely.
+// round returns a time at about the given distance from another: a whole second, minute, hour or
+// day, the coarser the farther, for services with less precise bounds.
 func (l *listing) round(from time.Time, by time.Duration) time.Time {
 	unit := time.Second
 	for _, coarser := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour} {
@@ -234,7 +237,8 @@ func (l *listing) round(from time.Time, by time.Duration) time.Time {
 	return from.Add(by + unit - 1).Truncate(unit)
 }
 
-// startingAt returns the listing from a time on, which a position gives as text; the listing itself where there is none.
+// startingAt returns the listing from a time on, which is the text in a position; the listing
+// itself for an empty text.
 func (l *listing) startingAt(start string) *listing {
 	if start == "" {
 		return l

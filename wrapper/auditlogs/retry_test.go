@@ -16,8 +16,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// paused lists once in virtual time, against a fake that has the faults in store, and returns what came and how long it
-// took.
+// paused lists once in virtual time, against a fake that has the faults in store, and returns what
+// came and how long it took.
 func paused(t *testing.T, faults []auditlogstest.Fault, options ...auditlogs.Option) (ids []string, took time.Duration, tries int, end error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestRetries(t *testing.T) {
 	wait := func(status int, retryAfter string) auditlogstest.Fault {
 		return auditlogstest.Fault{Status: status, Header: http.Header{"Retry-After": {retryAfter}}}
 	}
-	// Where synctest's clock begins.
+	// Where synctest's clock starts.
 	start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
 		name     string

@@ -14,39 +14,40 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 )
 
-// The scanner reads a page in one pass: it checks that the page is JSON, and fills entries and cuts out their bytes on
-// the way. It is written by hand because the decoder spends two thirds of its time on finding fields by reflection, and
-// copies the large values twice; with it, a page costs half as much (BenchmarkDecode). It knows no field: the generated
-// Member leads from a name to its field.
+// The scanner reads a page in one pass: it checks that the page is JSON, fills entries, and copies
+// their bytes. It is written by hand because the decoder spends two thirds of its time on finding
+// fields by reflection, and copies the large values twice; with it, a page costs half as much
+// (BenchmarkDecode). It knows no field: the generated Member maps a name to its field.
 //
-// It takes what is ordinary. Whatever else comes it leaves to the decoder: an entry with a value of another type, with a
-// name twice or with text that is not UTF-8 by itself, and a page that is not JSON, or passes a bound, as a whole. Thereby
-// only the decoder decides what such things mean.
+// It reads only ordinary pages. Everything else is left to the decoder: a single entry that has a
+// value of another type, a repeated name or invalid UTF-8, and a whole page that is not JSON, or
+// exceeds a bound. So only the decoder decides what these mean.
 type scanner struct {
 	data  []byte
 	at    int
 	depth int // the bound on nesting
 
-	// The entry being read: its texts are collected, and made strings together, so that they take one allocation.
+	// The entry being read: its texts are collected and converted to strings together, with one
+	// allocation.
 	text  []byte
 	texts []span[string]
 	raws  []span[stdjson.RawMessage]
 }
 
-// A span is a field, and where its value lies in the text or in the page.
+// A span is a field and the place of its value in the text or in the page.
 type span[T any] struct {
 	field      *T
 	start, end int
 }
 
-// scanPage takes a page apart. It reports false for one that is not ordinary.
+// scanPage scans a page. It reports false for one that is not ordinary.
 func scanPage(body []byte, limits Limits) (page auditlogsapi.EntryPage, entries []*Entry, ok bool) {
 	s := &scanner{data: body, depth: limits.Depth}
 	entries, from, to, ok := s.page(limits)
 	if !ok {
 		return page, nil, false
 	}
-	// What is around the entries is short, and the decoder's.
+	// What is around the entries is short, and left to the decoder.
 	envelope := make([]byte, 0, from+len("null")+len(body)-to)
 	envelope = append(append(append(envelope, body[:from]...), "null"...), body[to:]...)
 	if json.Unmarshal(envelope, &page, decodeOptions) != nil {
@@ -55,7 +56,7 @@ func scanPage(body []byte, limits Limits) (page auditlogsapi.EntryPage, entries 
 	return page, entries, true
 }
 
-// page reads the page's object. It returns its entries, and where in the page these lie.
+// page reads the page's object. It returns its entries, and where in the page these are.
 func (s *scanner) page(limits Limits) (entries []*Entry, from, to int, ok bool) {
 	s.space()
 	if !s.next('{') {
@@ -116,7 +117,7 @@ func (s *scanner) entry(e *Entry) bool {
 	if !s.object(&e.Entry, 1) {
 		return false
 	}
-	// Bytes of its own, so that keeping one entry does not keep its page.
+	// A copy of the bytes, so that keeping one entry does not keep its page.
 	e.Raw = bytes.Clone(s.data[start:s.at])
 	text := string(s.text)
 	for _, t := range s.texts {
@@ -129,7 +130,7 @@ func (s *scanner) entry(e *Entry) bool {
 	return true
 }
 
-// object reads an object, at a depth, into the fields of a generated type that stands for it.
+// object reads an object, at a depth, into the fields of its generated type.
 func (s *scanner) object(o any, depth int) bool {
 	if depth > s.depth || !s.next('{') {
 		return false
@@ -154,11 +155,11 @@ func (s *scanner) object(o any, depth int) bool {
 	}
 }
 
-// A step is where a scanner stands in an object or an array.
+// A step is the scanner's place in an object or an array.
 type step int
 
 const (
-	broken step = iota // at what does not belong there
+	broken step = iota // at something unexpected
 	closed             // after its end
 	inside             // at a value
 )
@@ -188,7 +189,7 @@ func (s *scanner) member(first bool) (name []byte, escaped bool, _ step) {
 // element reads up to an array's next element, or the array's end.
 func (s *scanner) element(first bool) step { return s.separator(first, ']') }
 
-// separator reads what stands before the next member or element, or the end.
+// separator reads the text before the next member or element, or the end.
 func (s *scanner) separator(first bool, end byte) step {
 	s.space()
 	switch {
@@ -198,7 +199,7 @@ func (s *scanner) separator(first bool, end byte) step {
 		return inside
 	case s.next(','):
 		s.space()
-		// Whoever reads the value notices when nothing follows the comma.
+		// Reading the value fails if nothing follows the comma.
 		return inside
 	}
 	return broken
@@ -232,8 +233,9 @@ func (s *scanner) field(field any, depth int) bool {
 	return auditlogsapi.IsObject(field) && s.object(field, depth+1)
 }
 
-// strictTime reports whether RFC 3339 has a time that [time.Time.UnmarshalText] takes. That also takes an hour of one
-// digit, a comma before the fraction, and offsets of 24 hours and more or of 60 minutes and more: the decoder refuses them.
+// strictTime reports whether a time that [time.Time.UnmarshalText] accepts is RFC 3339.
+// UnmarshalText also accepts an hour of one digit, a comma before the fraction, and offsets of 24
+// hours and more or of 60 minutes and more: the decoder refuses them.
 func strictTime(text []byte) bool {
 	const hour, fraction, offset = len("2006-01-02T"), len("2006-01-02T15:04:05"), len("07:00")
 	if text[hour+1] == ':' || text[fraction] == ',' {
@@ -278,7 +280,7 @@ func (s *scanner) integer(field *int) bool {
 	return digits == 1 || 1 < digits && digits < 10 && s.data[start] != '0'
 }
 
-// skip reads a value that is at a depth.
+// skip reads a value at a depth.
 func (s *scanner) skip(depth int) bool {
 	switch s.peek() {
 	case '"':
@@ -349,7 +351,7 @@ func (s *scanner) string() (escaped, ok bool) {
 		return false, false
 	}
 	for {
-		// Eight bytes at once, as long as none of them needs a look.
+		// Eight bytes at once, as long as none of them is special.
 		for at+8 <= len(data) {
 			n := ordinary(binary.LittleEndian.Uint64(data[at:]))
 			if at += n; n < 8 {
@@ -377,12 +379,13 @@ func (s *scanner) string() (escaped, ok bool) {
 	}
 }
 
-// ordinary returns how many of the eight bytes come before the first that is a quote, a backslash or a control character.
+// ordinary returns how many of the eight bytes come before the first that is a quote, a backslash
+// or a control character.
 func ordinary(b uint64) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := b^(ones*'"'), b^(ones*'\\')
-	// Subtracting borrows into the high bit where a byte is too small. A borrow from the next byte can make that one look
-	// too small as well, but only after a byte that really is.
+	// Subtracting borrows into the high bit if a byte is too small. A borrow can make the next byte
+	// look too small as well, but only after a byte that really is.
 	found := ((b-ones*' ')&^b | (quote-ones)&^quote | (backslash-ones)&^backslash) & highs
 	return bits.TrailingZeros64(found) / 8
 }
@@ -438,7 +441,7 @@ func (s *scanner) next(c byte) bool {
 	return true
 }
 
-// peek returns the next character; 0, which stands nowhere in JSON, at the end.
+// peek returns the next character; 0, which JSON never contains, at the end.
 func (s *scanner) peek() byte {
 	if s.at < len(s.data) {
 		return s.data[s.at]

@@ -20,8 +20,8 @@ const (
 	codeRateLimited  = 971
 )
 
-// An answer is what goes back to the client. As an http.ResponseWriter it collects what the generated server and its
-// router write, so that a fault can still change it.
+// An answer is the response to the client. As an http.ResponseWriter it collects what the generated
+// server and its router write, so that a fault can still change it.
 type answer struct {
 	status int
 	header http.Header
@@ -44,8 +44,8 @@ func (a *answer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// page fills in a page. It is put together by hand because entries must not change by a single byte. A page of a log has no
-// status.
+// page fills in a page. It is assembled by hand because entries must not change by a single byte. A
+// page of a log has no status.
 func (a *answer) page(entries []*entry, cursor string, cursorsAfter bool, status string) {
 	size := 256
 	for _, e := range entries {
@@ -63,7 +63,7 @@ func (a *answer) page(entries []*entry, cursor string, cursorsAfter bool, status
 	} else {
 		b = fmt.Appendf(b, `],"result_info":{"count":%d,"history_status":"%s"`, len(entries), status)
 	}
-	// A cursor needs no quoting: its alphabet has nothing in it that JSON would escape.
+	// A cursor needs no quoting: JSON escapes none of its characters.
 	switch {
 	case cursor == "":
 	case cursorsAfter && status == "":
@@ -74,7 +74,7 @@ func (a *answer) page(entries []*entry, cursor string, cursorsAfter bool, status
 	a.body = append(b, `},"success":true}`...)
 }
 
-// noEntry is the service's answer where there is no entry to follow.
+// noEntry is the service's answer to a history of an entry that does not exist.
 func (a *answer) noEntry() {
 	a.fail(http.StatusNotFound, http.StatusNotFound, "audit log entry not found")
 	a.body = fmt.Appendf(a.body[:len(a.body)-1], `,"result_info":{"count":0,"history_status":"%s"}}`, statusUnavailable)
@@ -103,19 +103,19 @@ func (a *answer) write(status, code int, messages []string) {
 	a.body = append(b, `],"messages":[],"result":null}`...)
 }
 
-// notRouted is the service's answer to a path that it does not know, or to one with a malformed ID in it.
+// notRouted is the service's answer to an unknown path, or to a path with a malformed ID.
 func notRouted(a *answer, r *http.Request) {
 	message := "Could not route to " + r.URL.Path + ", perhaps your object identifier is invalid?"
 	a.fail(http.StatusNotFound, codeNotRouted, message)
 }
 
-// failDefault fills in what a fault with this status and without a body of its own answers.
+// failDefault fills in the answer of a fault with this status and without a body of its own.
 func (a *answer) failDefault(status int) {
 	a.status = status
 	a.body = nil
 	switch {
 	case status >= 500:
-		// Failures of the server mostly come from the edge in front of it, and the edge speaks HTML.
+		// Server errors mostly come from the edge in front of the server, which answers with HTML.
 		a.body = fmt.Appendf(nil, "<!DOCTYPE html>\n<html>\n<head><title>%[1]d: %[2]s</title></head>\n"+
 			"<body><h1>%[1]d %[2]s</h1><p>Ray ID: %[3]s</p></body>\n</html>\n",
 			status, http.StatusText(status), a.header.Get("CF-Ray"))

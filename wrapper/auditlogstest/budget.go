@@ -6,22 +6,23 @@ import (
 	"time"
 )
 
-// What the service publishes as its budget.
+// The budget that the service documents.
 const (
 	publishedRequests = 1200
 	publishedWindow   = 5 * time.Minute
 )
 
-// A budget is a rate limit: a number of requests in any window. Overdrawing it blocks everything for a whole window.
+// A budget is a rate limit: a number of requests in any window. Overdrawing it blocks everything
+// for a whole window.
 type budget struct {
 	enforced bool
 	requests int
 	window   time.Duration
 	spent    []time.Time // the requests of the last window, oldest first
-	blocked  time.Time   // nothing passes before
+	blocked  time.Time   // no request passes before this time
 }
 
-// newBudget makes a budget that is not enforced when requests is 0.
+// newBudget makes a budget, which is not enforced if requests is 0.
 func newBudget(requests int, window time.Duration) budget {
 	if requests == 0 {
 		return budget{requests: publishedRequests, window: publishedWindow}
@@ -29,8 +30,8 @@ func newBudget(requests int, window time.Duration) budget {
 	return budget{enforced: true, requests: requests, window: window}
 }
 
-// spend takes one request from the budget, and says so in the header. Where there is nothing left, it refuses, and
-// returns how long to wait.
+// spend takes one request from the budget, and reports the rest in the header. If there is nothing
+// left, it refuses the request, and returns how long to wait.
 func (b *budget) spend(now time.Time, header http.Header) (wait time.Duration, refused bool) {
 	left, renewal := b.requests-1, b.window
 	if b.enforced {
@@ -55,5 +56,5 @@ func (b *budget) spend(now time.Time, header http.Header) (wait time.Duration, r
 	return wait, refused
 }
 
-// seconds rounds up, so that nobody comes back too early.
+// seconds rounds up, so that no client retries too early.
 func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }

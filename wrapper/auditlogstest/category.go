@@ -8,7 +8,7 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 )
 
-// defaultCategories sort the products of a made-up history.
+// defaultCategories group the products of a made-up history.
 var defaultCategories = []auditlogsapi.ProductCategory{
 	category("account", "Account", "members", "Members", "tokens", "API Tokens", "audit_logs", "Audit Logs"),
 	category("developer_platform", "Developer Platform", "workers", "Workers", "r2", "R2"),

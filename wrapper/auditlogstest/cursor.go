@@ -13,17 +13,18 @@ import (
 	"time"
 )
 
-// A position is a place between two entries of a listing. The zero value is the place before the first one.
+// A position is a place between two entries of a listing. The zero value is the place before the
+// first one.
 type position struct {
 	placed bool      // time and seq are those of the last entry before the place
 	time   time.Time //
 	seq    uint64    //
-	offset uint64    // how many entries lie before the place; for shifting cursors only, instead of time and seq
-	pages  int       // how many pages lie before the place
+	offset uint64    // how many entries are before the place; for shifting cursors only, instead of time and seq
+	pages  int       // how many pages are before the place
 	waited bool      // the empty page that belongs before the place has been given
 }
 
-// after returns the position behind a page that began at p.
+// after returns the position after a page that started at p.
 func (p position) after(page []*entry) position {
 	next := position{offset: p.offset + uint64(len(page)), pages: p.pages + 1}
 	if len(page) > 0 {
@@ -33,11 +34,12 @@ func (p position) after(page []*entry) position {
 	return next
 }
 
-// A cursorMaker turns positions into cursors and back. A cursor is signed, and good only for the query that it was made
-// for.
+// A cursorMaker turns positions into cursors and back. A cursor is signed, and valid only for the
+// query that it was made for.
 type cursorMaker struct{ key []byte }
 
-// newCursorMaker derives the key from the history's seed, so that cursors outlive a restart on the same history.
+// newCursorMaker derives the key from the history's seed, so that cursors stay valid after a
+// restart with the same history.
 func newCursorMaker(h *History) cursorMaker {
 	if h == nil {
 		key := make([]byte, sha256.Size)
@@ -59,8 +61,8 @@ const (
 	payloadSize = 1 + 4 + 8 + 4 + 8 + digestSize
 )
 
-// queryDigest stands for everything that a cursor is bound to: the path, and all parameters but the place and the size of the
-// page.
+// queryDigest is a digest of everything that a cursor is bound to: the path, and all parameters
+// except the cursor and the limit.
 func queryDigest(path string, query url.Values) []byte {
 	bound := url.Values{}
 	for name, values := range query {
@@ -102,13 +104,14 @@ func (m cursorMaker) sign(payload []byte) []byte {
 
 func (m cursorMaker) parse(cursor string, digest []byte, shifting bool) (position, error) {
 	b, err := base64.RawURLEncoding.DecodeString(cursor)
-	// Decoding overlooks line breaks and spare bits, therefore the way back is checked as well.
+	// Decoding ignores line breaks and spare bits, so encoding the result again must give the same
+	// text.
 	if err != nil || base64.RawURLEncoding.EncodeToString(b) != cursor || len(b) != payloadSize+digestSize ||
 		!hmac.Equal(b[payloadSize:], m.sign(b[:payloadSize])) || (b[0]&flagShifting != 0) != shifting {
-		return position{}, errors.New("cursor is not one that was given out")
+		return position{}, errors.New("cursor is not one of this server's")
 	}
 	if !bytes.Equal(b[payloadSize-digestSize:payloadSize], digest) {
-		return position{}, errors.New("cursor was given out for other parameters")
+		return position{}, errors.New("cursor belongs to other parameters")
 	}
 	p := position{pages: int(binary.BigEndian.Uint32(b[1:])), waited: b[0]&flagWaited != 0}
 	if number := binary.BigEndian.Uint64(b[17:]); shifting {

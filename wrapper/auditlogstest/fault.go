@@ -11,45 +11,47 @@ import (
 	"time"
 )
 
-// A Fault is what goes wrong with one request. Its fields can be combined. The zero value lets the request pass
-// unharmed. The request is recorded, and counts for the rate limit, in any case.
+// A Fault is what goes wrong with one request. Its fields can be combined. The zero value changes
+// nothing. The request is always recorded, and counts for the rate limit.
 type Fault struct {
-	// Status replaces the status of the answer, and its body with it: from 400 the error envelope, from 500 an HTML
-	// page as the edge sends it, else nothing. 0 leaves the usual answer.
+	// Status replaces the status of the answer, and its body with it: from 400 the error envelope,
+	// from 500 an HTML page as the edge sends it, else nothing. 0 leaves the usual answer.
 	Status int
 
-	// Header is set in the answer, in place of headers of the same names. A name without values takes a header away.
-	// nil changes nothing.
+	// Header is set in the answer, and replaces headers of the same names. A name without values
+	// removes a header. nil changes nothing.
 	Header http.Header
 
-	// Body replaces the body, also that of the usual answer. It counts as HTML when it begins with "<" and as JSON
-	// otherwise, unless Header says something else. Empty means the body that belongs to Status.
+	// Body replaces the body, also that of the usual answer. It counts as HTML when it starts with
+	// "<" and as JSON otherwise, unless Header says something else. Empty means the body that
+	// belongs to Status.
 	Body string
 
-	// Delay is how long the answer, or what happens instead of it, waits. 0 does not wait.
+	// Delay is how long the answer, or the fault in its place, is delayed. 0 does not wait.
 	Delay time.Duration
 
 	// Drip is the pause between single bytes of the body. 0 sends the body at once.
 	Drip time.Duration
 
-	// Cut closes the connection after the part of the body that CutAt names. The whole length is promised before, so
-	// that the client can notice. Without Cut the body is sent as a whole.
+	// Cut closes the connection after the part of the body that CutAt selects. The header promises
+	// the full length, so that the client can notice. Without Cut the body is sent completely.
 	Cut bool
 
-	// CutAt is how much of the body is sent before it is cut, from 0 for nothing to 1 for everything, counted in bytes
-	// as sent. It means nothing without Cut.
+	// CutAt is how much of the body is sent before it is cut, from 0 for nothing to 1 for
+	// everything, counted in bytes as sent. It needs Cut.
 	CutAt float64
 
-	// Mangle changes the bytes of the body as sent, after compression. The promised length is that of the result. nil
-	// changes nothing.
+	// Mangle changes the bytes of the body as sent, after compression. The promised length is that
+	// of the result. nil changes nothing.
 	Mangle func(body []byte) []byte
 
-	// Raw is written to the connection in place of any HTTP answer; then the connection is closed. nil does not.
+	// Raw is written to the connection in place of an HTTP answer; then the connection is closed.
+	// nil sends the answer.
 	Raw []byte
 
-	// Drop closes the connection without a byte. Mind that Go's http.Transport repeats a GET by itself when that
-	// happens to a connection that has carried a request before: then two requests arrive, and the caller sees
-	// nothing.
+	// Drop closes the connection without a byte. Mind that Go's http.Transport repeats a GET by
+	// itself when that happens to a connection that has carried a request before: then two requests
+	// arrive, and the caller sees nothing.
 	Drop bool
 }
 
@@ -83,7 +85,7 @@ func (f *Fault) change(a *answer) {
 	}
 }
 
-// send sends the answer, or what the fault puts in its place.
+// send sends the answer, or the fault in its place.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, v *visit) {
 	fault, a := &v.fault, v.answer
 	switch {
@@ -150,7 +152,7 @@ func (s *Server) sendRaw(w http.ResponseWriter, raw []byte) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	// The HTTP server has forgotten about this connection, so that Close would not reach it.
+	// The HTTP server no longer tracks this connection, so its Close does not reach it.
 	stop := context.AfterFunc(s.ctx, func() { _ = conn.Close() })
 	defer stop()
 	_, _ = conn.Write(raw)
@@ -161,7 +163,7 @@ func (s *Server) sendRaw(w http.ResponseWriter, raw []byte) {
 func hangUp(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		// HTTP/2 has no connection to give away. Its server ends the stream instead.
+		// HTTP/2 has no connection to hijack. Its server ends the stream instead.
 		panic(http.ErrAbortHandler)
 	}
 	_ = conn.Close()

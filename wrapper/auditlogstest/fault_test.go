@@ -18,7 +18,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// transports are the ways to a server. Every connection is new, because a transport repeats what fails on an old one.
+// transports are the ways to a server. Every connection is new, because a transport repeats what
+// fails on an old one.
 var transports = map[string]func(*testing.T, *auditlogstest.Server) *http.Client{
 	"memory": func(_ *testing.T, s *auditlogstest.Server) *http.Client {
 		c := s.Client()

@@ -7,20 +7,22 @@ import (
 	"time"
 )
 
-// AccountID is the account of a made-up history, where [History] names no other.
+// AccountID is the account of a made-up history, unless [History] names another.
 const AccountID = "4bb334f7c94c4a29a045f03944f072e5"
 
 // OrganizationID is the organization of a made-up history.
 const OrganizationID = "a67e14daa5f8dceeb91fe5449ba496ef"
 
-// A History describes made-up entries. The same history has the same entries in every run, byte for byte.
+// A History describes made-up entries. The same history has the same entries in every run, byte for
+// byte.
 //
-// A dozen people, among them alice@example.com, some tokens, the system and Cloudflare's staff change what accounts
-// usually change, mostly in working hours, in bursts, and sometimes in bulk within one instant. Some entries deviate
-// from what the reference says, as real ones do: in any 200 in a row there is at least one of each kind.
+// A dozen people, among them alice@example.com, some tokens, the system and Cloudflare's staff
+// change what accounts usually change, mostly in working hours, in bursts, and sometimes in bulk at
+// one instant. Some entries deviate from the reference, as real ones do: any 200 in a row have at
+// least one of each kind.
 //
-// Many entries are about the same resource as an earlier one. Beside the account's entries there are some of an
-// organization, one for every hundred.
+// Many entries are about the same resource as an earlier one. Beside the account's entries there
+// are some of an organization, one for every hundred.
 type History struct {
 	// Seed makes histories differ. 0 is a seed like any other.
 	Seed uint64
@@ -28,12 +30,12 @@ type History struct {
 	// Entries is how many entries there are. 0 makes an empty history.
 	Entries int
 
-	// Since and Before bound the times of the entries: none is older than Since, and all are older than Before. A zero
-	// Before means now, and a zero Since means 30 days earlier.
+	// Since and Before bound the times of the entries: none is older than Since, and all are older
+	// than Before. A zero Before means now, and a zero Since means 30 days earlier.
 	Since, Before time.Time
 
-	// EntryBytes makes entries longer that would have fewer bytes, up to about so many, with remarks in the responses that
-	// they hold. 0 leaves entries as short as they come: about 1000 bytes.
+	// EntryBytes pads entries to about this many bytes, with messages in the responses that they
+	// hold. 0 does not pad: entries have about 1000 bytes.
 	EntryBytes int
 
 	// AccountID is the account in the entries. "" means the constant AccountID.
@@ -133,7 +135,8 @@ func (h History) outline(w *writer) []event {
 	return events
 }
 
-// place rounds the time of an event down to what its layout can tell, unless that would leave the window.
+// place rounds the time of an event down to the precision of its layout, unless that would leave
+// the window.
 func (h History) place(rng *rand.Rand, e *event) {
 	unit := time.Second
 	switch n := rng.IntN(10); {
@@ -162,8 +165,8 @@ func activity(t time.Time) float64 {
 	return 0.15
 }
 
-// An oddity is a way in which an entry deviates from the reference. Its number is the place in each period of entries
-// at which it is due; at most places none is.
+// An oddity is a way in which an entry deviates from the reference. Its number is the place in each
+// period of entries at which it is due; at most places none is.
 type oddity int
 
 const (

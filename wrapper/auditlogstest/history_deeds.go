@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// A deed is something that people do. In uri, request and response, a word after a dollar sign is replaced: see
-// writer.fill.
+// A deed is something that people do. In uri, request and response, a word after a dollar sign is
+// replaced: see writer.fill.
 type deed struct {
 	product, resource, scope string
 	action, description      string
@@ -132,8 +132,8 @@ var organizationDeeds = []deed{
 		`{"name":"$words"}`, `{"id":"$id","name":"$words","modified":"$time","status":"active"}`},
 }
 
-// A repertoire is what happens in one log: deeds, by their numbers those that tools do many times at once, and those that
-// happen without a person.
+// A repertoire is what happens in one log: deeds, by their numbers those that tools do many times
+// at once, and those that happen without a person.
 type repertoire struct {
 	deeds        []deed
 	bulk, system []int
@@ -284,7 +284,7 @@ func (w *writer) entry(e *event, odd oddity) string {
 	return string(w.buffer)
 }
 
-// beyondMessages is about how long an entry still gets behind the messages in its response.
+// beyondMessages is about how long the rest of an entry is after the messages in its response.
 const beyondMessages = 150
 
 func (w *writer) resource(b []byte, d *deed, f *filling, odd oddity, failed bool) []byte {

@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// WithLateness shows each entry only some time after its action.time, as the service does: lateness draws that time for
-// each entry, in order of arrival, from a source that is the same in every run. It holds for made-up histories and for
-// [Server.Add]; an entry whose time lies further back is visible at once. [Server.Stored] returns what is stored, whether
-// visible yet or not. Without this option every entry is visible at once. [MeasuredLateness] is a lateness to start with:
+// WithLateness shows each entry only some time after its action.time, as the service does: lateness
+// draws that time for each entry, in order of arrival, from a source that is the same in every run.
+// It applies to made-up histories and to [Server.Add]; an entry with an earlier time is visible at
+// once. [Server.Stored] returns what is stored, whether visible yet or not. Without this option
+// every entry is visible at once. [MeasuredLateness] is a lateness to start with:
 //
 //	auditlogstest.WithLateness(auditlogstest.MeasuredLateness)
 func WithLateness(lateness func(*rand.Rand) time.Duration) Option {
@@ -16,7 +17,8 @@ func WithLateness(lateness func(*rand.Rand) time.Duration) Option {
 	return func(c *config) { c.lateness = lateness }
 }
 
-// measured is the lateness of 369 entries of one account in September 2026, by the share of entries that were no later.
+// measured is the lateness of 369 entries of one account in September 2026, by the share of entries
+// that were no later.
 var measured = []struct {
 	share    float64
 	lateness time.Duration
@@ -27,8 +29,8 @@ var measured = []struct {
 	{1, 450 * time.Second},
 }
 
-// MeasuredLateness draws how late the service shows an entry, as it was measured live on one account: 167 to 450 seconds,
-// with a median of 289 and a 95th percentile of 402.
+// MeasuredLateness draws how late the service shows an entry, as it was measured live on one
+// account: 167 to 450 seconds, with a median of 289 and a 95th percentile of 402.
 func MeasuredLateness(random *rand.Rand) time.Duration {
 	share := random.Float64()
 	for i := range measured[1:] {
@@ -41,7 +43,8 @@ func MeasuredLateness(random *rand.Rand) time.Duration {
 	return measured[len(measured)-1].lateness
 }
 
-// newLateness returns what draws the time between an entry and its appearance; nil where entries are visible at once.
+// newLateness returns a function that draws the time between an entry and its appearance; nil if
+// entries are visible at once.
 func (c *config) newLateness() func() time.Duration {
 	if c.lateness == nil {
 		return nil

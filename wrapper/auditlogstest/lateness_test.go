@@ -37,8 +37,8 @@ func TestMeasuredLateness(t *testing.T) {
 	}
 }
 
-// An entry is listed from action.time and its lateness on: one that was added, one of a made-up history, and the one whose
-// history is wanted.
+// An entry is listed from action.time and its lateness on: one that was added, one of a made-up
+// history, and the one whose history is wanted.
 func TestWithLateness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now().UTC()

@@ -11,11 +11,12 @@ import (
 	"time"
 )
 
-// unreachable is the address that stands in the URL when there is no real listener. It is on loopback because clients
-// rightly refuse to send a token over plain HTTP to any other place.
+// unreachable is the address in the URL when there is no real listener. It is on loopback because
+// clients rightly refuse to send a token over plain HTTP to any other place.
 const unreachable = "127.0.0.1"
 
-// network is how requests come in: one HTTP server on a listener in memory and, where possible, one on loopback.
+// network is how requests come in: one HTTP server on a listener in memory and, where possible, one
+// on loopback.
 type network struct {
 	http      *http.Server
 	transport *http.Transport
@@ -23,13 +24,14 @@ type network struct {
 	closing   sync.Once
 }
 
-// start begins to serve, and returns the base URL.
+// start starts serving, and returns the base URL.
 func (n *network) start(handler http.Handler) string {
 	memory := &memoryListener{conns: make(chan net.Conn), done: make(chan struct{})}
 	n.http = &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
 	n.transport = &http.Transport{
 		DialContext: memory.dial,
-		// The connection passes for one that is already encrypted, so that https addresses lead here as well.
+		// The connection is treated as already encrypted, so that https addresses lead here as
+		// well.
 		DialTLSContext:      memory.dial,
 		MaxIdleConnsPerHost: 100,
 	}
@@ -52,11 +54,11 @@ func (n *network) close() {
 	})
 }
 
-// listenOnLoopback returns nil where a real listener is not possible or not wanted.
+// listenOnLoopback returns nil if a real listener is not possible or not wanted.
 func listenOnLoopback() net.Listener {
-	// Inside a testing/synctest bubble, a goroutine that waits for a real connection keeps the bubble's clock from
-	// ever moving. The clock of a bubble starts at midnight UTC 2000-01-01, as its package documents, and no real
-	// clock is that far behind.
+	// Inside a testing/synctest bubble, a goroutine that waits for a real connection keeps the
+	// bubble's clock from ever moving. The clock of a bubble starts at midnight UTC 2000-01-01, as
+	// its package documents, and no real clock is that slow.
 	if time.Now().Year() < 2020 {
 		return nil
 	}
@@ -68,8 +70,8 @@ func listenOnLoopback() net.Listener {
 	return nil
 }
 
-// A memoryListener accepts connections that are dialled in the same process. It waits on channels only, which a bubble
-// recognizes as waiting.
+// A memoryListener accepts connections that are dialled in the same process. It waits on channels
+// only, which a bubble recognizes as waiting.
 type memoryListener struct {
 	conns chan net.Conn
 	done  chan struct{}

@@ -40,7 +40,7 @@ type config struct {
 	lateness      func(*rand.Rand) time.Duration
 }
 
-// defaultRequestLog is far more than a test asks, and some hundred MB.
+// defaultRequestLog is far more than a test needs, and takes some hundred MB.
 const defaultRequestLog = 100_000
 
 func newConfig(opts []Option) config {
@@ -64,8 +64,8 @@ func require(ok bool, format string, args ...any) {
 	}
 }
 
-// WithT fails the test when a request has a parameter that the contract does not know, or repeats one that takes a
-// single value. Such a request is answered with status 400 in any case.
+// WithT fails the test when a request has a parameter that the contract does not know, or repeats
+// one that takes a single value. Such a request is answered with status 400 in any case.
 func WithT(t T) Option {
 	require(t != nil, "WithT: no test")
 	return func(c *config) { c.t = t }
@@ -81,8 +81,8 @@ func WithHistory(h History) Option {
 	return func(c *config) { c.history = &h }
 }
 
-// WithTokens names the tokens that are good. Others are answered with status 403. Without this option, every token is
-// good that is not empty.
+// WithTokens names the valid tokens. Others are answered with status 403. Without this option,
+// every token is valid that is not empty.
 func WithTokens(tokens ...string) Option {
 	require(len(tokens) > 0, "WithTokens: no tokens")
 	for i, token := range tokens {
@@ -91,7 +91,8 @@ func WithTokens(tokens ...string) Option {
 	return func(c *config) { c.tokens = tokens }
 }
 
-// WithAccounts names the accounts that exist. Each of them sees all entries of accounts; others are answered with status
+// WithAccounts names the accounts that exist. Each of them sees all entries of accounts; others are
+// answered with status
 // 403. Without this option, every well-formed account ID sees them.
 func WithAccounts(ids ...string) Option {
 	require(len(ids) > 0, "WithAccounts: no accounts")
@@ -101,8 +102,9 @@ func WithAccounts(ids ...string) Option {
 	return func(c *config) { c.owners[accountParameter.Name] = ids }
 }
 
-// WithOrganizations names the organizations that exist. Each of them sees all entries of organizations; others are answered
-// with status 403. Without this option, every well-formed organization ID sees them.
+// WithOrganizations names the organizations that exist. Each of them sees all entries of
+// organizations; others are answered with status 403. Without this option, every well-formed
+// organization ID sees them.
 func WithOrganizations(ids ...string) Option {
 	require(len(ids) > 0, "WithOrganizations: no organizations")
 	for _, id := range ids {
@@ -111,8 +113,9 @@ func WithOrganizations(ids ...string) Option {
 	return func(c *config) { c.owners[organizationParameter.Name] = ids }
 }
 
-// WithProductCategories replaces the product categories, and the products that each stands for. Without this option there are
-// some made-up ones, among them zerotrust, which sort the products of a made-up history.
+// WithProductCategories replaces the product categories, and the products that each stands for.
+// Without this option there are some made-up ones, among them zerotrust, which group the products
+// of a made-up history.
 func WithProductCategories(categories ...auditlogsapi.ProductCategory) Option {
 	for i, category := range categories {
 		require(category.Value != "", "WithProductCategories: category %d has no value", i)
@@ -120,75 +123,80 @@ func WithProductCategories(categories ...auditlogsapi.ProductCategory) Option {
 	return func(c *config) { c.categories = append([]auditlogsapi.ProductCategory{}, categories...) }
 }
 
-// WithMaxPageSize caps the size of a page on the server's side: no page holds more entries, whatever limit is asked
-// for. Without this option, only limit decides.
+// WithMaxPageSize caps the size of a page on the server's side: no page holds more entries,
+// whatever limit is asked for. Without this option, only limit decides.
 func WithMaxPageSize(n int) Option {
 	require(n > 0, "WithMaxPageSize: %d is less than 1", n)
 	return func(c *config) { c.maxPageSize = n }
 }
 
-// WithShiftingCursors makes a cursor count entries, as stores do that know pages only by number: an entry that arrives
-// before the cursor moves all later ones, and the next page repeats an entry. Without this option, a cursor stays
-// behind the last entry that was returned.
+// WithShiftingCursors makes a cursor count entries, as stores do that know pages only by number: an
+// entry that arrives before the cursor moves all later ones, and the next page repeats an entry.
+// Without this option, a cursor stays after the last entry that was returned.
 func WithShiftingCursors() Option {
 	return func(c *config) { c.shifting = true }
 }
 
-// WithInclusive says whether entries at exactly since and at exactly before are part of a window. Without this option,
-// those at since are, and those at before are not.
+// WithInclusive says whether entries at exactly since and at exactly before are part of a window.
+// Without this option, those at since are, and those at before are not.
 func WithInclusive(since, before bool) Option {
 	return func(c *config) { c.afterSince, c.throughBefore = !since, before }
 }
 
-// WithBoundPrecision takes since and before less precisely than they are written: rounded down to a whole second, minute
-// or day, or whatever unit is given. A window whose ends are rounded to the same time is empty, and not an error. Without
-// this option both count as they are.
+// WithBoundPrecision uses since and before less precisely than they are written: rounded down to a
+// whole second, minute or day, or the given unit. A window whose ends are rounded to the same time
+// is empty, and not an error. Without this option both count as they are.
 func WithBoundPrecision(unit time.Duration) Option {
 	require(unit > 0, "WithBoundPrecision: %v is not positive", unit)
 	return func(c *config) { c.precision = unit }
 }
 
-// WithStrictEnums answers a filter's value that the contract does not list with status 400. What the service does is not
-// documented. Without this option such a value is taken, and matches the entries that have it.
+// WithStrictEnums answers a filter's value that the contract does not list with status 400. What
+// the service does is not documented. Without this option such a value is accepted, and matches the
+// entries that have it.
 func WithStrictEnums() Option {
 	return func(c *config) { c.strictEnums = true }
 }
 
-// WithRateLimit allows a number of requests in any window of the given length. The first one beyond it is answered with
-// status 429, and so is everything else until the window has passed once more. Without this option nothing is
-// enforced, and the headers that tell about the limit always speak of an unused budget of 1200 in five minutes.
+// WithRateLimit allows a number of requests in any window of the given length. The first one beyond
+// it is answered with status 429, and so is everything else until the window has passed once more.
+// Without this option nothing is enforced, and the headers about the limit always show an unused
+// budget of 1200 in five minutes.
 func WithRateLimit(requests int, window time.Duration) Option {
 	require(requests > 0, "WithRateLimit: %d requests", requests)
 	require(window > 0, "WithRateLimit: window of %v", window)
 	return func(c *config) { c.rateRequests, c.rateWindow = requests, window }
 }
 
-// WithLatency lets every answer wait. A fault's delay comes on top. Without this option, answers do not wait.
+// WithLatency delays every answer. A fault's delay is added to it. Without this option, answers are
+// not delayed.
 func WithLatency(d time.Duration) Option {
 	require(d >= 0, "WithLatency: %v is negative", d)
 	return func(c *config) { c.latency = d }
 }
 
-// WithEmptyPages puts an empty page, with a cursor, before every n-th page of a listing. Without this option, only a
-// listing that matches nothing has an empty page.
+// WithEmptyPages puts an empty page, with a cursor, before every n-th page of a listing. Without
+// this option, only a listing that matches nothing has an empty page.
 func WithEmptyPages(n int) Option {
 	require(n > 0, "WithEmptyPages: %d is less than 1", n)
 	return func(c *config) { c.emptyPages = n }
 }
 
-// WithCursorsAfter gives the cursor only as result_info.cursors.after, where Cloudflare's published specification has
-// it. Without this option it is only in result_info.cursor, where the service has it.
+// WithCursorsAfter gives the cursor only as result_info.cursors.after, where Cloudflare's published
+// specification has it. Without this option it is only in result_info.cursor, where the service has
+// it.
 func WithCursorsAfter() Option {
 	return func(c *config) { c.cursorsAfter = true }
 }
 
-// WithoutGzip never compresses. Without this option, every answer is compressed for clients that accept gzip.
+// WithoutGzip never compresses. Without this option, every answer is compressed for clients that
+// accept gzip.
 func WithoutGzip() Option {
 	return func(c *config) { c.withoutGzip = true }
 }
 
-// WithRequestLog bounds how many requests [Server.Requests] remembers, which are the last ones. Without this option, they
-// are 100,000.
+// WithRequestLog bounds how many requests [Server.Requests] remembers, which are the last ones.
+// Without this option, they are 100,000.
 func WithRequestLog(n int) Option {
 	require(n > 0, "WithRequestLog: %d requests", n)
 	return func(c *config) { c.requestLog = n }

@@ -16,8 +16,8 @@ import (
 // defaultLimit is the size of a page when limit is not given.
 const defaultLimit = 100
 
-// operations is what the contract says about each operation, by the pattern under which it is routed. No parameter is named
-// here that it already names.
+// operations is the contract's table of each operation, by its route. No parameter of the contract
+// is repeated here.
 var operations = func() map[string]*auditlogsapi.Operation {
 	byPattern := map[string]*auditlogsapi.Operation{}
 	for _, operation := range auditlogsapi.Operations {
@@ -26,7 +26,7 @@ var operations = func() map[string]*auditlogsapi.Operation {
 	return byPattern
 }()
 
-// The parameters that say whose log is meant: the first ones in the paths.
+// The parameters that name the owner of a log: the first ones in the paths.
 var (
 	accountParameter      = auditlogsapi.ListAccountAuditLogsOperation.Parameters[0]
 	organizationParameter = auditlogsapi.ListOrganizationAuditLogsOperation.Parameters[0]
@@ -43,11 +43,11 @@ type parameters interface {
 // A problem is something that the contract does not allow.
 type problem struct {
 	message string
-	misuse  bool // the program that asks does not follow the contract, whatever its user wants
+	misuse  bool // the client program does not follow the contract, whatever its user wants
 }
 
-// checkQuery validates a query against the contract. It is needed because the generated server takes enumerations, ranges,
-// formats, repetitions and unknown names as they come.
+// checkQuery validates a query against the contract. It is needed because the generated server does
+// not check enumerations, ranges, formats, repetitions and unknown names.
 func (s *Server) checkQuery(operation *auditlogsapi.Operation, rawQuery string) []problem {
 	var problems []problem
 	add := func(misuse bool, format string, args ...any) {
@@ -59,7 +59,7 @@ func (s *Server) checkQuery(operation *auditlogsapi.Operation, rawQuery string) 
 			add(false, "%s is not readable: %v", name, err)
 		}
 	}
-	// What is readable is checked all the same. Names are sorted to make the messages repeatable.
+	// The readable part is still checked. Names are sorted to make the messages repeatable.
 	values, _ := url.ParseQuery(rawQuery)
 	known := map[string]bool{}
 	for _, p := range operation.Parameters {

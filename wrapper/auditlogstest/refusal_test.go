@@ -88,7 +88,8 @@ func TestRefusedQueries(t *testing.T) {
 	}
 }
 
-// Every enumeration, range and single value of the contract is enforced, also those that come later.
+// Every enumeration, range and single value of the contract is enforced, also those that come
+// later.
 func TestTheWholeTableIsEnforced(t *testing.T) {
 	s := newServer(t)
 	for _, p := range auditlogsapi.ListAccountAuditLogsOperation.Parameters {
@@ -111,7 +112,8 @@ func TestTheWholeTableIsEnforced(t *testing.T) {
 	}
 }
 
-// What the service does with a value that the contract does not list is not documented: the fake takes it, or refuses it.
+// What the service does with a value that the contract does not list is not documented: the fake
+// takes it, or refuses it.
 func TestUnknownValues(t *testing.T) {
 	lenient, strict := newServer(t), newServer(t, auditlogstest.WithStrictEnums())
 	for _, s := range []*auditlogstest.Server{lenient, strict} {

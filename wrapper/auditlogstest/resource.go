@@ -13,7 +13,7 @@ const (
 	statusUnavailable = "unavailable"
 )
 
-// nearby is how far the time of a request for a history may lie from that of its entry.
+// nearby is how far the time in a request for a history may be from that of its entry.
 const nearby = time.Minute
 
 // find returns the entry with an ID near a time, if it is visible now; nil where there is none.

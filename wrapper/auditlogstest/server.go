@@ -16,14 +16,15 @@ import (
 	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
-// basePath is where the API begins, on the fake as on the service.
+// basePath is where the API starts, on the fake as on the service.
 const basePath = "/client/v4"
 
-// A Server is a fake of the audit log API. Use [NewServer] to get one; the zero value is of no use. All methods may be
-// called at the same time from several goroutines.
+// A Server is a fake of the audit log API. Use [NewServer] to get one; the zero value is of no use.
+// All methods may be called at the same time from several goroutines.
 type Server struct {
-	// URL is the base URL, without a slash at its end. Programs reach it through loopback. Inside a testing/synctest
-	// bubble, and where loopback is not available, only [Server.Client] reaches it.
+	// URL is the base URL, without a slash at its end. Programs reach it through loopback. Inside a
+	// testing/synctest bubble, and where loopback is not available, only [Server.Client] reaches
+	// it.
 	URL string
 
 	config          config
@@ -41,14 +42,14 @@ type Server struct {
 	budget   budget
 	faults   []Fault
 	requests []*Request
-	asked    uint64 // requests so far, also those that are no longer remembered
+	asked    uint64 // requests so far, including those that are no longer remembered
 
-	// reporting is apart from mu, so that the test's Errorf may call the server's methods. Close takes it, so that a
-	// test is left alone once the server is closed.
+	// reporting is separate from mu, so that the test's Errorf may call the server's methods. Close
+	// takes it, so that nothing is reported after the server is closed.
 	reporting sync.Mutex
 }
 
-// A Request is what somebody asked of the server.
+// A Request is one request that the server received.
 type Request struct {
 	Method string
 	URL    *url.URL    // as in the request line: path and query
@@ -58,8 +59,9 @@ type Request struct {
 	Status int         // the status it was answered with; 0 for none, or none yet
 }
 
-// NewServer starts a server. Without options its store is empty, every token and every well-formed ID of an account or an
-// organization is good, and no limit is enforced. An option with a wrong value panics.
+// NewServer starts a server. Without options its store is empty, every token and every well-formed
+// ID of an account or an organization is valid, and no limit is enforced. An option with a wrong
+// value panics.
 func NewServer(opts ...Option) *Server {
 	s := &Server{config: newConfig(opts)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -85,17 +87,18 @@ func (s *Server) newRouter() http.Handler {
 	})
 }
 
-// Client returns a client whose connections to any address, over http or https, lead to this server, in memory. Apart
-// from that it is an ordinary client: the HTTP on these connections is real. Each call returns a new client; all
-// share their connections.
+// Client returns a client whose connections to any address, over http or https, lead to this
+// server, in memory. Apart from that it is an ordinary client: the HTTP on these connections is
+// real. Each call returns a new client; all share their connections.
 func (s *Server) Client() *http.Client { return &http.Client{Transport: s.network.transport} }
 
-// Add puts entries into the store. A json.RawMessage, []byte or string is kept byte for byte, without space around it;
-// anything else goes through json.Marshal. Add panics when one of them is not a single JSON object, and keeps none.
+// Add puts entries into the store. A json.RawMessage, []byte or string is kept byte for byte,
+// without space around it; anything else goes through json.Marshal. Add panics when one of them is
+// not a single JSON object, and keeps none.
 //
-// An entry with an organization.id is listed for organizations, and any other one for accounts. The store is ordered by
-// action.time, and by arrival where times are equal. An entry without a readable action.time counts as of the moment at
-// which it was added.
+// An entry with an organization.id is listed for organizations, and any other one for accounts. The
+// store is ordered by action.time, and by arrival where times are equal. An entry without a
+// readable action.time counts as of the moment at which it was added.
 func (s *Server) Add(entries ...any) {
 	now := time.Now()
 	var added, addedToOrganizations []*entry
@@ -114,13 +117,15 @@ func (s *Server) Add(entries ...any) {
 	s.ofOrganizations.insert(addedToOrganizations)
 }
 
-// Stored returns the accounts' entries of a window, oldest first: what a complete listing without filters has to return.
-// Whether entries at exactly since or before belong to the window is decided as for listings, by [WithInclusive].
+// Stored returns the accounts' entries of a window, oldest first: what a complete listing without
+// filters has to return. Whether entries at exactly since or before belong to the window is decided
+// as for listings, by [WithInclusive].
 func (s *Server) Stored(since, before time.Time) []json.RawMessage {
 	return s.stored(&s.store, since, before)
 }
 
-// StoredForOrganizations returns the organizations' entries of a window, as [Server.Stored] does for accounts.
+// StoredForOrganizations returns the organizations' entries of a window, as [Server.Stored] does
+// for accounts.
 func (s *Server) StoredForOrganizations(since, before time.Time) []json.RawMessage {
 	return s.stored(&s.ofOrganizations, since, before)
 }
@@ -134,8 +139,9 @@ func (s *Server) stored(log *store, since, before time.Time) []json.RawMessage {
 	return out
 }
 
-// FailNext harms the coming requests: the first fault is for the next request, the second for the one after it, and so
-// on. Faults of further calls queue up behind. A fault with a wrong value panics.
+// FailNext makes the next requests fail: the first fault is for the next request, the second for
+// the one after it, and so on. Faults of further calls are appended. A fault with a wrong value
+// panics.
 func (s *Server) FailNext(faults ...Fault) {
 	for i, f := range faults {
 		if err := f.check(); err != nil {
@@ -147,8 +153,8 @@ func (s *Server) FailNext(faults ...Fault) {
 	s.faults = append(s.faults, faults...)
 }
 
-// Requests returns what has been asked so far, in order of arrival: the last 100,000 requests, or as many as
-// [WithRequestLog] says. The result is the caller's own.
+// Requests returns the requests so far, in order of arrival: the last 100,000 requests, or as many
+// as [WithRequestLog] says. The result is the caller's own.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,8 +170,9 @@ func (s *Server) Requests() []Request {
 	return out
 }
 
-// Close closes the listeners and all connections, and ends every wait. Requests that still arrive, where the server is
-// mounted in another one, get their connection closed. Closing again does nothing.
+// Close closes the listeners and all connections, and ends every wait. Requests that still arrive,
+// where the server is mounted in another one, get their connection closed. Closing again does
+// nothing.
 func (s *Server) Close() {
 	s.reporting.Lock()
 	s.stop()
@@ -173,8 +180,8 @@ func (s *Server) Close() {
 	s.network.close()
 }
 
-// ServeHTTP answers one request, whose path begins as that of [Server.URL] does. Thereby the fake can be mounted in
-// another server, as a whole, with its faults.
+// ServeHTTP answers one request, whose path starts like that of [Server.URL]. So the whole fake,
+// with its faults, can be mounted in another server.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.ctx.Err() != nil {
 		hangUp(w)
@@ -197,7 +204,8 @@ type visit struct {
 	refused bool // the request is beyond the rate limit
 }
 
-// arrive records the request, and settles what depends on the order in which requests arrive.
+// arrive records the request, and decides everything that depends on the order in which requests
+// arrive.
 func (s *Server) arrive(r *http.Request) *visit {
 	now := time.Now()
 	header := r.Header.Clone()
@@ -215,7 +223,7 @@ func (s *Server) arrive(r *http.Request) *visit {
 	s.requests = append(s.requests, request)
 	s.asked++
 	if most := s.config.requestLog; len(s.requests) >= 2*most {
-		// Not at each request beyond, as that would move them all each time.
+		// Not at each request beyond the bound, as that would move them all each time.
 		s.requests = slices.Clone(s.requests[len(s.requests)-most:])
 	}
 	if len(s.faults) > 0 {
@@ -230,7 +238,7 @@ func (s *Server) arrive(r *http.Request) *visit {
 	return v
 }
 
-// answer makes the answer of an unharmed server.
+// answer makes the answer without a fault.
 func (s *Server) answer(v *visit, r *http.Request) {
 	switch {
 	case v.refused:
@@ -243,7 +251,7 @@ func (s *Server) answer(v *visit, r *http.Request) {
 	}
 }
 
-// wait returns false when the client or the server went away before the time was up.
+// wait returns false if the client or the server closed before the time was up.
 func (s *Server) wait(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil && s.ctx.Err() == nil
@@ -272,8 +280,8 @@ func (s *Server) report(format string, args ...any) {
 	}
 }
 
-// api is the server's implementation of the generated interface: a type of its own, so that the methods of the API do
-// not appear among those of Server.
+// api is the server's implementation of the generated interface: a type of its own, so that the
+// methods of the API do not appear among those of Server.
 type api Server
 
 var _ auditlogsserver.ServerInterface = (*api)(nil)
@@ -384,14 +392,14 @@ func (s *Server) page(out *answer, r *http.Request, log *store, params parameter
 	out.page(entries, cursor, s.config.cursorsAfter, status)
 }
 
-// bindingFailed is where the generated code turns to when it cannot read a parameter.
+// bindingFailed is called by the generated code when it cannot read a parameter.
 func (a *api) bindingFailed(w http.ResponseWriter, r *http.Request, err error) {
 	if out := w.(*answer); (*Server)(a).admit(out, r) {
 		out.fail(http.StatusBadRequest, codeBadRequest, err.Error())
 	}
 }
 
-// admit checks everything that the generated code leaves unchecked, and answers what does not pass.
+// admit checks everything that the generated code does not, and answers invalid requests.
 func (s *Server) admit(out *answer, r *http.Request) bool {
 	operation := operations[r.Pattern]
 	problems := s.checkQuery(operation, r.URL.RawQuery)

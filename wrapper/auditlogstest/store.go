@@ -100,7 +100,7 @@ type store struct {
 	lateness func() time.Duration // draws that of an entry; nil where entries are visible at once
 }
 
-// insert takes entries over, in order of arrival.
+// insert adds entries, in order of arrival.
 func (s *store) insert(added []*entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +117,7 @@ func (s *store) insert(added []*entry) {
 	if len(added) == 0 {
 		return
 	}
-	// Only what lies behind the first new entry has to be put in order, mostly nothing.
+	// Only the entries after the first new one have to be merged, mostly none.
 	at := s.search(added[0].time, added[0].seq)
 	behind := slices.Clone(s.entries[at:])
 	s.entries = s.entries[:at]
@@ -132,7 +132,7 @@ func (s *store) insert(added []*entry) {
 	s.entries = append(append(s.entries, added...), behind...)
 }
 
-// search returns the index of the first entry at or behind a place in the order.
+// search returns the index of the first entry at or after a place in the order.
 func (s *store) search(t time.Time, seq uint64) int {
 	return sort.Search(len(s.entries), func(i int) bool { return s.entries[i].compare(t, seq) >= 0 })
 }
@@ -144,7 +144,7 @@ type window struct {
 	throughBefore bool // entries at exactly before are part of it
 }
 
-// indexes returns the first index of the window and the first one behind it.
+// indexes returns the first index of the window and the first one after it.
 func (s *store) indexes(w window) (low, high int) {
 	at := func(t time.Time, behind bool) int {
 		if behind {
@@ -156,7 +156,7 @@ func (s *store) indexes(w window) (low, high int) {
 	return low, max(low, high)
 }
 
-// A listing is what is asked for, apart from the place and the size of the page.
+// A listing is a request without the place and the size of the page.
 type listing struct {
 	window
 	desc    bool
@@ -168,8 +168,8 @@ func (l *listing) matches(e *entry) bool {
 	return e.visible(l.now) && (l.filters.All() || l.filters.Keeps(e.read()))
 }
 
-// page returns the entries behind a position, at most size of them unless that is negative, and whether the listing
-// goes on behind them.
+// page returns the entries after a position, at most size of them unless that is negative, and
+// whether the listing continues after them.
 func (s *store) page(l listing, from position, size int) (entries []*entry, more bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

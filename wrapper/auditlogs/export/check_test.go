@@ -25,8 +25,8 @@ import (
 func TestCheckComparesTheWholeManifest(t *testing.T) {
 	for _, name := range []string{"a.ndjson", "a.csv", "a.ndjson.gz", "a.csv.zst"} {
 		f := newFixture(t, name)
-		// What makes a difference to what can be compared: odd entries, without a time, with the
-		// id of a formula.
+		// What makes a difference to what can be compared: malformed entries, without a time, with
+		// the id of a formula.
 		f.server.Add(
 			`{"id":"=1+1","action":{"time":"2024-10-01T00:00:00.000000001Z"}}`,
 			`{"id":7,"action":{"time":"2024-10-01T02:00:00+01:00"}}`,

@@ -17,7 +17,7 @@ const (
 	checkpointVersion = 1
 )
 
-// A checkpoint is all that a later run needs to go on.
+// A checkpoint is all that a later run needs to resume.
 type checkpoint struct {
 	Asked    Asked              `json:"asked"`
 	Window   Window             `json:"window"`         // the fixed bounds
@@ -40,7 +40,7 @@ func readCheckpoint(disk disk, path string, into *checkpoint) error {
 		return err
 	}
 	if err := durable.Unseal(checkpointKind, checkpointVersion, data, into); err != nil {
-		return fmt.Errorf("%s: %w: nothing tells how much of %s is good: restore the checkpoint, or remove both to export again", name, err, path)
+		return fmt.Errorf("%s: %w: it is unknown how much of %s is valid: restore the checkpoint, or remove both to export again", name, err, path)
 	}
 	return nil
 }
@@ -53,7 +53,7 @@ func writeCheckpoint(disk disk, path string, c *checkpoint) error {
 	return disk.replace(path+checkpointEnd, data)
 }
 
-// Asked is what a user asked for, in the user's own words. It stays the same from run to run.
+// Asked is what the user asked for, as it was given. It stays the same from run to run.
 type Asked struct {
 	Log     string              `json:"log"` // its name, such as "account 4bb334f7c94c4a29a045f03944f072e5"
 	Since   string              `json:"since"`
@@ -84,7 +84,7 @@ func newAsked(job Job, names naming) Asked {
 	return a
 }
 
-// differs returns an error that names what is not as in the file at path; nil where all is.
+// differs returns an error that names the difference from the file at path; nil if there is none.
 func (a Asked) differs(path string, from Asked) error {
 	differ := func(what, is, was string) error {
 		return fmt.Errorf("%w: %s is of an export with %s %q, and this one has %q: want the same again, or another file", ErrOther, path, what, was, is)
@@ -113,29 +113,29 @@ func unite(a, b map[string][]string) map[string][]string {
 	return both
 }
 
-// Counts is what an export came to.
+// Counts are the totals of an export.
 type Counts struct {
 	Entries    int64     `json:"entries"`
 	Lines      int64     `json:"lines"`              // of the uncompressed text; in csv with the header, and a cell can hold line breaks
 	TextBytes  int64     `json:"uncompressed_bytes"` // of the uncompressed text
 	Pages      int64     `json:"pages"`
 	Requests   int64     `json:"requests"`       // that the pages took
-	Retries    int64     `json:"retries"`        // those among them that were not the first for their page
+	Retries    int64     `json:"retries"`        // those of them that were not the first for their page
 	Repeated   int64     `json:"repeated"`       // entries that the service sent again; they are in the file once
-	OutOfOrder int64     `json:"out_of_order"`   // entries in the file whose time lies before that of an entry above
-	Outside    int64     `json:"outside"`        // entries whose time lies before or after the window
-	Odd        int64     `json:"odd"`            // entries with a field of an unexpected type, whole in the file all the same
-	First      *Mark     `json:"first,omitzero"` // nil where there is no entry
+	OutOfOrder int64     `json:"out_of_order"`   // entries in the file whose time is before that of an earlier entry
+	Outside    int64     `json:"outside"`        // entries whose time is before or after the window
+	Odd        int64     `json:"odd"`            // entries with a field of an unexpected type, which are complete in the file
+	First      *Mark     `json:"first,omitzero"` // nil if there is no entry
 	Last       *Mark     `json:"last,omitzero"`
-	Runs       int64     `json:"runs"` // how often the export was started until it was complete
+	Runs       int64     `json:"runs"` // how many runs the export needed until it was complete
 	Started    time.Time `json:"started"`
 	Finished   time.Time `json:"finished,omitzero"`
 }
 
 // A Mark names an entry.
 type Mark struct {
-	Time time.Time `json:"time,omitzero"` // UTC; zero where the entry has none
-	ID   string    `json:"id,omitzero"`   // empty where the entry has none
+	Time time.Time `json:"time,omitzero"` // UTC; zero if the entry has none
+	ID   string    `json:"id,omitzero"`   // empty if the entry has none
 }
 
 // String returns the entry's time and its id.
@@ -146,7 +146,7 @@ func (m *Mark) String() string {
 	return fmt.Sprintf("%s %q", auditlogs.Time(m.Time), m.ID)
 }
 
-// lastTime is the time of the last entry; zero where there is none, or it has none.
+// lastTime is the time of the last entry; zero if there is none, or it has none.
 func (c *Counts) lastTime() time.Time {
 	if c.Last == nil {
 		return time.Time{}
@@ -181,7 +181,7 @@ func (t *tally) add(e *auditlogs.Entry) {
 	}
 	at := e.Action.Time.UTC()
 	if year := at.Year(); year < 0 || year > 9999 {
-		at = time.Time{} // JSON has no text for it.
+		at = time.Time{} // JSON cannot express it.
 	}
 	if !at.IsZero() {
 		if at.Before(*t.latest) {

@@ -13,8 +13,7 @@ import (
 	"cfaudit.example/wrapper/auditlogs/format"
 )
 
-// A content reads the text of an export, and counts again what the export counted when it wrote
-// it.
+// A content reads the text of an export, and counts the same as the export did when it wrote it.
 type content struct {
 	*measure
 	format string
@@ -25,11 +24,11 @@ type content struct {
 
 	record []byte // a part of one
 	quoted bool   // it ends within quotes
-	long   bool   // it is too long, and given up
+	long   bool   // it is too long, and skipped
 	longs  int
 
 	headed   bool // the header was read
-	id, time int  // the columns of a csv; -1 where there is no such column
+	id, time int  // the columns of a csv; -1 if there is no such column
 }
 
 // longestRecord bounds what is kept of a file that may be damaged. It is more than any entry has
@@ -42,9 +41,9 @@ func newContent(name string, window Window) *content {
 	return c
 }
 
-// Write takes records apart: they end with the lines, but in csv only outside of quotes.
+// Write splits records: they end with lines, in csv only outside of quotes.
 func (c *content) Write(p []byte) (int, error) {
-	_, _ = c.measure.Write(p) // It takes everything.
+	_, _ = c.measure.Write(p) // It never fails.
 	for rest := p; len(rest) > 0; {
 		line, after, ended := bytes.Cut(rest, []byte{'\n'})
 		if c.csv && bytes.Count(line, []byte{'"'})%2 == 1 {
@@ -76,7 +75,7 @@ func (c *content) take() {
 			e = *read
 		}
 	default:
-		row, _ := csv.NewReader(bytes.NewReader(c.record)).Read() // Where it is damaged, the digest says so.
+		row, _ := csv.NewReader(bytes.NewReader(c.record)).Read() // If it is damaged, the digest does not match.
 		if !c.headed {
 			c.headed = true
 			c.id, c.time = slices.Index(row, "id"), slices.Index(row, "action.time")
@@ -116,7 +115,7 @@ func plainID(id string) string {
 	return strings.ReplaceAll(id, "\r\n", "\n")
 }
 
-// differs says in what the text differs from a manifest's counts.
+// differs lists the differences of the text from a manifest's counts.
 func (c *content) differs(m *Counts) (wrong []string) {
 	differ := func(text string, args ...any) { wrong = append(wrong, fmt.Sprintf(text, args...)) }
 	if c.counts.Entries != m.Entries {
@@ -127,7 +126,7 @@ func (c *content) differs(m *Counts) (wrong []string) {
 		return wrong
 	}
 	if c.longs > 0 {
-		return wrong // Of such an entry nothing more is known.
+		return wrong // Nothing more is known of such an entry.
 	}
 	count := func(what string, is, to int64) {
 		if is != to {
@@ -158,6 +157,6 @@ func (c *content) same(is, to *Mark, odd int64) bool {
 	case !c.csv:
 		return is.ID == to.ID
 	}
-	// An id of another type than text has a cell, and is none.
+	// An id that is not a string has a cell, but is not an id.
 	return is.ID == plainID(to.ID) || to.ID == "" && odd > 0
 }

@@ -272,7 +272,7 @@ func TestCrashAgainAndAgain(t *testing.T) {
 	}
 }
 
-// An endless is an export that is run until it is done, while entries go on appearing in its
+// An endless is an export that is run until it is done, while entries keep appearing in its
 // window.
 type endless struct {
 	server *auditlogstest.Server

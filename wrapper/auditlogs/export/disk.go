@@ -10,13 +10,13 @@ import (
 	"cfaudit.example/wrapper/auditlogs/internal/durable"
 )
 
-// A disk is what an export needs of a file system, so that tests can stop it at each step.
+// A disk is the part of a file system that an export needs, so that tests can stop it at each step.
 type disk interface {
 	lock(path string) (release func() error, err error)
 	read(path string) ([]byte, error)
 	stream(path string) (io.ReadCloser, error)
-	replace(path string, data []byte) error     // as a whole, and it is on the disk
-	open(path string, size int64) (file, error) // for writing, cut to that size; created where it is missing
+	replace(path string, data []byte) error     // atomically, and synced to disk
+	open(path string, size int64) (file, error) // for writing, cut to that size; created if it is missing
 	size(path string) (int64, error)            // of a regular file
 	remove(path string) error
 	syncDir(path string) error
@@ -30,7 +30,7 @@ type file interface {
 	Close() error
 }
 
-// An audit log is nothing for other users of the machine.
+// Other users of the machine must not read an audit log.
 const mode fs.FileMode = 0o600
 
 type osDisk struct{}
@@ -48,7 +48,7 @@ func (osDisk) stream(path string) (io.ReadCloser, error) { return os.Open(path) 
 func (osDisk) remove(path string) error                  { return os.Remove(path) }
 func (osDisk) syncDir(path string) error                 { return durable.SyncDir(path) }
 
-// largestState is far more than a checkpoint or a manifest has.
+// largestState is far larger than any checkpoint or manifest.
 const largestState = 16 << 20
 
 func (osDisk) read(path string) ([]byte, error) {

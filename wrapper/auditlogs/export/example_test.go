@@ -14,7 +14,7 @@ import (
 )
 
 func ExampleRun() {
-	// A fake service stands in for Cloudflare.
+	// A fake service replaces Cloudflare.
 	server := auditlogstest.NewServer(auditlogstest.WithHistory(auditlogstest.History{
 		Entries: 250,
 		Since:   time.Date(2024, time.October, 1, 0, 0, 0, 0, time.UTC),
@@ -36,7 +36,7 @@ func ExampleRun() {
 		Query: auditlogs.Query{Since: auditlogs.Date(2024, time.October, 1), Before: auditlogs.Date(2024, time.November, 1)},
 		Path:  filepath.Join(folder, "october.ndjson.gz"),
 	}
-	// After a failure or a crash, the same job goes on.
+	// After a failure or a crash, the same job continues.
 	result, err := export.Run(context.Background(), job)
 	if err != nil {
 		log.Fatal(err)

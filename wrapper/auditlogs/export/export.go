@@ -2,18 +2,17 @@
 // of time, through any number of crashes.
 //
 // [Run] commits its progress in a checkpoint beside the file. Run again with the same [Job], it
-// goes on where the checkpoint says, once it has verified what is in the file up to there, and
-// removes what was written after that. When the window is complete, a manifest takes the
-// checkpoint's place, with which [Check] finds out later whether the file is still what was
-// exported.
+// resumes where the checkpoint says, once it has verified what is in the file up to there, and
+// removes what was written after that. When the window is complete, a manifest replaces the
+// checkpoint. [Check] compares the file with it later.
 //
-// Every entry is in the file once as far as an export can tell. It recognises an entry that the
+// Every entry is in the file once, as far as an export can tell. It recognises an entry that the
 // service sends again by its id, among the last 4096 entries and all those of the last three
 // seconds before the newest one, at most 65536. An entry without an id is recognised by its bytes,
-// and only where the export itself asks for a part of the window again because the service no
-// longer takes a cursor: two such entries with the same bytes may be two events. What the service
-// sends again from further back, or under another id, cannot be told from a new entry, and is in
-// the file twice.
+// and only if the export itself requests a part of the window again because the service no longer
+// accepts a cursor: two such entries with the same bytes may be two events. An entry that the
+// service sends again from further back, or with another id, looks like a new one, and is in the
+// file twice.
 package export
 
 import (
@@ -40,15 +39,16 @@ type Job struct {
 	Log *auditlogs.Log
 
 	// Query is the window and the filters. Its Direction must be "asc" or nil, and its Cursor nil.
-	// Its Limit, the entries asked for in one request, may differ between the runs of a job.
+	// Its Limit, the page size, may differ between the runs of a job.
 	//
-	// Entries appear late. A window that ends less than [auditlogs.SettleTime] before the first run is
-	// exported as far as its entries have appeared, and the manifest then says that it is not Settled.
+	// Entries appear late. A window that ends less than [auditlogs.SettleTime] before the first run
+	// is exported with the entries that have appeared, and the manifest then says that it is not
+	// Settled.
 	Query auditlogs.Query
 
-	// Worded is how the window was asked for where that is no fixed time, such as "30d" and "now":
-	// a later run of the same job gives other bounds in Query. Those of the first run count then,
-	// which are in the checkpoint. A field that is empty means the bound in Query itself.
+	// Worded is the window as the user gave it, if that is not a fixed time, such as "30d" and
+	// "now": a later run of the same job then has other bounds in Query. Those of the first run
+	// apply, which are in the checkpoint. An empty field means the bound in Query itself.
 	Worded Window
 
 	// Path names the file. At its end, .gz compresses with gzip and .zst with zstd; before that,
@@ -64,8 +64,8 @@ type Job struct {
 	// a job. Without it, one page is read after another.
 	Parallel bool
 
-	// Progress is called while the file of an earlier run is verified, when the job starts or goes
-	// on, and after each page, from the goroutine that called [Run]. It may be nil.
+	// Progress is called while the file of an earlier run is verified, when the job starts or
+	// resumes, and after each page, from the goroutine that called [Run]. It may be nil.
 	Progress func(Progress)
 }
 
@@ -75,50 +75,48 @@ type Window struct {
 	Before string `json:"before"`
 }
 
-// A Progress tells how far a job has come.
+// A Progress says how far a job has come.
 type Progress struct {
 	Window  Window    // the fixed bounds, as the first run set them
 	From    time.Time // where this run started
 	Reached time.Time // the time of the last entry; zero before there is one
-	Entries int64     // in the file, from earlier runs too
+	Entries int64     // in the file, including earlier runs
 	Pages   int       // read by this run
 
-	// While a run verifies what earlier ones wrote, before its first request: so many of that many
-	// bytes are read. Both are 0 otherwise.
+	// The bytes read, and the bytes to read, while a run verifies what earlier ones wrote, before
+	// its first request. Both are 0 otherwise.
 	Verified, ToVerify int64
 }
 
-// A Result is what a run of a job came to.
+// A Result is the outcome of a run of a job.
 type Result struct {
 	Manifest
-	// Already says that an earlier run had finished, and that this one did nothing.
+	// Already reports that an earlier run had finished, and that this one did nothing.
 	Already bool
 }
 
 var (
-	// ErrOther says that the file belongs to another job, or to nothing that this package wrote.
-	// It is left alone.
+	// ErrOther: the file belongs to another job, or was not written by this package. It is left
+	// unchanged.
 	ErrOther = errors.New("the file belongs to something else")
-	// ErrDamaged says that what lies there, the file, its checkpoint or its manifest, is not what
-	// an earlier run left.
+	// ErrDamaged: the file, its checkpoint or its manifest is not as an earlier run left it.
 	ErrDamaged = durable.ErrDamaged
-	// ErrLocked says that another run writes this file at this time.
+	// ErrLocked: another run is writing this file.
 	ErrLocked = durable.ErrLocked
 )
 
-// What stands beside the file, by the end of its name.
+// The endings of the files beside the export.
 const (
 	checkpointEnd = ".checkpoint.json"
 	manifestEnd   = ".manifest.json"
 )
 
-// Run exports what job says, or the rest of it, and returns when the file is complete and on the
-// disk.
+// Run exports a job, or the rest of it, and returns when the file is complete and synced to disk.
 //
 // An error before anything was done is [ErrOther], [ErrDamaged], [ErrLocked], or
-// [auditlogs.ErrInvalidQuery] where the job itself is wrong. After any other error, which can be
-// an [*auditlogs.IncompleteError], the end of ctx or that of the disk's space, the same job goes
-// on where this run stopped.
+// [auditlogs.ErrInvalidQuery] if the job itself is wrong. After any other error, such as an
+// [*auditlogs.IncompleteError], the end of ctx or a full disk, the same job resumes where this run
+// stopped.
 func Run(ctx context.Context, job Job) (*Result, error) {
 	result, err := run(ctx, job, osDisk{}, tuning{})
 	if err != nil {
@@ -159,9 +157,9 @@ func run(ctx context.Context, job Job, disk disk, tuning tuning) (result *Result
 	return &Result{Manifest: *manifest}, nil
 }
 
-// A tuning is what only tests change.
+// A tuning holds settings that only tests change.
 type tuning struct {
-	each bool // commits after each page
+	each bool // commit after each page
 }
 
 // An exporter is one run of a job.
@@ -179,16 +177,16 @@ type exporter struct {
 	out    *output
 	recent *recent
 	tally  tally
-	state  checkpoint    // as of the last whole page
+	state  checkpoint    // as of the last complete page
 	ahead  bool          // of the last commit
-	kept   int64         // bytes of the file that a checkpoint or a manifest may speak of
+	kept   int64         // bytes of the file that a checkpoint or a manifest may cover
 	since  time.Time     // of the last commit
 	cost   time.Duration // of that
 	from   time.Time
 	pages  int
 }
 
-// prepare checks the job, without a request and without touching the disk.
+// prepare checks the job, without a request and without access to the disk.
 func (x *exporter) prepare() error {
 	if x.job.Log == nil {
 		return errors.New("the job has no log: want one, such as client.Account(id)")
@@ -209,14 +207,14 @@ func (x *exporter) prepare() error {
 	}
 	x.asked = newAsked(x.job, x.names)
 	for name, values := range x.asked.Filters {
-		// Whatever the order in which they were given this time: a position belongs to one.
+		// In the order of the first run: a position belongs to one order.
 		*x.query.Filter(name) = values
 	}
 	return x.job.Log.Check(x.query)
 }
 
-// open finds the place to go on at. It returns the manifest where there is none, because an
-// earlier run has finished.
+// open finds the place to resume at. It returns the manifest instead if an earlier run has
+// finished.
 func (x *exporter) open(ctx context.Context) (*Manifest, error) {
 	path := x.job.Path
 	manifest, err := readManifest(x.disk, path)
@@ -252,13 +250,13 @@ func (x *exporter) open(ctx context.Context) (*Manifest, error) {
 	}
 	x.since = time.Now()
 	if x.from = x.state.Position.Time(); x.from.IsZero() {
-		x.from, _ = auditlogs.ParseTime(x.query.Since) // It was checked.
+		x.from, _ = auditlogs.ParseTime(x.query.Since) // It has been checked.
 	}
 	x.report(0, 0)
 	return nil, nil
 }
 
-// finished answers for a job that has a manifest.
+// finished returns the result of a job that has a manifest.
 func (x *exporter) finished(manifest *Manifest, err error) (*Manifest, error) {
 	path := x.job.Path
 	if err != nil {
@@ -276,15 +274,14 @@ func (x *exporter) finished(manifest *Manifest, err error) (*Manifest, error) {
 	case size != manifest.Bytes:
 		return nil, fmt.Errorf("%s: %w: it has %d bytes, and had %d when it was finished: restore it, or remove it and its manifest to export again", path, ErrDamaged, size, manifest.Bytes)
 	}
-	// A run can have ended between the manifest and this.
+	// A run can have ended after writing the manifest and before this.
 	if err := x.disk.remove(path + checkpointEnd); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	return manifest, nil
 }
 
-// create makes the first checkpoint: before the file, so that there is no moment at which the file
-// exists and nothing says what it is.
+// create makes the first checkpoint: before the file, so that the file never exists without one.
 func (x *exporter) create() error {
 	path := x.job.Path
 	switch _, err := x.disk.size(path); {
@@ -303,7 +300,7 @@ func (x *exporter) create() error {
 	return x.write(&x.state)
 }
 
-// openFile opens the file and removes what lies after the part that the checkpoint speaks of.
+// openFile opens the file and removes everything after the part that the checkpoint covers.
 func (x *exporter) openFile(ctx context.Context) error {
 	path := x.job.Path
 	size, err := x.disk.size(path)
@@ -325,7 +322,7 @@ func (x *exporter) openFile(ctx context.Context) error {
 	if x.file, err = x.disk.open(path, x.kept); err != nil {
 		return err
 	}
-	// Its name must be on the disk before a checkpoint speaks of its content.
+	// Its name must be synced before a checkpoint covers its content.
 	if err := x.disk.syncDir(filepath.Dir(path)); err != nil {
 		_ = x.file.Close()
 		return err
@@ -364,18 +361,18 @@ func (x *exporter) verify(ctx context.Context) error {
 		x.report(read, size)
 	}
 	if !bytes.Equal(is.Sum(nil), want.Sum(nil)) {
-		return fmt.Errorf("%s: %w: its first %d bytes are not those that were written, as the digest in %s shows: restore the file, or remove both to export again",
+		return fmt.Errorf("%s: %w: its first %d bytes have changed since they were written, as the digest in %s shows: restore the file, or remove both to export again",
 			path, ErrDamaged, size, path+checkpointEnd)
 	}
 	return nil
 }
 
-// read reads the rest of the window. Where the service refuses to go on, as when a cursor has
-// expired, the listing goes on after the last page. Where even that is refused, as long after an
+// read reads the rest of the window. If the service refuses to continue, as when a cursor has
+// expired, the listing resumes after the last page. If that is refused too, as long after an
 // interruption, it starts again at the time of the last entry, and relies on the service to sort by
-// time. An export that gets nothing new that way ends with the service's error.
+// time. If that shows nothing new, the export ends with the service's error.
 func (x *exporter) read(ctx context.Context) error {
-	restarted := int64(-1) // with so many entries
+	restarted := int64(-1) // the number of entries at the last restart
 	for {
 		from := x.state.Position
 		err := x.list(ctx)
@@ -395,8 +392,8 @@ func (x *exporter) read(ctx context.Context) error {
 	}
 }
 
-// restart has the next listing start at the time of the last entry in the file, without a cursor:
-// a little before it, since the service may know times more precisely than it shows them, or take
+// restart makes the next listing start at the time of the last entry in the file, without a cursor:
+// a little before it, since the service may store times more precisely than it shows them, or use
 // bounds less precisely.
 func (x *exporter) restart() {
 	last := x.state.lastTime()
@@ -438,7 +435,7 @@ func (x *exporter) list(ctx context.Context) error {
 	return nil
 }
 
-// head writes what stands before the first entry, where nothing does yet.
+// head writes the text before the first entry, unless it has been written.
 func (x *exporter) head() error {
 	if !x.out.empty() {
 		return nil
@@ -481,7 +478,7 @@ func (x *exporter) report(verified, toVerify int64) {
 	})
 }
 
-// commit puts what is written on the disk: the data first, and then the checkpoint that says so.
+// commit syncs to disk what is written: first the data, then the checkpoint that covers it.
 func (x *exporter) commit() error {
 	started := time.Now()
 	if err := x.out.commit(&x.state); err != nil {
@@ -498,7 +495,7 @@ func (x *exporter) commit() error {
 	return nil
 }
 
-// keep commits what an ending run has read, unless it ends because that cannot be.
+// keep commits what a run has read before it ends, unless it ends because commits fail.
 func (x *exporter) keep() error {
 	if x.out.failed || !x.ahead {
 		return nil
@@ -514,14 +511,14 @@ func (x *exporter) write(c *checkpoint) error {
 	return nil
 }
 
-// stop is for a run that cannot write any more.
+// stop ends a run that cannot write any more.
 func (x *exporter) stop() {
 	if x.out != nil {
 		x.out.failed = true
 	}
 }
 
-// finish puts the manifest in the place of the checkpoint.
+// finish replaces the checkpoint with the manifest.
 func (x *exporter) finish() (*Manifest, error) {
 	if err := x.head(); err != nil {
 		return nil, err
@@ -542,8 +539,8 @@ func (x *exporter) finish() (*Manifest, error) {
 	return manifest, nil
 }
 
-// close leaves no more of the file than the checkpoint speaks of. On a full disk that makes room;
-// where it fails, the next run does it.
+// close cuts the file to the part that the checkpoint covers. On a full disk that frees space;
+// if it fails, the next run does it.
 func (x *exporter) close() error {
 	if !x.out.failed {
 		return x.file.Close()
@@ -554,16 +551,16 @@ func (x *exporter) close() error {
 }
 
 const (
-	// Compressed output is one gzip member or zstd frame for each commit, which are worse the
-	// shorter they are.
+	// Compressed output is one gzip member or zstd frame for each commit. Short ones compress
+	// worse.
 	commitBytes  = 1 << 20
 	commitPause  = 250 * time.Millisecond
-	commitShare  = 10 // a commit takes no more than one part in so many of the time
+	commitShare  = 10 // commits take at most one part in this many of the time
 	commitAnyway = 32 << 20
 )
 
-// due is true when so much has been written, or such a time has passed, that a commit is worth
-// what it costs.
+// due reports whether enough has been written, or enough time has passed, for a commit to be worth
+// its cost.
 func (x *exporter) due() bool {
 	passed, written := time.Since(x.since), x.out.uncommitted
 	return x.tuning.each || written >= commitAnyway || passed >= commitShare*x.cost && (written >= commitBytes || passed >= commitPause)

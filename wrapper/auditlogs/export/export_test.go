@@ -328,12 +328,12 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 			text := f.read(t, checkpointEnd)
 			f.write(t, checkpointEnd, text[:len(text)/2])
 		}, export.ErrDamaged, checkpointEnd},
-		{"an empty checkpoint", func(t *testing.T, f *fixture) { f.interrupt(t, 2); f.write(t, checkpointEnd, "") }, export.ErrDamaged, "nothing tells how much"},
+		{"an empty checkpoint", func(t *testing.T, f *fixture) { f.interrupt(t, 2); f.write(t, checkpointEnd, "") }, export.ErrDamaged, "it is unknown how much"},
 		{"garbage for a checkpoint", func(t *testing.T, f *fixture) { f.interrupt(t, 2); f.write(t, checkpointEnd, "\x00\xff{}") }, export.ErrDamaged, checkpointEnd},
 		{"a digit changed in the checkpoint", func(t *testing.T, f *fixture) {
 			f.interrupt(t, 2)
 			f.write(t, checkpointEnd, strings.Replace(f.read(t, checkpointEnd), `"size":`, `"size":1`, 1))
-		}, export.ErrDamaged, "its content is not the one that was written"},
+		}, export.ErrDamaged, "its content has changed since it was written"},
 		{"a shorter file", func(t *testing.T, f *fixture) { f.interrupt(t, 2); f.write(t, "", "{}\n") }, export.ErrDamaged, "it has 3 bytes, and "},
 		{"no file", func(t *testing.T, f *fixture) { f.interrupt(t, 2); os.Remove(f.job.Path) }, export.ErrDamaged, "it is gone, and "},
 		{"a finished file that is gone", func(t *testing.T, f *fixture) { f.run(t); os.Remove(f.job.Path) }, export.ErrDamaged, "it is gone, and its manifest"},

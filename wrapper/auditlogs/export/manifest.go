@@ -24,8 +24,8 @@ import (
 
 const manifestVersion = 1
 
-// A Manifest says what an export came to. It stands beside the file, as JSON, under the file's
-// name and ".manifest.json".
+// A Manifest describes a complete export. It is a JSON file beside the export, with the file's name
+// and ".manifest.json" after it.
 type Manifest struct {
 	Version     int    `json:"version"` // of the manifest's format: 1
 	File        string `json:"file"`    // the file's name, without its folder
@@ -34,9 +34,9 @@ type Manifest struct {
 	Compression string `json:"compression"` // "gzip", "zstd", or empty for none
 	Bytes       int64  `json:"bytes"`       // of the file
 	FileSHA256  string `json:"file_sha256"` // of the file, as it is
-	SHA256      string `json:"sha256"`      // of the uncompressed text, which compressing it in another way leaves as it is
-	Settled     bool   `json:"settled"`     // the first run started so long after the end of the window that its entries had appeared
-	Settle      string `json:"settle"`      // how long that is: [auditlogs.SettleTime], such as 10m0s
+	SHA256      string `json:"sha256"`      // of the uncompressed text, which does not depend on the compression
+	Settled     bool   `json:"settled"`     // the first run started long enough after the end of the window for its entries to have appeared
+	Settle      string `json:"settle"`      // how long is enough: [auditlogs.SettleTime], such as 10m0s
 	Contract    string `json:"contract"`    // the version of the API description that the program was made from
 	Counts
 }
@@ -83,18 +83,18 @@ func readManifest(disk disk, path string) (*Manifest, error) {
 }
 
 // Check reads the file at path and compares it with the manifest beside it. Everything in the
-// manifest that the file itself shows must be right: the file's name, format and compression, the
+// manifest that the file itself shows must match: the file's name, format and compression, the
 // bytes and digests of the file and of its text, the numbers of lines, of entries, of entries out
 // of order and of entries outside of the window, the first and the last entry and, in ndjson, the
-// number of odd entries.
+// number of malformed entries.
 //
-// Check cannot tell when file and manifest were both replaced by others that agree with each
-// other: to be safe from that, keep the manifest, or its digests, where nobody can change them.
-// Nor can it tell of entries that the service did not show to the export, or of what only the
-// manifest knows, such as the account, the filters and the number of requests.
+// Check cannot detect that both the file and the manifest were replaced by others that match: to be
+// safe from that, keep the manifest, or its digests, where nobody can change them. Nor can it
+// detect entries that the service did not show to the export, or changes to what only the manifest
+// holds, such as the account, the filters and the number of requests.
 //
-// The error is [ErrDamaged] where the two do not agree, and names every difference;
-// [fs.ErrNotExist] where the file or its manifest is missing; or the cause of the end of ctx.
+// The error is [ErrDamaged] if the two do not match, and names every difference;
+// [fs.ErrNotExist] if the file or its manifest is missing; or the cause of the end of ctx.
 // Check needs no network, and little memory however large the file is.
 func Check(ctx context.Context, path string) (*Manifest, error) {
 	m, err := check(ctx, path)
@@ -134,7 +134,7 @@ func check(ctx context.Context, path string) (*Manifest, error) {
 	return m, nil
 }
 
-// compare says in what a file differs from the manifest. Its error is one of reading the file.
+// compare lists the differences of a file from the manifest. Its error is one of reading the file.
 func (m *Manifest) compare(path string, file io.Reader) (wrong []string, err error) {
 	differ := func(text string, args ...any) { wrong = append(wrong, fmt.Sprintf(text, args...)) }
 	if name := filepath.Base(path); name != m.File {
@@ -156,7 +156,7 @@ func (m *Manifest) compare(path string, file io.Reader) (wrong []string, err err
 	if unpacking == nil {
 		_, unpacking = io.Copy(text, unpacked)
 	}
-	// What cannot be unpacked is counted too.
+	// The file is counted even if it cannot be decompressed.
 	if _, err := io.Copy(stored, file); err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func (m *Manifest) compare(path string, file io.Reader) (wrong []string, err err
 	return append(wrong, text.differs(&m.Counts)...), nil
 }
 
-// unpack undoes a compression.
+// unpack decompresses.
 func unpack(r io.Reader, compression string) (io.Reader, error) {
 	switch compression {
 	case gzipName:
@@ -218,7 +218,7 @@ func (m *measure) Write(p []byte) (int, error) {
 
 func (m *measure) digest() string { return hex.EncodeToString(m.sum.Sum(nil)) }
 
-// untilOver reads until a context ends.
+// untilOver is a reader that fails when a context ends.
 type untilOver struct {
 	ctx context.Context
 	r   io.Reader

@@ -25,13 +25,14 @@ const (
 	zstdEnd  = ".zst"
 )
 
-// otherCompressions are the ends that speak of compressions that are not written.
+// otherCompressions are the extensions of compressions that are not supported.
 var otherCompressions = []string{".7z", ".br", ".bz2", ".gzip", ".lz4", ".tgz", ".xz", ".z", ".zip", ".zstd"}
 
-// extension matches an end that says what a file is. Other text after a dot is a part of the name: a date, an account's ID.
+// extension matches the extension of a file type. Other text after a dot is a part of the name: a
+// date, an account's ID.
 var extension = regexp.MustCompile(`^\.[a-z][a-z0-9]{0,9}$`)
 
-// readName takes the format from the file's name, where the caller asks for none.
+// readName takes the format from the file's name, unless the caller gives one.
 func readName(path, asked string) (naming, error) {
 	name := strings.ToLower(filepath.Base(path))
 	if path == "" || strings.HasSuffix(path, "/") || strings.HasSuffix(path, string(filepath.Separator)) {

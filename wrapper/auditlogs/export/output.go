@@ -14,11 +14,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// An output turns lines into the bytes of the file, and knows how many of them are on the disk.
+// An output turns lines into the bytes of the file, and knows how many of them are synced to disk.
 type output struct {
 	file    file
 	pending *bufio.Writer // of bytes on their way to the file
-	pack    packer        // nil where the text is not compressed
+	pack    packer        // nil if the text is not compressed
 	packing bool          // a gzip member or zstd frame is open
 	written int64         // bytes of the file
 
@@ -32,8 +32,8 @@ type output struct {
 	failed      bool  // nothing can be written any more
 }
 
-// A packer compresses. A gzip member or a zstd frame goes from Reset to Close, and those that
-// follow each other in a file are one file to everything that reads them.
+// A packer compresses. A gzip member or a zstd frame goes from Reset to Close. Several in a row are
+// one file to every reader of these formats.
 type packer interface {
 	io.WriteCloser
 	Reset(w io.Writer)
@@ -41,7 +41,7 @@ type packer interface {
 
 const textBuffer = 256 << 10
 
-// newOutput goes on with a file at its end, as the checkpoint has it.
+// newOutput appends to a file, whose state is in the checkpoint.
 func newOutput(file file, compression string, from *checkpoint) (*output, error) {
 	o := &output{file: file, written: from.Size, lines: from.Lines, length: from.TextBytes, sum: sha256.New(), packed: sha256.New()}
 	o.pending = bufio.NewWriterSize(counter{o}, textBuffer)
@@ -117,7 +117,7 @@ func (o *output) checked(err error) error {
 	return err
 }
 
-// commit puts everything on the disk, and notes in c what is there.
+// commit syncs everything to disk, and records in c what is there.
 func (o *output) commit(c *checkpoint) error {
 	if err := o.flush(); err != nil {
 		return err
@@ -146,8 +146,8 @@ func (o *output) commit(c *checkpoint) error {
 	return nil
 }
 
-// end commits the last of it. A compressed file without any text is one empty member or frame,
-// since nothing at all is no compressed file.
+// end commits the rest. A compressed file without any text is one empty member or frame, since an
+// empty file is not a valid one.
 func (o *output) end(c *checkpoint) error {
 	if o.pack != nil && o.empty() && o.written == 0 {
 		o.pack.Reset(o.pending)

@@ -8,13 +8,13 @@ import (
 	internal "cfaudit.example/wrapper/auditlogs/internal/identity"
 )
 
-// A recent remembers the last entries in the file, so that none is written twice where the service
+// A recent remembers the last entries in the file, so that none is written twice if the service
 // sends it again: because it moved entries from one page to the next, because the entry that marks
 // the place of an earlier run is gone, or because the export had to start again within its window.
 // A listing does the same for itself, but starts with an empty memory.
 //
 // An entry without an id is recognised by its bytes, and only when the export expects it again:
-// otherwise, another one with the same bytes is an entry of its own.
+// otherwise, another one with the same bytes is a distinct entry.
 type recent struct {
 	known  map[identity]int // how many of the last entries have it: more than one only without an id
 	last   []remembered     // the oldest first
@@ -38,8 +38,7 @@ const (
 	recentMost = 65536
 )
 
-// newRecent goes on with what a checkpoint remembers. The newest of these entries has the time
-// newest.
+// newRecent restores what a checkpoint remembers. The newest of these entries has the time newest.
 func newRecent(list, again []byte, newest time.Time) *recent {
 	r := &recent{known: map[identity]int{}, newest: newest, again: map[identity]int{}}
 	for _, id := range identities(list) {
@@ -100,7 +99,7 @@ func (r *recent) remember(id identity) {
 	}
 }
 
-// expectAgain is for a listing that starts again before the last entries.
+// expectAgain prepares for a listing that starts again before the last entries.
 func (r *recent) expectAgain() {
 	clear(r.again)
 	for id, n := range r.known {

@@ -12,8 +12,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// A window has settled when the first run starts so long after its end that its entries have appeared. Later runs change nothing:
-// what an earlier one has read is not asked for again.
+// A window has settled when the first run starts so long after its end that its entries have
+// appeared. Later runs change nothing: what an earlier one has read is not asked for again.
 func TestSettled(t *testing.T) {
 	for _, test := range []struct {
 		name    string

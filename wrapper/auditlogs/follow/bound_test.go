@@ -12,7 +12,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// The state stays below 1 MB whatever it holds: as many ids as there can be, however their times lie, and a cursor of any size.
+// The state stays below 1 MB whatever it holds: as many ids as there can be, however their times
+// lie, and a cursor of any size.
 func TestStateIsBounded(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -103,7 +104,8 @@ func TestMemoryForgetsTheOldest(t *testing.T) {
 	}
 }
 
-// Two followers tell the same entry by different numbers, so that nobody can make entries that are taken for each other.
+// Two followers tell the same entry by different numbers, so that nobody can make entries that are
+// taken for each other.
 func TestMemoryIsSalted(t *testing.T) {
 	one, other := newMemory(), newMemory()
 	e := &auditlogs.Entry{}

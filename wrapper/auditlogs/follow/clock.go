@@ -7,9 +7,9 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// completed returns the state after the sweep, which has been read to its end. Where the sweep was
-// planned by a clock that was fast, it has asked for what is still to come: then the watermark goes
-// no further than what has settled, and a start that was an age by that clock is corrected.
+// completed returns the state after the sweep, which has been read to its end. If the sweep was
+// planned by a fast clock, its window ended in the future: then the watermark moves no further than
+// what has settled, and a start that was an age by that clock is corrected.
 func (f *Follower) completed() state {
 	s, now := *f.state, f.now().Round(0).UTC()
 	w, settled := *s.Sweep, now.Add(-f.settle).Truncate(time.Second)
@@ -31,8 +31,8 @@ func (f *Follower) completed() state {
 	return done
 }
 
-// askTime makes a request for its date alone, where the clock is behind what was read and so nothing
-// else is to be asked for. It reports whether the clock has been corrected by that.
+// askTime makes a request only for its date, if the clock is before the watermark and there is
+// nothing else to request. It reports whether that has corrected the clock.
 func (f *Follower) askTime(ctx context.Context) bool {
 	if !f.state.Watermark.After(f.now()) || !f.state.Watermark.After(f.state.Start) {
 		return false
@@ -40,14 +40,15 @@ func (f *Follower) askTime(ctx context.Context) bool {
 	before := f.log.Client().ClockOffset()
 	query := f.window(&sweep{Since: f.state.Watermark.Add(-time.Second), Before: f.state.Watermark})
 	for _, err := range f.log.Pages(ctx, query, auditlogs.Prefetch(false)) {
-		_ = err // A refusal has a date, too.
+		_ = err // A refusal has a date too.
 		break
 	}
 	return f.log.Client().ClockOffset() != before
 }
 
-// readSince reports whether all has been read that had settled at a moment of this machine's clock.
+// readSince reports whether everything has been read that had settled at a time of this machine's
+// clock.
 func (f *Follower) readSince(moment time.Time) bool {
-	then := f.now().Add(-time.Since(moment)) // by the service's clock, as far as that is known by now
+	then := f.now().Add(-time.Since(moment)) // by the service's clock, as far as it is known
 	return !f.state.Watermark.Before(then.Add(-f.settle).Truncate(time.Second))
 }

@@ -88,7 +88,7 @@ func TestWrongClocks(t *testing.T) {
 				f := run(35 * time.Minute)
 				wantAll(t, out.entries(), stored(s), false)
 				if lag := truth().Sub(f.Health().Watermark); lag < 2*time.Minute || lag > 4*time.Minute {
-					t.Errorf("the watermark is %s behind", lag)
+					t.Errorf("the watermark lags by %s", lag)
 				}
 				if lag := f.Health().Lag; lag > 4*time.Minute {
 					t.Errorf("the lag is said to be %s", lag)

@@ -14,7 +14,7 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// A fake service with three entries of the last minutes stands in for Cloudflare in these examples.
+// A fake service with three entries of the last minutes replaces Cloudflare in these examples.
 func exampleServer() *auditlogstest.Server {
 	server := auditlogstest.NewServer()
 	for i, id := range []string{"1", "2", "3"} {
@@ -66,7 +66,7 @@ func ExampleFollower_Run() {
 	// true
 }
 
-// A job that a clock starts goes on where the one before ended.
+// A job that a clock starts resumes where the one before ended.
 func ExampleFollower_CatchUp() {
 	server := exampleServer()
 	defer server.Close()
@@ -128,7 +128,7 @@ func ExampleWithObserver() {
 	follower, err := follow.New(exampleClient(server).Account(auditlogstest.AccountID), auditlogs.Query{}, &memoryStore{},
 		follow.WithObserver(func(h follow.Health) {
 			if h.Entries > 0 && !h.Ended {
-				fmt.Println("entries:", h.Entries, "late:", h.Late, "behind:", h.Lag.Round(time.Minute), "failures:", h.Failures)
+				fmt.Println("entries:", h.Entries, "late:", h.Late, "lag:", h.Lag.Round(time.Minute), "failures:", h.Failures)
 			}
 		}))
 	if err != nil {
@@ -138,7 +138,7 @@ func ExampleWithObserver() {
 		log.Fatal(err)
 	}
 	// Output:
-	// entries: 3 late: 0 behind: 0s failures: 0
+	// entries: 3 late: 0 lag: 0s failures: 0
 }
 
 // What is wrong is said before the first request.

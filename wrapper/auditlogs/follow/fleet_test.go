@@ -20,9 +20,9 @@ import (
 	"cfaudit.example/wrapper/auditlogs/follow"
 )
 
-// A metered service counts the requests of the last five minutes as they arrive. Once there are more
-// than 1200 it answers all with 429 for five minutes, as Cloudflare does. A request arrives, and its
-// answer comes, a random time later, now and then a long one.
+// A metered service counts the requests of the last five minutes as they arrive. Once there are
+// more than 1200 it answers all with 429 for five minutes, as Cloudflare does. A request arrives,
+// and its answer comes, a random time later, now and then a long one.
 type metered struct {
 	entries  int           // of each account
 	span     time.Duration // over which they lie, until 5 minutes before the start

@@ -12,18 +12,19 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// A Follower delivers the entries of one account that match one query, as they appear. [New] makes one.
+// A Follower delivers the entries of one account that match one query, as they appear. [New] makes
+// one.
 type Follower struct {
 	config
 	log   *auditlogs.Log
 	query auditlogs.Query
-	start time.Time // of the first run; zero where the query does not say
-	id    string    // tells the query apart
+	start time.Time // of the first run; zero if the query has none
+	id    string    // identifies the query
 	store Store
 
 	running sync.Mutex
 	state   *state    // nil until it is loaded
-	looked  time.Time // when the last sweep that was completed began
+	looked  time.Time // the start of the last completed sweep
 
 	reporting sync.Mutex
 	health    Health
@@ -34,25 +35,27 @@ type Follower struct {
 type Batch struct {
 	Log     *auditlogs.Log
 	Entries []*auditlogs.Entry
-	// Late counts the entries that appeared after their time had been read. They lie before entries that were delivered
-	// earlier.
+	// Late counts the entries that appeared after their time had been read. Their times are before
+	// those of entries that were delivered earlier.
 	Late int
 }
 
-// A Deliver takes a batch. When it returns nil, the batch has been taken for good, and is not delivered again unless the
-// state that says so is lost. When it returns an error the follower ends with it, and a later run delivers the
-// batch again. It should not return before both is certain.
+// A Deliver handles a batch. When it returns nil, the batch is acknowledged, and is not delivered
+// again unless the state is lost before it is saved. When it returns an error, the follower ends
+// with it, and a later run delivers the batch again. It should not return nil before the entries
+// are stored safely.
 //
-// The context ends when the run is to end. A batch that is finished all the same, and acknowledged, counts.
+// The context ends when the run is to end. A batch that is still finished, and acknowledged,
+// counts.
 type Deliver func(ctx context.Context, batch Batch) error
 
 // New returns a follower of the log's entries that match the query, whose state is in store.
 // It makes no request, and does not touch the store.
 //
-// The query's Since is where a follower without a state starts; where that is empty, at the span
-// of the look-back before the first run. The first run saves it before it requests anything, and
-// from then on the state takes its place. Before, Cursor and a direction other than "asc" are
-// refused. Several followers should share a client, and so its request budget.
+// The query's Since is where a follower without a state starts; the default is one look-back before
+// the first run. The first run saves it before its first request, and after that only the state
+// counts. Before, Cursor and a direction other than "asc" are refused. Several followers should
+// share a client, and so its request budget.
 func New(log *auditlogs.Log, query auditlogs.Query, store Store, options ...Option) (*Follower, error) {
 	f := &Follower{
 		config: config{
@@ -96,14 +99,14 @@ func New(log *auditlogs.Log, query auditlogs.Query, store Store, options ...Opti
 		return nil, fmt.Errorf("follow: %w", err)
 	}
 	f.id = log.Fingerprint(query)
-	// By the service's clock, once an answer has told it.
+	// By the service's clock, after the first answer.
 	machine := f.now
 	f.now = func() time.Time { return machine().Add(log.Client().ClockOffset()) }
 	f.health = Health{Log: log.String(), LookBack: f.depth.lookBack}
 	return f, nil
 }
 
-// pageSize is how many entries a page carries.
+// pageSize is how many entries a page holds.
 func (f *Follower) pageSize() int {
 	size := auditlogs.DefaultLimit
 	if f.query.Limit != nil {
@@ -122,19 +125,21 @@ func (f *Follower) window(w *sweep) auditlogs.Query {
 	return query
 }
 
-// Run delivers entries until the context ends, or until something is wrong that time does not heal: deliver or the store
-// failed, the state is [ErrState], or the service refuses the query (status 400 or 404) or, before anything was read, the token
-// (401 or 403). It always returns an error, which is the context's when that ended. What may pass by itself is tried again for as
-// long as it takes, with growing pauses of up to five minutes, and shows in [Health]. So is a token that is refused later, every
+// Run delivers entries until the context ends, or until a permanent failure: deliver or the store
+// fails, the state is [ErrState], or the service refuses the query (status 400 or 404) or, before
+// anything was read, the token (401 or 403). It always returns an error, which is the context's
+// when that ended. Temporary failures are retried for as long as it takes, with growing pauses of
+// up to five minutes, and show in [Health]. So is a token that is refused later, every
 // [RefusedInterval].
 //
-// Each batch is saved as soon as deliver has acknowledged it, also when the context ends meanwhile.
+// The state is saved as soon as deliver has acknowledged a batch, even if the context ends
+// meanwhile.
 func (f *Follower) Run(ctx context.Context, deliver Deliver) error {
 	return f.run(ctx, deliver, false, newTurns([]*Follower{f}, false)[0], newHope(f))
 }
 
-// CatchUp delivers what there is up to now less the settle time, and returns nil: a single sweep of [Follower.Run], for programs
-// that are started again and again. Trouble that does not pass within three attempts ends it.
+// CatchUp delivers the entries up to now, less the settle time, and returns nil: a single sweep of
+// [Follower.Run], for scheduled jobs. A failure that lasts for three attempts ends it.
 func (f *Follower) CatchUp(ctx context.Context, deliver Deliver) error {
 	return f.run(ctx, deliver, true, newTurns([]*Follower{f}, true)[0], newHope(f))
 }
@@ -204,9 +209,11 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns tu
 		case err == nil && once && f.readSince(started):
 			return nil
 		case err == nil && once:
-			// It was left over, or planned by a wrong clock, and says nothing about what has come since.
+			// The sweep was left over, or planned by a wrong clock, and does not cover what has
+			// appeared since.
 		case err == nil:
-			// No time is left where the sweep was left over, or took long. The clock may have been moved meanwhile.
+			// There is no time left if the sweep was left over or slow. The clock may have been
+			// changed meanwhile.
 			if err := sleep(ctx, min(turns.interval, turns.interval-f.now().Sub(began))); err != nil {
 				return err
 			}
@@ -241,7 +248,7 @@ func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns tu
 	}
 }
 
-// longestWait bounds how long a service is obeyed that asks to wait.
+// longestWait bounds how long the follower waits when the service asks it to.
 const longestWait = time.Hour
 
 // asked is how long the service asks to wait.
@@ -253,7 +260,7 @@ func asked(err error) time.Duration {
 	return 0
 }
 
-// A lastingError is one that no time heals, unless somebody gives the token its permission back.
+// A lastingError is permanent, unless a refused token is given its permission back.
 type lastingError struct {
 	error
 	token bool // was refused
@@ -285,7 +292,7 @@ func (f *Follower) load(ctx context.Context) error {
 }
 
 // begin starts a state, and saves it before the first request: a start that is given as an age, or
-// not at all, would otherwise move on with each attempt that fails, and leave out what happened in
+// not at all, would otherwise advance with each failed attempt, and leave out what happened in
 // between.
 func (f *Follower) begin(ctx context.Context) error {
 	start := f.start
@@ -315,12 +322,12 @@ func (f *Follower) stateName() string {
 // save stores the state after a delivery.
 func (f *Follower) save(ctx context.Context) error {
 	if err := f.put(ctx, f.state); err != nil {
-		return &lastingError{error: fmt.Errorf("follow: %s cannot be saved, and what was delivered since the last time comes again: %w", f.stateName(), err)}
+		return &lastingError{error: fmt.Errorf("follow: %s cannot be saved, and the entries since the last save will be delivered again: %w", f.stateName(), err)}
 	}
 	return nil
 }
 
-// put stores a state, also when the run is to end: what was acknowledged is not to be delivered
+// put stores a state, even when the run is to end: acknowledged entries must not be delivered
 // again.
 func (f *Follower) put(ctx context.Context, s *state) error {
 	data, err := s.encode(f.depth)
@@ -357,7 +364,7 @@ func ended(ctx context.Context) error {
 	return fmt.Errorf("follow: %w: %w", err, cause)
 }
 
-// sleep waits, unless the context ends before.
+// sleep waits, unless the context ends first.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -369,13 +376,13 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Run runs several followers, mostly one for each of several accounts, until all have ended. One
-// that ends leaves the others alone: [Health.Ended] and [Health.LastError] say so. One whose token is
-// refused is tried again every [RefusedInterval], unless none of them has read anything. It returns
-// the errors of all, each with its account. Batches are handed to deliver one at a time, and a few
-// followers read at a time, in the order in which they became due, so that the pages of hundreds
-// of accounts are not in memory at once. The sweeps of many are spread over the interval; where the
-// client's budget does not carry them, see [Demand].
+// Run runs several followers, mostly one for each of several accounts, until all have ended. If one
+// ends, the others continue: see [Health.Ended] and [Health.LastError]. One whose token is refused
+// is tried again every [RefusedInterval], unless none of them has read anything. Run returns the
+// errors of all, each with its account. Batches are passed to deliver one at a time, and only a few
+// followers read at a time, in the order in which they are due, so that the pages of hundreds of
+// accounts are not in memory at once. The sweeps of many followers are spread over the interval; if
+// the client's budget is too small for them, see [Demand].
 func Run(ctx context.Context, deliver Deliver, followers ...*Follower) error {
 	return together(ctx, deliver, followers, false)
 }
@@ -407,8 +414,9 @@ func together(ctx context.Context, deliver Deliver, followers []*Follower, once 
 	return errors.Join(failures...)
 }
 
-// Hope is what followers that run together have as long as one of them has read something, or still may: then one
-// whose token is refused waits. Without it they all end, so that a token that is wrong is noticed at once.
+// Hope lasts as long as one of the followers that run together has read something, or still may:
+// then one whose token is refused waits. Without it they all end, so that a wrong token is noticed
+// at once.
 type hope struct {
 	followers []*Follower
 	none      chan struct{} // closed when there is none

@@ -203,8 +203,9 @@ func TestLate(t *testing.T) {
 	})
 }
 
-// In an account where something happens all the time, whatever appears within the look-back of its time is delivered, at
-// whatever moment between two look-backs that is; and what appears within the overlap, without waiting for a look-back.
+// In an account where something happens all the time, whatever appears within the look-back of its
+// time is delivered, at whatever moment between two look-backs that is; and what appears within the
+// overlap, without waiting for a look-back.
 func TestLateAtAnyMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t)
@@ -249,8 +250,8 @@ func TestLateAtAnyMoment(t *testing.T) {
 	})
 }
 
-// Nothing is missed while the follower stands still for longer than it looks back, nor is anything delivered twice then, nor
-// are late entries of before lost.
+// Nothing is missed while the follower stands still for longer than it looks back, nor is anything
+// delivered twice then, nor are late entries of before lost.
 func TestStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t)
@@ -292,8 +293,8 @@ func TestServiceStandsStill(t *testing.T) {
 	})
 }
 
-// A clock that is wrong or moved loses nothing, and no window ends before it begins: the fake would refuse it, which
-// ends a follower.
+// A clock that is wrong or moved loses nothing, and no window ends before it starts: the fake would
+// refuse it, which ends a follower.
 func TestClockMoves(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -335,7 +336,8 @@ func TestClockMoves(t *testing.T) {
 	}
 }
 
-// Whether the service counts the ends of a window in or not, an entry at the end of one is delivered.
+// Whether the service counts the ends of a window in or not, an entry at the end of one is
+// delivered.
 func TestEndsOfWindows(t *testing.T) {
 	for _, in := range []struct{ since, before bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -370,7 +372,8 @@ func TestOptionsChange(t *testing.T) {
 	})
 }
 
-// A window that no run finishes is finished all the same, each run going on where the one before was.
+// A window that no run finishes is finished all the same, each run resuming where the one before
+// was.
 func TestProgressWithinAWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t)
@@ -400,8 +403,8 @@ func TestProgressWithinAWindow(t *testing.T) {
 	})
 }
 
-// A consumer or a store that fails at any moment, and a program that ends there, costs nothing: what is delivered until the
-// end is everything, and each once after repeats have been dropped.
+// A consumer or a store that fails at any moment, and a program that ends there, costs nothing:
+// what is delivered until the end is everything, and each once after repeats have been dropped.
 func TestCrashes(t *testing.T) {
 	t.Parallel()
 	const entries = 45
@@ -463,7 +466,8 @@ func failsAt(call, n int, err error) error {
 	return nil
 }
 
-// A cursor that the service refuses costs a new beginning of the window, shortly before what was acknowledged, and no repeats.
+// A cursor that the service refuses costs a restart of the window, shortly before what was
+// acknowledged, and no repeats.
 func TestExpiredCursors(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{400, 404, 410, 422, 500} {
@@ -493,7 +497,7 @@ func TestExpiredCursors(t *testing.T) {
 	}
 }
 
-// A state that a kill left behind, whose cursor has expired meanwhile.
+// A state that a kill left, whose cursor has expired meanwhile.
 func TestExpiredCursorInTheState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t)
@@ -603,7 +607,8 @@ func TestCatchUp(t *testing.T) {
 	})
 }
 
-// Where there is no room for all ids, entries come again and none is lost; the state stays small and the count is told.
+// Where there is no room for all ids, entries come again and none is lost; the state stays small
+// and the count is told.
 func TestForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t)
@@ -639,7 +644,8 @@ func TestWithoutID(t *testing.T) {
 		for i := range 20 {
 			s.Add(strings.Replace(same, "{", fmt.Sprintf(`{"zone":{"name":"%d"},`, i), 1))
 		}
-		// Side by side: a listing cannot tell rows of the same bytes on different pages from a page that overlaps.
+		// Side by side: a listing cannot tell rows of the same bytes on different pages from a page
+		// that overlaps.
 		s.Add(same, same, same)
 		s.Add(`{"actor":{"email":"nowhere@example.com"}}`) // without a time: the fake sorts it as of now
 		store := &memoryStore{}

@@ -7,63 +7,68 @@ import (
 	"cfaudit.example/wrapper/auditlogs/internal/durable"
 )
 
-// A Health says how a follower is doing. Its counts are those since [New]. Times are UTC, and zero for what has not happened.
+// A Health is the state of a follower for monitoring. Its counts start at [New]. Times are UTC, and
+// zero if something has not happened.
 type Health struct {
 	// Log is the name of the log, such as "account 4bb334f7c94c4a29a045f03944f072e5".
 	Log string `json:"log"`
-	// Time is when the rest was true.
+	// Time is when the other fields were taken.
 	Time time.Time `json:"time"`
-	// Watermark is the time up to which all that the service showed has been read, and delivered. What appears later into the
-	// time before is left to the look-back.
+	// Watermark is the time up to which all that the service showed has been read and delivered.
+	// Look-backs find entries with earlier times that appear later.
 	Watermark time.Time `json:"watermark,omitzero"`
-	// Lag is how far the watermark is behind Time. It does not fall below the settle time.
+	// Lag is the time from Watermark to Time. It does not fall below the settle time.
 	Lag time.Duration `json:"-"`
-	// Newest is the time of the newest entry that was seen. Where it stays behind the watermark, nothing has happened in the
-	// account, or the service does not show it.
+	// Newest is the time of the newest entry that was seen. If it stays before the watermark,
+	// nothing has happened in the account, or the service does not show it.
 	Newest time.Time `json:"newest,omitzero"`
 
-	// Entries counts what was acknowledged.
+	// Entries counts the entries that were acknowledged.
 	Entries int64 `json:"entries"`
-	// Late counts those among them that appeared after their time had been read.
+	// Late counts those of them that appeared after their time had been read.
 	Late int64 `json:"late"`
-	// NearlyMissed counts those among the late ones that lay in the oldest quarter of the look-back. More than none says
-	// that others may have come too late for it.
+	// NearlyMissed counts the late entries in the oldest quarter of the look-back. If it is not 0,
+	// others may have appeared too late for the look-back.
 	NearlyMissed int64 `json:"nearly_missed"`
 	// Lateness says how late entries appear.
 	Lateness Lateness `json:"lateness"`
-	// LookBack is what a look-back covers: an entry that appears later after its time than this can be missed.
+	// LookBack is what a look-back covers: an entry that appears later after its time than this can
+	// be missed.
 	LookBack time.Duration `json:"-"`
 	// Repeats counts the entries that were read again and not delivered again.
 	Repeats int64 `json:"repeats"`
-	// Forgotten counts the ids that there was no room to remember: so many entries can be delivered again.
+	// Forgotten counts the ids that were forgotten to save space: as many entries can be delivered
+	// again.
 	Forgotten int64 `json:"forgotten"`
 
-	// Pages and Requests count what the service was asked for. Requests that end without an answer are counted once for
-	// a page; auditlogs.WithObserver sees each.
+	// Pages and Requests count pages and requests to the service. Requests that end without an
+	// answer are counted once for a page; auditlogs.WithObserver sees each.
 	Pages    int64 `json:"pages"`
 	Requests int64 `json:"requests"`
 	// RateLimited counts those that the service refused with status 429. Each means that it has
 	// refused all requests of the token's user for a while.
 	RateLimited int64 `json:"rate_limited"`
-	// Restarts counts how often a window was begun anew, shortly before what had been acknowledged last, because the service
-	// would not go on at its cursor.
+	// Restarts counts how often a window was restarted, shortly before what had been acknowledged
+	// last, because the service would not resume at its cursor.
 	Restarts int64 `json:"restarts"`
-	// Failures counts what LastError was in turn.
+	// Failures counts the errors that LastError has held.
 	Failures int64 `json:"failures"`
 
 	// LastSuccess is when something was last read, acknowledged and saved.
 	LastSuccess time.Time `json:"last_success,omitzero"`
-	// LastError is what went wrong last, at LastFailure. What was before LastSuccess is over.
+	// LastError is the last error, at LastFailure. If that is before LastSuccess, the problem is
+	// over.
 	LastError   string    `json:"last_error,omitempty"`
 	LastFailure time.Time `json:"last_failure,omitzero"`
-	// Refused says that the token was refused last (status 401 or 403). A follower that goes on asks again every [RefusedInterval].
+	// Refused reports that the last answer refused the token (status 401 or 403). A follower that
+	// continues tries again every [RefusedInterval].
 	Refused bool `json:"refused"`
-	// Ended says that the follower has stopped.
+	// Ended reports that the follower has stopped.
 	Ended bool `json:"ended"`
 }
 
-// MarshalJSON writes the fields under names such as last_success, and the lengths of time in seconds: lag_seconds,
-// look_back_seconds.
+// MarshalJSON writes the fields under names such as last_success, and the lengths of time in
+// seconds: lag_seconds, look_back_seconds.
 func (h Health) MarshalJSON() ([]byte, error) {
 	type fields Health
 	return json.Marshal(struct {
@@ -104,7 +109,7 @@ func (f *Follower) Health() Health {
 	return h
 }
 
-// report changes the health and tells the observer.
+// report changes the health and calls the observer.
 func (f *Follower) report(change func(h *Health)) {
 	f.reporting.Lock()
 	change(&f.health)

@@ -59,7 +59,8 @@ type doer func(*http.Request) (*http.Response, error)
 
 func (d doer) RoundTrip(r *http.Request) (*http.Response, error) { return d(r) }
 
-// expiring spoils the cursor of each request for which expired says so, counted from 1, as if it had lived too long.
+// expiring spoils the cursor of each request for which expired says so, counted from 1, as if it
+// had lived too long.
 func expiring(s *auditlogstest.Server, expired func(n int) bool) auditlogs.Option {
 	next := s.Client().Transport
 	var asked atomic.Int64

@@ -40,8 +40,8 @@ func memoryWith(key [keySize]byte) memory {
 	return memory{key: key, cipher: block, seen: map[uint64]int64{}}
 }
 
-// hash tells entries apart: by id, or by all of their bytes where there is none. Alike is how many rows of the same bytes
-// came before.
+// hash identifies an entry: by id, or by all of its bytes if it has none. Alike is how many rows
+// with the same bytes came before.
 func (m *memory) hash(e *auditlogs.Entry, alike int) uint64 {
 	id := identity.Of(e)
 	binary.BigEndian.PutUint64(id[8:], binary.BigEndian.Uint64(id[8:])+uint64(alike))
@@ -51,7 +51,7 @@ func (m *memory) hash(e *auditlogs.Entry, alike int) uint64 {
 
 func minute(t time.Time) int64 { return t.Unix() / 60 }
 
-// since counts the ids from a time on, all together and by minute.
+// since counts the ids from a time on, in total and by minute.
 func (m *memory) since(first time.Time) (all int, perMinute map[int64]int) {
 	perMinute = map[int64]int{}
 	for _, at := range m.seen {
@@ -63,19 +63,20 @@ func (m *memory) since(first time.Time) (all int, perMinute map[int64]int) {
 	return all, perMinute
 }
 
-// forget forgets what lies before a time.
+// forget forgets what is before a time.
 func (m *memory) forget(before time.Time) {
 	first := minute(before)
 	maps.DeleteFunc(m.seen, func(_ uint64, at int64) bool { return at < first })
 }
 
-// shrink forgets the oldest entries until so many are left, and returns how many it forgot and up to which time.
+// shrink forgets the oldest entries until most are left, and returns how many it forgot and up to
+// which time.
 func (m *memory) shrink(most int) (forgotten int, through time.Time) {
 	excess := len(m.seen) - most
 	if excess <= 0 {
 		return 0, time.Time{}
 	}
-	// A few more, so that not each further entry costs a search for the oldest.
+	// A few more, so that not every further entry costs a search for the oldest.
 	excess += most / 16
 	minutes := slices.Sorted(maps.Values(m.seen))
 	last := minutes[excess-1]

@@ -6,20 +6,22 @@ import (
 	"time"
 )
 
-// What a follower does when no option says otherwise.
+// The defaults of a follower.
 const (
-	// DefaultInterval is the time from the begin of one sweep to that of the next.
+	// DefaultInterval is the time from the start of one sweep to that of the next.
 	DefaultInterval = time.Minute
-	// DefaultSettle asks for every entry that the service shows; see [WithSettle].
+	// DefaultSettle requests every entry that the service shows; see [WithSettle].
 	DefaultSettle = time.Duration(0)
-	// DefaultOverlap is how far a sweep reaches back behind the watermark.
+	// DefaultOverlap is how long before the watermark a sweep starts.
 	DefaultOverlap = time.Minute
-	// DefaultLookBack and DefaultLookBackEvery are how late an entry may appear, and how often such entries are looked for.
+	// DefaultLookBack and DefaultLookBackEvery are how late an entry may appear, and how often the
+	// follower looks for such entries.
 	DefaultLookBack      = 30 * time.Minute
 	DefaultLookBackEvery = 10 * time.Minute
 	// RefusedInterval is the pause after an answer that refuses the token.
 	RefusedInterval = 10 * time.Minute
-	// DefaultMemory is how many ids are remembered, and the most that can be: with them the state stays below 1 MB.
+	// DefaultMemory is how many ids are remembered, which is also the maximum: with them the state
+	// stays below 1 MB.
 	DefaultMemory = 60_000
 )
 
@@ -37,8 +39,9 @@ type config struct {
 	now      func() time.Time
 }
 
-// WithInterval says how often new entries are asked for. The default is a minute, the least a second. Each time costs
-// at least one of the requests that the service allows the user, 1200 in five minutes.
+// WithInterval sets how often new entries are requested. The default is a minute, the minimum a
+// second. Each time costs at least one of the requests that the service allows the user, 1200 in
+// five minutes.
 func WithInterval(interval time.Duration) Option {
 	return func(c *config) error {
 		if interval < time.Second {
@@ -49,8 +52,8 @@ func WithInterval(interval time.Duration) Option {
 	}
 }
 
-// WithStartAge says how long before its first run a follower without a state starts, where the query
-// has no Since. It is an age, and not a time, so that it can be corrected where this machine's clock
+// WithStartAge sets how long before its first run a follower without a state starts, if the query
+// has no Since. It is an age, and not a time, so that it can be corrected if this machine's clock
 // turns out to be fast.
 func WithStartAge(age time.Duration) Option {
 	return func(c *config) error {
@@ -62,10 +65,11 @@ func WithStartAge(age time.Duration) Option {
 	}
 }
 
-// WithSettle chooses between prompt and in order. With 0, the default, each entry is delivered as soon as a sweep finds it: an
-// interval after the service shows it, in the order in which entries appear. With [auditlogs.SettleTime] entries are asked for
-// when they are ten minutes old, and nearly all come in the order of their times. What appears even later still comes, out of
-// order. [Health.Lateness] says how late entries appear.
+// WithSettle chooses between prompt delivery and delivery in order. With 0, the default, each entry
+// is delivered as soon as a sweep finds it: within an interval after the service shows it, in the
+// order in which entries appear. With [auditlogs.SettleTime], entries are requested when they are
+// ten minutes old, and nearly all are delivered in the order of their times. Entries that appear
+// even later are delivered too, out of order. [Health.Lateness] says how late entries appear.
 func WithSettle(settle time.Duration) Option {
 	return func(c *config) error {
 		if settle < 0 {
@@ -76,7 +80,8 @@ func WithSettle(settle time.Duration) Option {
 	}
 }
 
-// WithOverlap says by how much each sweep begins before the end of the last one. The default is a minute, the least a second.
+// WithOverlap sets how long before the end of the last sweep each sweep starts. The default is a
+// minute, the minimum a second.
 func WithOverlap(overlap time.Duration) Option {
 	return func(c *config) error {
 		if overlap < time.Second {
@@ -87,10 +92,11 @@ func WithOverlap(overlap time.Duration) Option {
 	}
 }
 
-// WithLookBack says how late after its time an entry may appear and is still delivered, and how often such entries are looked
-// for at the least. Where the whole span fits on a page, each sweep covers it. The default is 30 minutes, every 10. All ids of
-// the two spans together should have room in the memory; see [WithMemory]. A look-back of a day every hour suits an account
-// with some ten thousand entries a day.
+// WithLookBack sets how late after its time an entry may appear and still be delivered, and the
+// longest time between two look-backs. If the whole span fits on a page, each sweep covers it. The
+// default is 30 minutes, every 10 minutes. All ids of the two spans together should fit into the
+// memory; see [WithMemory]. A look-back of a day every hour suits an account with some ten thousand
+// entries a day.
 func WithLookBack(span, every time.Duration) Option {
 	return func(c *config) error {
 		if span < 0 || every < time.Second {
@@ -101,8 +107,9 @@ func WithLookBack(span, every time.Duration) Option {
 	}
 }
 
-// WithMemory says how many ids are remembered, for stores that take only small values: an id takes about 12 bytes, and the
-// rest of the state a few hundred bytes, besides a cursor. The default is 60,000, which is also the most.
+// WithMemory sets how many ids are remembered, for stores that accept only small values: an id
+// takes about 12 bytes, and the rest of the state a few hundred bytes plus a cursor. The default is
+// 60,000, which is also the maximum.
 func WithMemory(ids int) Option {
 	return func(c *config) error {
 		if ids < 1 || ids > DefaultMemory {
@@ -113,8 +120,8 @@ func WithMemory(ids int) Option {
 	}
 }
 
-// WithObserver calls observe whenever something has changed: after each page, each sweep and each failure. It is called from
-// the goroutine that runs the follower, and should return quickly.
+// WithObserver calls observe whenever something has changed: after each page, each sweep and each
+// failure. It is called from the goroutine that runs the follower, and should return quickly.
 func WithObserver(observe func(Health)) Option {
 	return func(c *config) error {
 		if observe == nil {

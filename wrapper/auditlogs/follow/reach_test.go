@@ -7,7 +7,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// A sweep reaches back as far as one page carries, beside what is to come, and never to where ids were forgotten.
+// A sweep reaches back as far as one page carries, beside what is to come, and never to where ids
+// were forgotten.
 func TestReach(t *testing.T) {
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	ago := func(minutes int) time.Time { return now.Add(-time.Duration(minutes) * time.Minute) }

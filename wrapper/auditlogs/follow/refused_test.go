@@ -15,8 +15,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs/follow"
 )
 
-// A token that is refused ends a run that has read nothing yet, in any account. Later, or as long as another account can be
-// read, it is tried again every ten minutes, and nothing is missed.
+// A token that is refused ends a run that has read nothing yet, in any account. Later, or as long
+// as another account can be read, it is tried again every ten minutes, and nothing is missed.
 func TestRefusedToken(t *testing.T) {
 	t.Parallel()
 	never, always := [2]time.Duration{-1, -1}, [2]time.Duration{0, 100 * time.Hour}

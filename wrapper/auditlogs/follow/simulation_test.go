@@ -22,7 +22,8 @@ type arrival struct {
 	visible time.Time
 }
 
-// A world is what happens in an account within some hours: bursts, equal times, and entries that appear late.
+// A world is what happens in an account within some hours: bursts, equal times, and entries that
+// appear late.
 type world struct {
 	hours    int
 	perHour  int
@@ -178,8 +179,8 @@ func statuses(s *auditlogstest.Server, status int) (n int) {
 	return n
 }
 
-// Where entries appear later than the look-back reaches, some are missed, and none of the others. The follower cannot count
-// those; it says how many it nearly missed.
+// Where entries appear later than the look-back reaches, some are missed, and none of the others.
+// The follower cannot count those; it says how many it nearly missed.
 func TestBeyondTheLookBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

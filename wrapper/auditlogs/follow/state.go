@@ -9,29 +9,31 @@ import (
 	"cfaudit.example/wrapper/auditlogs/internal/durable"
 )
 
-// ErrState says that the state cannot be used: it is damaged, or it belongs to another account, to other filters or to another
-// version of this package. A follower never begins anew on its own, since that could leave out entries.
+// ErrState: the state cannot be used, since it is damaged, or belongs to another account, to other
+// filters or to another version of this package. A follower never starts over by itself, since that
+// could leave out entries.
 var ErrState = errors.New("state not usable")
 
-const stateAdvice = "restore it; or put it away, to begin anew at a start that you choose"
+const stateAdvice = "restore it; or move it away, to start over at a time that you choose"
 
 const (
 	stateKind    = "cfaudit follow state"
 	stateVersion = 1 // changes when an older program would misread the state
 )
 
-// A state is all that a follower remembers from one run to the next. It changes only when a page has been acknowledged.
+// A state is all that a follower keeps between runs. It changes only when a page has been
+// acknowledged.
 type state struct {
 	Log   string `json:"log"`
-	Query string `json:"query"` // tells filters apart
+	Query string `json:"query"` // identifies the filters
 
-	Start      time.Time `json:"start"`              // nothing older is asked for
-	Watermark  time.Time `json:"watermark"`          // sweeps have read everything before, once
-	LookedBack time.Time `json:"looked_back"`        // when the last look-back began
-	Newest     time.Time `json:"newest"`             // of the times of all entries; Start where there was none
-	Forgotten  time.Time `json:"forgotten,omitzero"` // of entries before, the memory may lack some
-	PageSize   int       `json:"page,omitzero"`      // that the service gives; 0 as long as it gives what is asked for
-	Sweep      *sweep    `json:"sweep,omitempty"`    // what is being read; nil between sweeps
+	Start      time.Time `json:"start"`              // nothing older is requested
+	Watermark  time.Time `json:"watermark"`          // sweeps have read everything before it once
+	LookedBack time.Time `json:"looked_back"`        // when the last look-back started
+	Newest     time.Time `json:"newest"`             // the newest time of all entries; Start if there were none
+	Forgotten  time.Time `json:"forgotten,omitzero"` // the memory may lack entries before this time
+	PageSize   int       `json:"page,omitzero"`      // the page size of the service; 0 as long as it is the requested one
+	Sweep      *sweep    `json:"sweep,omitempty"`    // the sweep under way; nil between sweeps
 	Seen       memory    `json:"seen"`
 }
 
@@ -44,12 +46,12 @@ type sweep struct {
 	Position auditlogs.Position `json:"position,omitzero"` // everything before was acknowledged
 }
 
-// largestPosition bounds what a cursor adds to a state. Nearly none comes close.
+// largestPosition bounds the size that a cursor adds to a state. Hardly any comes close.
 const largestPosition = 64 << 10
 
 func (s state) encode(d depth) ([]byte, error) {
 	if s.Sweep != nil && len(s.Sweep.Position.String()) > largestPosition {
-		// The run under way goes on at its cursor, and a later one by time.
+		// The current run continues at its cursor, and a later one resumes by time.
 		w := *s.Sweep
 		w.anew(d.overlap)
 		s.Sweep = &w
@@ -57,7 +59,7 @@ func (s state) encode(d depth) ([]byte, error) {
 	return durable.Seal(stateKind, stateVersion, s)
 }
 
-// decodeState reads a state back, and refuses whatever encode did not write.
+// decodeState reads a state back, and refuses anything that encode did not write.
 func decodeState(data []byte) (*state, error) {
 	var s state
 	if err := durable.Unseal(stateKind, stateVersion, data, &s); err != nil {
@@ -81,23 +83,25 @@ func (s *state) belongs(log, query string) error {
 	return nil
 }
 
-// The following decides where sweeps begin. All of it errs on the side of reading twice.
+// The functions below decide where sweeps start. If in doubt, entries are read twice.
 
-// A depth is by how much sweeps reach back.
+// A depth is how far sweeps reach back.
 type depth struct {
 	overlap  time.Duration
 	lookBack time.Duration
 }
 
-// standstill is for how long the service may show nothing at all, or this machine's clock be ahead, without loss.
+// standstill is how long the service may show nothing at all, or this machine's clock be fast,
+// without loss.
 const standstill = 24 * time.Hour
 
-// since returns where the next sweep begins at a moment.
+// since returns where a sweep starts that is planned at the given time.
 //
-// Watermark and clock say what was asked for. The newest entry says what the service had to show: where that lies behind,
-// the service, or the clock of this machine, may be what stood still or went wrong, and nothing between the two is lost by
-// beginning there. It costs little, since what lies between is mostly empty. Once the clock has been moved back, only the
-// newest entry is left to tell.
+// The watermark and the clock say what was requested, and the newest entry says what the service
+// has shown. If the newest entry is before the watermark, the service may have shown nothing for a
+// while, or this machine's clock may be wrong. Starting at the newest entry then loses nothing in
+// between, and costs little, since that time is mostly empty. After the clock has been set back,
+// only the newest entry shows the right time.
 func (s *state) since(now time.Time, d depth, deep bool) time.Time {
 	shown := s.Newest
 	if !now.Before(s.Watermark) {
@@ -110,9 +114,10 @@ func (s *state) since(now time.Time, d depth, deep bool) time.Time {
 	return latest(since, s.Start)
 }
 
-// reach returns where a sweep starts that need not look back, and whether it does so all the same. A sweep costs a request
-// however little it shows. So it starts as early in the look-back as one page carries, and what appears late is delivered by
-// the next sweep. The memory tells how many entries a page has to carry, besides those to come.
+// reach returns where a sweep starts that need not look back, and whether it covers the whole
+// look-back anyway. A sweep costs a request even if it shows little. So it starts as early in the
+// look-back as fits on one page, and an entry that appears late is delivered by the next sweep. The
+// memory says how many entries are already on that page, besides new ones.
 //
 // It never starts where ids were forgotten: their entries would be delivered again.
 func (s *state) reach(now time.Time, d depth, interval time.Duration, pageSize int) (since time.Time, deep bool) {
@@ -133,17 +138,18 @@ func (s *state) reach(now time.Time, d depth, interval time.Duration, pageSize i
 	return earliest(since, first), first.Equal(deepest)
 }
 
-// sized learns from a page of so many rows how many the service gives at most: it may be fewer than are asked for.
+// sized learns the service's largest page from the number of rows on a page: it may be smaller than
+// requested.
 func (s *state) sized(rows int, from, next auditlogs.Position) {
 	switch {
 	case rows > s.PageSize && next.IsZero():
-		s.PageSize = 0 // What was learned is too low.
+		s.PageSize = 0 // The learned size is too small.
 	case rows > s.PageSize && (s.PageSize > 0 || from.IsZero()):
 		s.PageSize = rows
 	}
 }
 
-// completed returns the state as it will be once the sweep is over.
+// completed returns the state after the end of the sweep.
 func (s state) completed() state {
 	if s.Sweep != nil {
 		s.Watermark = s.Sweep.Before
@@ -155,7 +161,7 @@ func (s state) completed() state {
 	return s
 }
 
-// horizon returns the time before which no entry will be met again.
+// horizon returns the time before which no entry will be read again.
 func (s *state) horizon(d depth) time.Time {
 	after := s.completed()
 	horizon := after.since(after.Watermark, d, true)
@@ -165,7 +171,7 @@ func (s *state) horizon(d depth) time.Time {
 	return horizon
 }
 
-// restart returns where the sweep would begin anew without its cursor.
+// restart returns where the sweep would start again without its cursor.
 func (w *sweep) restart(overlap time.Duration) time.Time {
 	reached := w.Position.Time()
 	if reached.IsZero() {
@@ -174,7 +180,7 @@ func (w *sweep) restart(overlap time.Duration) time.Time {
 	return latest(w.Since, earliest(reached, w.Before).Add(-overlap))
 }
 
-// anew lets the sweep begin without its cursor, shortly before what was acknowledged last.
+// anew restarts the sweep without its cursor, shortly before the last acknowledged entry.
 func (w *sweep) anew(overlap time.Duration) {
 	w.Since, w.Position = w.restart(overlap), auditlogs.Position{}
 }

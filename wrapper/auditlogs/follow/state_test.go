@@ -32,7 +32,8 @@ func aState(t testing.TB) []byte {
 	return store.data
 }
 
-// A state that is damaged, or another follower's, is refused with what to do, and nothing is requested or saved.
+// A state that is damaged, or another follower's, is refused with what to do, and nothing is
+// requested or saved.
 func TestStateRefused(t *testing.T) {
 	state := aState(t)
 	filters := []string{"alice@example.com", "bob@example.com"} // in whatever order
@@ -45,10 +46,10 @@ func TestStateRefused(t *testing.T) {
 	}{
 		{"cut short", state[:len(state)/2], account, filters, "it is not JSON"},
 		{"garbage", []byte("\x00\x01garbage"), account, filters, "it is not JSON"},
-		{"something else", []byte(`{"a":1}`), account, filters, `it is not of the kind "cfaudit follow state"`},
+		{"something else", []byte(`{"a":1}`), account, filters, `it is not a file of the kind "cfaudit follow state"`},
 		{"doubled", append(bytes.Clone(state), state...), account, filters, "it is not JSON"},
-		{"one digit changed", bytes.Replace(state, []byte(`"watermark":"19`), []byte(`"watermark":"18`), 1), account, filters, "its content is not the one that was written"},
-		{"one digit changed", bytes.Replace(state, []byte(`"watermark":"20`), []byte(`"watermark":"21`), 1), account, filters, "its content is not the one that was written"},
+		{"one digit changed", bytes.Replace(state, []byte(`"watermark":"19`), []byte(`"watermark":"18`), 1), account, filters, "its content has changed since it was written"},
+		{"one digit changed", bytes.Replace(state, []byte(`"watermark":"20`), []byte(`"watermark":"21`), 1), account, filters, "its content has changed since it was written"},
 		{"another version", bytes.Replace(state, []byte(`"version":1`), []byte(`"version":2`), 1), account, filters, "version 2"},
 		{"another account", state, strings.Repeat("a", 32), filters, "it belongs to account " + account},
 		{"another filter", state, account, filters[:1], "it was made with other filters"},
@@ -75,7 +76,8 @@ func TestStateRefused(t *testing.T) {
 	}
 }
 
-// Whatever single byte is lost or changed, the state is refused: no follower goes on from somewhere else.
+// Whatever single byte is lost or changed, the state is refused: no follower resumes from somewhere
+// else.
 func TestStateDamaged(t *testing.T) {
 	state := aState(t)
 	whole := len(bytes.TrimRight(state, "\n"))
@@ -219,7 +221,7 @@ func TestFileBehindALink(t *testing.T) {
 	}
 }
 
-// A follower goes on from its file, and says which file is wrong.
+// A follower resumes from its file, and says which file is wrong.
 func TestFollowsFromAFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	synctest.Test(t, func(t *testing.T) {

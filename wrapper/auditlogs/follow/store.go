@@ -12,12 +12,13 @@ import (
 	"cfaudit.example/wrapper/auditlogs/internal/durable"
 )
 
-// A Store keeps the state of one follower. Its methods are not called at the same time. No two followers may share what is
-// behind it: [OpenFile] sees to that with a lock, other stores have to do so themselves.
+// A Store keeps the state of one follower. Its methods are not called at the same time. No two
+// followers may share a state: [OpenFile] prevents that with a lock, and other stores have to
+// prevent it themselves.
 type Store interface {
-	// Load returns what was saved last, and nothing where nothing was saved yet.
+	// Load returns the state that was saved last, or nothing if none has been saved yet.
 	Load(ctx context.Context) ([]byte, error)
-	// Save replaces what was saved before, as a whole or not at all. The state is below 1 MB.
+	// Save replaces the saved state atomically. The state is below 1 MB.
 	Save(ctx context.Context, state []byte) error
 }
 
@@ -32,13 +33,13 @@ type File struct {
 	once    sync.Once
 }
 
-// largestState bounds what is read from a file, which may be anything.
+// largestState bounds what is read from a file, which may be any file.
 const largestState = 4 << 20
 
 // OpenFile returns a store in the file at path, which need not exist yet, and locks it against
-// other followers until Close, or until the process ends in whatever way; an error that is
-// [ErrLocked] says that another one has it, under whatever name. Files of the same name with
-// ".lock" and, for moments, ".tmp" after it stand beside it. Only its owner can read it.
+// other followers until Close, or until the process ends in any way; the error is [ErrLocked] if
+// another one has it, under any name. Beside it are files of the same name with ".lock" and,
+// briefly, ".tmp" after it. Only its owner can read it.
 func OpenFile(path string) (*File, error) {
 	release, err := durable.Lock(path)
 	if err != nil {
@@ -52,11 +53,11 @@ func OpenFile(path string) (*File, error) {
 }
 
 // UsesFile reports whether a store that [OpenFile] makes of the path state writes to the file at
-// path, under whatever name: to the state itself, or to one of the files beside it. A program that
-// writes files of its own, such as one with its status, can refuse such a path.
+// path, under any name: to the state itself, or to one of the files beside it. A program that
+// writes files of its own, such as a status, can refuse such a path.
 func UsesFile(state, path string) bool { return durable.Uses(state, path) }
 
-// Load reads the file. One that exists and is empty is an error, since none is ever saved.
+// Load reads the file. An empty file is an error, since an empty state is never saved.
 func (f *File) Load(context.Context) ([]byte, error) {
 	file, err := os.Open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,16 +79,17 @@ func (f *File) Load(context.Context) ([]byte, error) {
 	return data, nil
 }
 
-// Save replaces the file. When it returns nil the state is on the disk, and before that the file holds the one before.
+// Save replaces the file. When it returns nil, the state is synced to disk; before that, the file
+// holds the previous one.
 func (f *File) Save(_ context.Context, state []byte) error {
 	return durable.WriteFile(f.path, state, 0o600)
 }
 
-// Close gives the file free for another follower.
+// Close releases the file for another follower.
 func (f *File) Close() (err error) {
 	f.once.Do(func() { err = f.release() })
 	return err
 }
 
-// String returns the file's path as it was given, which messages name.
+// String returns the file's path as it was given, for messages.
 func (f *File) String() string { return f.name }

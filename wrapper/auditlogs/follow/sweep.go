@@ -9,10 +9,10 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// plan begins the next sweep. It reports false where there is nothing to ask for yet: before the start, or while the clock is
-// behind what was read.
+// plan starts the next sweep. It reports false if there is nothing to request yet: before the
+// start, or while the clock is before the watermark.
 func (f *Follower) plan(interval time.Duration) bool {
-	s, now := f.state, f.now().Round(0).UTC() // by the clock on the wall, which is that of the entries
+	s, now := f.state, f.now().Round(0).UTC() // by the wall clock, which the entries have too
 	before := now.Add(-f.settle).Truncate(time.Second)
 	deep := now.Sub(s.LookedBack) >= f.every || now.Before(s.LookedBack)
 	since := s.since(now, f.depth, deep)
@@ -21,7 +21,7 @@ func (f *Follower) plan(interval time.Duration) bool {
 	}
 	if !since.Before(before) {
 		if s.Watermark.After(now) && s.Watermark.After(s.Start) {
-			err := fmt.Errorf("the clock is %s behind what was read: waiting for it", s.Watermark.Sub(now).Round(time.Second))
+			err := fmt.Errorf("the clock is %s slow: it is before the last time that was read; waiting for it", s.Watermark.Sub(now).Round(time.Second))
 			f.report(func(h *Health) { h.failed(now, err) })
 		}
 		return false
@@ -30,10 +30,9 @@ func (f *Follower) plan(interval time.Duration) bool {
 	return true
 }
 
-// sweep delivers what is new in the window, page by page, and moves the state on after each, until
-// the window has been read, or as many pages as there may be at most; 0 is no bound. It reports
-// whether the state has moved. An error that is not a lastingError, and not the context's, may
-// pass.
+// sweep delivers the new entries of the window, page by page, and advances the state after each,
+// until the window or the given number of pages has been read; 0 is no bound. It reports whether
+// the state has advanced. An error that is neither a lastingError nor the context's is temporary.
 func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, most int) (moved bool, err error) {
 	w, pages := f.state.Sweep, 0
 	for page, err := range f.log.Pages(ctx, f.window(w), auditlogs.From(w.Position)) {
@@ -46,10 +45,10 @@ func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, mos
 		news := look.read(page)
 		if len(news.batch.Entries) > 0 {
 			if err := deliver(ctx, news.batch); err != nil {
-				return moved, &lastingError{error: fmt.Errorf("follow: %d entries of %s were not taken, and come again: %w", len(news.batch.Entries), f.log, err)}
+				return moved, &lastingError{error: fmt.Errorf("follow: %d entries of %s were not delivered, and the next run delivers them again: %w", len(news.batch.Entries), f.log, err)}
 			}
 		}
-		// A listing that is taken up again first gives what is left of the page it had come to, mostly nothing.
+		// A resumed listing first returns the rest of the page where it stopped, mostly nothing.
 		forgotten := 0
 		if len(news.batch.Entries) > 0 || page.Next.IsZero() || page.Next != w.Position {
 			forgotten = f.acknowledge(page, news)
@@ -82,18 +81,18 @@ func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, mos
 	return moved, nil
 }
 
-// A reader takes the pages of one sweep apart.
+// A reader evaluates the pages of one sweep.
 type reader struct {
 	follower *Follower
 
-	alike  map[uint64]int // rows without an id that are the same to the byte are entries of their own
-	moment time.Time      // at which they are counted: such rows have the same time
+	alike  map[uint64]int // rows without an id that have the same bytes are distinct entries
+	moment time.Time      // their time: they are counted only within the same time
 }
 
-// News is what a page brought.
+// News are the new entries of a page.
 type news struct {
 	batch        Batch
-	sightings    map[uint64]int64 // what to remember once the batch is acknowledged
+	sightings    map[uint64]int64 // what to remember when the batch is acknowledged
 	newest       time.Time
 	lateness     []time.Duration
 	nearlyMissed int
@@ -104,7 +103,7 @@ func (r *reader) read(page *auditlogs.Page) news {
 	f, s, w := r.follower, r.follower.state, r.follower.state.Sweep
 	n := news{batch: Batch{Log: f.log}, sightings: map[uint64]int64{}}
 	edge := s.LookedBack.Add(-f.depth.lookBack * 3 / 4)
-	// After a standstill nothing tells for how long the entries were there already.
+	// After an outage it is unknown how long the entries have been there.
 	now := f.now()
 	measures := now.Sub(latest(f.looked, s.LookedBack)) <= f.every
 	for _, e := range page.Entries {
@@ -113,7 +112,7 @@ func (r *reader) read(page *auditlogs.Page) news {
 		_, known := s.Seen.seen[hash]
 		switch {
 		case at.IsZero():
-			// It can come again in any window, and so is remembered anew each time.
+			// It can be in any window, and so is remembered again each time.
 			n.sightings[hash] = minute(w.Before)
 		case !known:
 			n.sightings[hash] = minute(latest(w.Since, earliest(at, w.Before)))
@@ -127,7 +126,7 @@ func (r *reader) read(page *auditlogs.Page) news {
 		if measures && !at.IsZero() && !at.Before(s.Forgotten) {
 			n.lateness = append(n.lateness, now.Sub(at))
 		}
-		// What lies where ids were forgotten may have been delivered.
+		// An entry from a time of forgotten ids may have been delivered.
 		if !at.IsZero() && at.Before(s.Watermark) && !at.Before(s.Forgotten) {
 			n.batch.Late++
 			if at.Before(edge) {
@@ -138,7 +137,7 @@ func (r *reader) read(page *auditlogs.Page) news {
 	return n
 }
 
-// hash tells an entry from the others.
+// hash identifies an entry.
 func (r *reader) hash(e *auditlogs.Entry) uint64 {
 	seen := &r.follower.state.Seen
 	hash := seen.hash(e, 0)
@@ -156,7 +155,7 @@ func (r *reader) hash(e *auditlogs.Entry) uint64 {
 	return hash
 }
 
-// acknowledge moves the state on behind a page. It returns how many ids had to be forgotten.
+// acknowledge advances the state to the end of a page. It returns how many ids had to be forgotten.
 func (f *Follower) acknowledge(page *auditlogs.Page, n news) (forgotten int) {
 	s := f.state
 	for hash, at := range n.sightings {
@@ -175,8 +174,8 @@ func (f *Follower) acknowledge(page *auditlogs.Page, n news) (forgotten int) {
 	return forgotten
 }
 
-// troubled decides what to do about a sweep that could not go on: what may pass is returned as it is, once the sweep is ready
-// to be tried again, and what will not as a lastingError.
+// troubled decides what to do about a failed sweep: a temporary error is returned unchanged, with
+// the sweep ready for a retry, and a permanent one as a lastingError.
 func (f *Follower) troubled(err error, moved bool) error {
 	w := f.state.Sweep
 	var incomplete *auditlogs.IncompleteError

@@ -12,24 +12,24 @@ const (
 	// sweepsAtOnce bounds how many of the followers that run together read at a time. Each has two
 	// pages in memory.
 	sweepsAtOnce = 8
-	// pagesATurn bounds how much of a long sweep is read while others wait. Taking it up again
-	// costs a request or two.
+	// pagesATurn bounds how much of a long sweep is read while others wait. Resuming it costs a
+	// request or two.
 	pagesATurn = 50
 )
 
 // Turns decide when a follower reads. The zero value with an interval is for one that need not wait
 // for others.
 type turns struct {
-	slots    chan struct{} // Those who wait to send are served in the order in which they came.
+	slots    chan struct{} // Waiting senders are served in the order in which they arrived.
 	starts   *starts
 	pages    int           // of a sweep in one turn; 0 for all
 	delay    time.Duration // before the first
 	interval time.Duration // from one sweep to the next
 }
 
-// newTurns returns the turns of followers that run together. Their intervals are stretched alike
-// where the budget of their client does not carry them, and their sweeps are spread evenly. Those
-// that only catch up go as fast as the budget lets them.
+// newTurns returns the turns of followers that run together. Their intervals are stretched equally
+// if the budget of their client is too small for them, and their sweeps are spread evenly. Those
+// that only catch up go as fast as the budget allows.
 func newTurns(followers []*Follower, once bool) []turns {
 	clients := map[*auditlogs.Client][]*Follower{}
 	for _, f := range followers {
@@ -66,8 +66,8 @@ func newTurns(followers []*Follower, once bool) []turns {
 }
 
 // Demand returns how many requests a minute followers need at least to keep to their intervals, and
-// how many their clients can make for good; 0 where nothing bounds these. Where the followers need
-// more, [Run] stretches all intervals by the same factor, needs/has.
+// how many their clients can sustain; 0 if there is no bound. If the followers need more, [Run]
+// stretches all intervals by the same factor, needs/has.
 func Demand(followers ...*Follower) (needs, has float64) {
 	counted, bounded := map[*auditlogs.Client]bool{}, true
 	for _, f := range followers {
@@ -105,7 +105,7 @@ func (t turns) take(ctx context.Context) error {
 	return nil
 }
 
-// give ends a turn that has cost so many requests.
+// give ends a turn that has cost the given number of requests.
 func (t turns) give(requests int64) {
 	if t.slots == nil {
 		return
@@ -116,8 +116,8 @@ func (t turns) give(requests int64) {
 	<-t.slots
 }
 
-// Starts spread the sweeps of many followers over the time, so that all together keep to the pace of
-// the budget. Otherwise they would use it up at once, and stand still until it is given back.
+// Starts spread the sweeps of many followers over time, so that together they keep to the pace of
+// the budget. Otherwise they would use it up at once, and stop until it is renewed.
 type starts struct {
 	gap time.Duration // for each request
 
@@ -134,8 +134,8 @@ func (s *starts) reserve() time.Time {
 	return at
 }
 
-// charge lets the sweeps to come wait for what one has cost beyond its first request, or earlier
-// where it has cost none.
+// charge delays the next sweeps by what one has cost beyond its first request, or advances them if
+// it has cost nothing.
 func (s *starts) charge(requests int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

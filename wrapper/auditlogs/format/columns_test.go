@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestColumnsStayInTheirPlaces holds the columns against those that were given out: more can follow, and nothing else can
-// change, since spreadsheets and imports count columns.
+// TestColumnsStayInTheirPlaces holds the columns against those that were given out: more can
+// follow, and nothing else can change, since spreadsheets and imports count columns.
 func TestColumnsStayInTheirPlaces(t *testing.T) {
 	text, err := os.ReadFile("testdata/columns.txt")
 	if err != nil {

@@ -18,20 +18,21 @@ import (
 )
 
 // CSV gives each entry a row with one column for each field of [Columns]. Cells are those of
-// encoding/csv: quoted where they hold commas, quotes or line breaks. The text of a string stands
-// as it is, null and what is missing are empty, and numbers, objects and lists are JSON, with the
-// digits that came. Fields that the contract does not know have no column.
+// encoding/csv: quoted if they hold commas, quotes or line breaks. Strings are unchanged, null and
+// missing values are empty, and numbers, objects and lists are JSON, with the original digits.
+// Fields that the contract does not know have no column.
 //
-// Entries contain what strangers typed, and a spreadsheet runs a cell that starts with = + - or @.
-// An apostrophe before such a character makes it text. It is put
+// Entries contain what other people typed, and a spreadsheet runs a cell that starts with = + - or
+// @. An apostrophe before such a character makes it text. It is added
 //
 //   - before a cell that starts with one of these, with a tab or with a carriage return;
-//   - before one of these within a cell, after a semicolon, a tab or a line break and any spaces and quotes that follow it:
-//     where a spreadsheet separates cells at semicolons or tabs, as many languages set it to, quotes within a line do not
-//     keep a cell together, and a new one starts there.
+//   - before one of these within a cell, after a semicolon, a tab or a line break and any spaces
+//     and quotes that follow it: where a spreadsheet separates cells at semicolons or tabs, as many
+//     languages set it to, quotes within a line do not keep a cell together, and a new one starts
+//     there.
 //
-// A comma within a cell needs none: the cell is quoted, and who separates at commas does not
-// separate there. All other cells are as they came.
+// A comma within a cell needs none: the cell is quoted, and a reader that splits at commas does not
+// split there. All other cells are as they were sent.
 type CSV struct {
 	cell   func(text string) string
 	fields fields
@@ -52,8 +53,8 @@ type field struct {
 	entry   int // the number of the entry in which it came last
 }
 
-// NewCSV makes a CSV whose cells pass through a function, such as one that makes them safe to print on a terminal. A nil
-// function leaves them as they are.
+// NewCSV makes a CSV whose cells pass through a function, such as one that makes them safe to print
+// on a terminal. A nil function leaves them unchanged.
 func NewCSV(cell func(text string) string) *CSV {
 	columns := Columns()
 	f := &CSV{cell: cell, fields: fields{}, values: make([][]byte, len(columns)), decoder: new(jsontext.Decoder)}
@@ -73,8 +74,8 @@ func NewCSV(cell func(text string) string) *CSV {
 	return f
 }
 
-// Columns returns the columns of [CSV] in their order, each named by the way to its field, such as "actor.email". A
-// column never changes its place; new ones come at the end.
+// Columns returns the columns of [CSV] in their order, each named by the path of its field, such as
+// "actor.email". A column never changes its place; new ones are added at the end.
 func Columns() []string {
 	var columns []string
 	for _, field := range ordered(auditlogsapi.ListAccountAuditLogsOperation.Fields) {
@@ -83,8 +84,8 @@ func Columns() []string {
 	return columns
 }
 
-// ordered returns the fields in the order of their columns. Those that have no column yet come last, so that a column
-// never changes its place.
+// ordered returns the fields in the order of their columns. Those that have no column yet are last,
+// so that a column never changes its place.
 func ordered(fields []auditlogsapi.Field) []auditlogsapi.Field {
 	fields = slices.Clone(fields)
 	slices.SortFunc(fields, func(a, b auditlogsapi.Field) int {

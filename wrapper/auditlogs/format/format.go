@@ -10,10 +10,10 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// A Format turns entries into text. Its methods append to b and return the result; each ends what it appends with a line
-// break, and none keeps b. A Format is for one goroutine at a time.
+// A Format turns entries into text. Its methods append to b and return the result; each ends what
+// it appends with a line break, and none keeps b. A Format is for one goroutine at a time.
 type Format interface {
-	// Header appends what stands before the first entry.
+	// Header appends the text before the first entry.
 	Header(b []byte) []byte
 	// Entry appends an entry.
 	Entry(b []byte, e *auditlogs.Entry) []byte

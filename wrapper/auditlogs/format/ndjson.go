@@ -6,8 +6,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// NDJSON gives each entry's own bytes a line, unknown fields included. Only where these bytes hold line breaks, they are
-// compacted. There is no header.
+// NDJSON writes each entry's own bytes as a line, unknown fields included. They are compacted only
+// if they contain line breaks. There is no header.
 type NDJSON struct{}
 
 // Header appends nothing.
@@ -18,7 +18,7 @@ func (NDJSON) Entry(b []byte, e *auditlogs.Entry) []byte {
 	return append(oneLine(b, e.Raw), '\n')
 }
 
-// oneLine appends a JSON value, compacted where it spans several lines.
+// oneLine appends a JSON value, compacted if it spans several lines.
 func oneLine(b []byte, value json.RawMessage) []byte {
 	if holds(value, "\r\n") {
 		value = compact(value)

@@ -1,5 +1,6 @@
-// Package parameter holds a value against what the contract says about the parameter that it is for: the client before it
-// sends a request, the fake when it answers one, and programs that build a query from what somebody typed.
+// Package parameter validates values against the contract's description of their parameter: for the
+// client before it sends a request, for the fake when it answers one, and for programs that build a
+// query from user input.
 package parameter
 
 import (
@@ -14,7 +15,8 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 )
 
-// Check returns nil for a right value of a parameter. Else its error names the parameter, and shows what would be right.
+// Check returns nil for a right value of a parameter. Otherwise its error names the parameter, and
+// shows a right value.
 func Check(p auditlogsapi.Parameter, value string) error {
 	switch {
 	case value == "":
@@ -25,18 +27,18 @@ func Check(p auditlogsapi.Parameter, value string) error {
 	return nil
 }
 
-// Known reports whether a value is among those that are known, or the parameter has no such list. Other values are right
-// too: the service adds new ones.
+// Known reports whether a value is one of the known ones, or the parameter has no list of them.
+// Other values are valid too, since the service adds new ones.
 func Known(p auditlogsapi.Parameter, value string) bool {
 	return p.Known == nil || slices.Contains(p.Known, value)
 }
 
-// Missing returns the error that a required parameter is not there, which shows what would be right.
+// Missing returns the error for a missing required parameter, which shows a right value.
 func Missing(p auditlogsapi.Parameter) error {
 	return fmt.Errorf("%s is missing: want %s", p.Name, Wanted(p))
 }
 
-// integer is JSON's idea of one: other spellings of a number are no text that a number in an entry has.
+// integer matches JSON's integers: a number in an entry never has another spelling.
 var integer = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
 func allowed(p auditlogsapi.Parameter, value string) bool {
@@ -97,7 +99,8 @@ func hasFormat(format, value string) bool {
 	return err == nil
 }
 
-// ParseTime reads an end of a window: a date, which means midnight UTC at its start, or an RFC 3339 time. It returns UTC.
+// ParseTime reads an end of a window: a date, which means midnight UTC at its start, or an RFC 3339
+// time. It returns UTC.
 func ParseTime(bound string) (time.Time, error) {
 	t, err := time.Parse(time.DateOnly, bound)
 	if err != nil {
@@ -109,7 +112,7 @@ func ParseTime(bound string) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-// dateTime is the shape of an RFC 3339 time. The time package also takes hours of one digit, and commas.
+// dateTime matches an RFC 3339 time. The time package also accepts hours of one digit, and commas.
 var dateTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
 
 func parseDateTime(value string) (time.Time, error) {

@@ -1,5 +1,6 @@
-// Package durable keeps small files whole: whoever reads one finds what was written last or what was written before, also
-// when the program or the machine stopped in between, and a lock keeps a second program away.
+// Package durable replaces small files atomically: a reader finds either the new content or the
+// previous one, even if the program or the machine stopped in between, and a lock excludes a second
+// program.
 package durable
 
 import (
@@ -15,26 +16,28 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// ErrLocked is what [Lock] returns while somebody else holds the lock.
+// ErrLocked is what [Lock] returns while another process holds the lock.
 var ErrLocked = errors.New("in use by another process")
 
 // ErrNotRegular is what [Lock] returns for a folder, a device, a pipe and the like.
 var ErrNotRegular = errors.New("not an ordinary file")
 
-// What stands beside a file, by the end of its name.
+// The endings of the files beside a file.
 const (
 	temporary = ".tmp"
 	locking   = ".lock"
 )
 
-// WriteFile replaces the file at path with data, or creates it with the permissions perm (before umask). When it returns
-// nil, the data is on the disk. When it returns an error, or never returns, the file holds what it held before, or data.
+// WriteFile replaces the file at path with data, or creates it with the permissions perm (before
+// umask). When it returns nil, the data is synced to disk. When it returns an error, or never
+// returns, the file holds its previous content, or data.
 //
-// The data is collected in a file with the same name and ".tmp" behind it, which a program that was killed leaves there,
-// and which the next call replaces. Two programs that write the same file at once must exclude each other with [Lock].
+// The data is first written to a file with the same name and ".tmp" after it, which a program that
+// is killed leaves there, and which the next call replaces. Two programs that write the same file
+// must exclude each other with [Lock].
 func WriteFile(path string, data []byte, perm fs.FileMode) (err error) {
 	temp := path + temporary
-	// What lies there may be somebody else's link to another file.
+	// The path may be a link to another file.
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -63,8 +66,9 @@ func WriteFile(path string, data []byte, perm fs.FileMode) (err error) {
 	return SyncDir(filepath.Dir(path))
 }
 
-// SyncDir puts the names in the folder at path on the disk: without it, a file that was created or renamed may be gone
-// after a power cut although its data is there. Where the system or the file system has no such call, it does nothing.
+// SyncDir syncs the names in the folder at path to disk: without it, a file that was created or
+// renamed may be gone after a power cut although its data is there. If the system or the file
+// system does not support that, it does nothing.
 func SyncDir(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -85,15 +89,15 @@ func SyncDir(path string) error {
 
 // Lock takes the lock of the file at path, without waiting: an error that is [ErrLocked] says that
 // another process holds it, or this one already. The file itself is not changed and need not
-// exist; a file with the same name and ".lock" after it is created where it is missing, and stays.
-// The lock ends with release or with the process, in whatever way that ends.
+// exist; a file with the same name and ".lock" after it is created if it is missing, and stays.
+// The lock ends with release or with the process, however that ends.
 //
 // The lock is that of the file, not of the name: names that are links to the same file exclude
-// each other. What exists and is not an ordinary file is [ErrNotRegular], and no file is created
+// each other. If path is not an ordinary file, the error is [ErrNotRegular], and no file is created
 // beside it.
 //
-// Programs that do not ask for the lock are not kept away, and a network file system may not pass
-// it on to other machines.
+// Programs that do not take the lock are not excluded, and a network file system may not share it
+// with other machines.
 func Lock(path string) (release func() error, err error) {
 	target, err := Resolve(path)
 	if err != nil {
@@ -108,8 +112,8 @@ func Lock(path string) (release func() error, err error) {
 		return nil, err
 	}
 	locks := []*flock.Flock{flock.New(target + locking)}
-	// Hard links have different names, and only the file itself in common. Windows would keep
-	// readers away with such a lock, and this process is one.
+	// Hard links have different names, and share only the file itself. On Windows such a lock would
+	// exclude readers, and this process is one.
 	if exists && runtime.GOOS != "windows" {
 		locks = append(locks, flock.New(target, flock.SetFlag(os.O_RDONLY)))
 	}
@@ -152,8 +156,8 @@ func Resolve(path string) (string, error) {
 	return "", fmt.Errorf("%s: too many symbolic links, or a loop of them", path)
 }
 
-// Uses reports whether other leads to the file at path, to its lock or to the file in which
-// [WriteFile] collects its data, under whatever name. None of them need exist.
+// Uses reports whether other leads to the file at path, to its lock or to the temporary file of
+// [WriteFile], under any name. None of them need exist.
 func Uses(path, other string) bool {
 	target, err := Resolve(path)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs/internal/durable"
 )
 
-// holdLock is the variable that makes this test a process that holds the lock of a file until it is killed.
+// holdLock is the variable that makes this test a process that holds the lock of a file until it is
+// killed.
 const holdLock = "DURABLE_TEST_HOLD_LOCK"
 
 func TestMain(m *testing.M) {

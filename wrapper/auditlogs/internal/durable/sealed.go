@@ -12,8 +12,8 @@ import (
 // ErrDamaged is what [Unseal] returns for data that is not what [Seal] made.
 var ErrDamaged = errors.New("damaged")
 
-// A sealed value carries what tells whether it is whole, and what it is. A sum is needed since a number with a digit changed
-// is still JSON, and what a program would take up from there is somebody's audit trail.
+// A sealed value carries its checksum and its kind. The checksum is needed since a number with one
+// changed digit is still valid JSON, and a program would resume somebody's audit trail from there.
 type sealed struct {
 	Kind    string          `json:"kind"`
 	Version int             `json:"version"`
@@ -21,7 +21,8 @@ type sealed struct {
 	Content json.RawMessage `json:"content"`
 }
 
-// Seal returns a value as the content of a file, which says what kind of file it is and in which version of its form.
+// Seal returns a value as the content of a file, with the kind of the file and the version of its
+// format.
 func Seal(kind string, version int, value any) ([]byte, error) {
 	content, err := json.Marshal(value)
 	if err != nil {
@@ -31,8 +32,9 @@ func Seal(kind string, version int, value any) ([]byte, error) {
 	return append(data, '\n'), err
 }
 
-// Unseal reads back what [Seal] made of the same kind and version. Data that was cut short, changed, or is something else
-// is an error that is [ErrDamaged]; a whole file of another version is an error of its own.
+// Unseal reads back what [Seal] made of the same kind and version. The error is [ErrDamaged] if
+// data was cut short or changed, or is something else; an intact file of another version is a
+// different error.
 func Unseal(kind string, version int, data []byte, value any) error {
 	var s sealed
 	if err := json.Unmarshal(data, &s); err != nil {
@@ -40,11 +42,11 @@ func Unseal(kind string, version int, data []byte, value any) error {
 	}
 	switch {
 	case s.Kind != kind:
-		return fmt.Errorf("%w: it is not of the kind %q", ErrDamaged, kind)
+		return fmt.Errorf("%w: it is not a file of the kind %q", ErrDamaged, kind)
 	case s.SHA256 != sum(s.Content):
-		return fmt.Errorf("%w: its content is not the one that was written", ErrDamaged)
+		return fmt.Errorf("%w: its content has changed since it was written", ErrDamaged)
 	case s.Version != version:
-		return fmt.Errorf("it has version %d of its form, and this program reads version %d", s.Version, version)
+		return fmt.Errorf("its format is version %d, and this program reads version %d", s.Version, version)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(s.Content))
 	decoder.DisallowUnknownFields()

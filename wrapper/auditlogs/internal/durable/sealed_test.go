@@ -41,7 +41,7 @@ func TestSealed(t *testing.T) {
 			changed := bytes.Clone(data)
 			changed[i] ^= bit
 			var got state
-			// Names are the same in both cases, and space behind the end means nothing.
+			// Names are the same in both cases, and space at the end means nothing.
 			if err := durable.Unseal("state", 1, changed, &got); err == nil && got != (state{"a<b> ä", 12345}) {
 				t.Errorf("byte %d changed by %d: %v", i, bit, got)
 			}
