@@ -55,7 +55,8 @@ func entryOf(t *testing.T, raw []byte) *auditlogs.Entry {
 	return e
 }
 
-// TestGoldenEvents compares events with those in testdata/schema/golden. With CFAUDIT_GOLDEN=1 it writes them.
+// TestGoldenEvents compares events with those in testdata/schema/golden. With CFAUDIT_GOLDEN=1 it
+// writes them.
 func TestGoldenEvents(t *testing.T) {
 	files, err := filepath.Glob("testdata/schema/golden/*.json")
 	if err != nil {

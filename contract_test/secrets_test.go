@@ -258,7 +258,8 @@ func TestTokenIsNotEchoed(t *testing.T) {
 	}
 }
 
-// TestTokenIsNotInFieldErrors has an entry with the token where its type is wrong: its bytes are its own, but not its error.
+// TestTokenIsNotInFieldErrors has an entry with the token where its type is wrong: its bytes are
+// its own, but not its error.
 func TestTokenIsNotInFieldErrors(t *testing.T) {
 	var e auditlogs.Entry
 	_ = e.UnmarshalJSON([]byte(`{"action":{"time":"` + secret + `"},"raw":{"status_code":"` + secret + `"}}`))

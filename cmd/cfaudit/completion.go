@@ -6,8 +6,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// bashWords takes the place of the one function of the package bash-completion that cobra's script needs. It splits the
-// line at blanks, as that does when told (-n =:) that = and : separate nothing.
+// bashWords takes the place of the one function of the package bash-completion that cobra's script
+// needs. It splits the line at blanks, as that does when told (-n =:) that = and : separate
+// nothing.
 const bashWords = `# Complete without the package bash-completion, too.
 if ! declare -F _get_comp_words_by_ref >/dev/null; then
     _get_comp_words_by_ref()
@@ -25,7 +26,8 @@ fi
 
 `
 
-// newCompletion makes the completion command. Cobra's own explains itself in pages that our help cannot wrap.
+// newCompletion makes the completion command. Cobra's own explains itself in pages that our help
+// cannot wrap.
 func newCompletion(out io.Writer) *cobra.Command {
 	shells := map[string]func(root *cobra.Command, descriptions bool) error{
 		"bash": func(root *cobra.Command, descriptions bool) error {

@@ -123,7 +123,8 @@ func verboseFlag(group string, target *bool) *flagValue {
 	return flag
 }
 
-// rawFlag leaves an entry's own bytes out of the formats that carry them beside what they make of it.
+// rawFlag leaves an entry's own bytes out of the formats that carry them beside what they make of
+// it.
 func rawFlag(omit *bool) *flagValue {
 	keep := true
 	return &flagValue{

@@ -44,7 +44,8 @@ func newMan() *cobra.Command {
 
 func manName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
 
-// manPage is a command's help as a manual page. It is dated by the commit, so that each build of a commit makes the same.
+// manPage is a command's help as a manual page. It is dated by the commit, so that each build of a
+// commit makes the same.
 func manPage(cmd *cobra.Command, b build) string {
 	var page strings.Builder
 	date, _, _ := strings.Cut(b.date, "T")

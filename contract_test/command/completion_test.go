@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestBashCompletesByItself loads the script into a bash that has no package bash-completion, and presses Tab.
+// TestBashCompletesByItself loads the script into a bash that has no package bash-completion, and
+// presses Tab.
 func TestBashCompletesByItself(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {

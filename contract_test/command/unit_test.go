@@ -16,8 +16,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// TestFollowUnit runs what the packages' service runs, stops it as systemd would, and expects the status that the unit calls a
-// success.
+// TestFollowUnit runs what the packages' service runs, stops it as systemd would, and expects the
+// status that the unit calls a success.
 func TestFollowUnit(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Log("the unit is for systems with a shell")

@@ -46,7 +46,8 @@ func readModules(t *testing.T, root string) map[string]goMod {
 	return modules
 }
 
-// TestModulesCanBeTagged looks for what a tag of a nested module needs: the order of tags is in CONTRIBUTING.md.
+// TestModulesCanBeTagged looks for what a tag of a nested module needs: the order of tags is in
+// CONTRIBUTING.md.
 func TestModulesCanBeTagged(t *testing.T) {
 	modules := readModules(t, "../..")
 	root := modules["."]

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestUnitsAreHardened asks systemd how much the services that the packages install are exposed, from 0 to 10: below 2.
+// TestUnitsAreHardened asks systemd how much the services that the packages install are exposed,
+// from 0 to 10: below 2.
 func TestUnitsAreHardened(t *testing.T) {
 	units, err := filepath.Glob("../../cmd/cfaudit/packaging/*.service")
 	if err != nil || len(units) != 2 {
@@ -28,8 +29,8 @@ func TestUnitsAreHardened(t *testing.T) {
 	}
 }
 
-// TestRunsInAnEmptyRoot runs the program as its image does: in a root that has nothing else, as a user that is not root and
-// cannot write anywhere.
+// TestRunsInAnEmptyRoot runs the program as its image does: in a root that has nothing else, as a
+// user that is not root and cannot write anywhere.
 func TestRunsInAnEmptyRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root may change the root")

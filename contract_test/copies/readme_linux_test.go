@@ -10,8 +10,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// TestExportDays runs the script that the packages install for a file a day twice. It is for systems with the date of GNU or
-// busybox.
+// TestExportDays runs the script that the packages install for a file a day twice. It is for
+// systems with the date of GNU or busybox.
 func TestExportDays(t *testing.T) {
 	const script = "../../cmd/cfaudit/packaging/export-days"
 	now := time.Now()

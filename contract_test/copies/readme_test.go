@@ -25,7 +25,8 @@ func readme(t *testing.T, room string) string {
 	return string(text)
 }
 
-// module makes a module that finds this one by its folder, as the root README tells a newcomer to do.
+// module makes a module that finds this one by its folder, as the root README tells a newcomer to
+// do.
 func module(t *testing.T) (folder string) {
 	t.Helper()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
@@ -38,7 +39,8 @@ func module(t *testing.T) (folder string) {
 	return folder
 }
 
-// TestReadmeProgram runs the root README's program as it stands, against the fake and with nothing set.
+// TestReadmeProgram runs the root README's program as it stands, against the fake and with nothing
+// set.
 func TestReadmeProgram(t *testing.T) {
 	program := regexp.MustCompile("(?s)```go\n(package main\n.*?)```").FindStringSubmatch(readme(t, "."))
 	if program == nil {
@@ -67,7 +69,8 @@ func TestReadmeProgram(t *testing.T) {
 		t.Errorf("printed %d lines, and the fake has 2500 entries", lines)
 	}
 
-	// Without a base URL it would ask Cloudflare. It complains about the account before any request.
+	// Without a base URL it would ask Cloudflare. It complains about the account before any
+	// request.
 	out, err = whodidit("CLOUDFLARE_BASE_URL=", "CLOUDFLARE_API_TOKEN=any", "CLOUDFLARE_ACCOUNT_ID=")
 	if err == nil || !strings.Contains(out, "account_id") {
 		t.Errorf("with nothing but a token it ends with %v and prints %q: want an error about the account", err, out)

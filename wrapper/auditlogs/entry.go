@@ -126,8 +126,8 @@ func (s *pageStart) position(offset int, m mark) Position {
 	}}
 }
 
-// An identity tells entries apart: by ID, or by all of their bytes where there is none. It is long enough that no two
-// entries share one by chance.
+// An identity tells entries apart: by ID, or by all of their bytes where there is none. It is long
+// enough that no two entries share one by chance.
 type identity [16]byte
 
 func init() {

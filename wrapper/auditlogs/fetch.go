@@ -157,7 +157,8 @@ func (c *config) passesSoon(err error) bool {
 	if errors.As(err, &answered) && answered.RetryAfter > c.maxWait {
 		return false
 	}
-	// A name that does not exist, and a certificate that is not trusted, stay so for longer than that.
+	// A name that does not exist, and a certificate that is not trusted, stay so for longer than
+	// that.
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	return Retryable(err) && !errors.Is(err, errToken) && !errors.As(err, &certificate) && (!errors.As(err, &name) || !name.IsNotFound)

@@ -12,8 +12,8 @@ import (
 	internal "cfaudit.example/wrapper/auditlogs/internal/identity"
 )
 
-// Every cycle of cursors is found, whatever its length and whatever comes before it: as soon as it closes while all of its
-// cursors are remembered, and otherwise a few cursors later.
+// Every cycle of cursors is found, whatever its length and whatever comes before it: as soon as it
+// closes while all of its cursors are remembered, and otherwise a few cursors later.
 func TestCyclesOfCursors(t *testing.T) {
 	const all = watchedCursors
 	for _, test := range []struct{ lead, length, late int }{
@@ -43,8 +43,8 @@ func TestCyclesOfCursors(t *testing.T) {
 	}
 }
 
-// The packages that go on with entries tell them apart as the listing does, also those that come from a file, and without
-// counting those that are the same to the byte.
+// The packages that go on with entries tell them apart as the listing does, also those that come
+// from a file, and without counting those that are the same to the byte.
 func TestIdentityOfEntries(t *testing.T) {
 	const rows = `{"id":"a"},{"id":"a","x":1},{"x":1},{"x":1},{"x":2}`
 	client, err := New("token", WithHTTPClient(&http.Client{Transport: benchTransport(func(*http.Request) (*http.Response, error) {

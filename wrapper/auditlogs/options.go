@@ -88,8 +88,8 @@ var defaultLimits = Limits{
 	Remembered: 2000,
 }
 
-// WithBaseURL replaces [DefaultBaseURL]; an empty base keeps it. Plain http is refused for every host but this machine's
-// own; see [WithInsecureHTTP].
+// WithBaseURL replaces [DefaultBaseURL]; an empty base keeps it. Plain http is refused for every
+// host but this machine's own; see [WithInsecureHTTP].
 func WithBaseURL(base string) Option {
 	return func(c *config) error {
 		if base == "" {

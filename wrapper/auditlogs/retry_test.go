@@ -82,7 +82,8 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// What a client gives up after one attempt may pass all the same: a name can be missing only until the network is there.
+// What a client gives up after one attempt may pass all the same: a name can be missing only until
+// the network is there.
 func TestRetryable(t *testing.T) {
 	for _, test := range []struct {
 		name string

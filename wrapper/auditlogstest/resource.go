@@ -29,9 +29,9 @@ func (s *store) find(id string, at, now time.Time) *entry {
 	return nil
 }
 
-// sameResource returns filters that keep the entries about the same resource as e, and how well they tell it from others. The
-// service speaks of a resource's URI, which no field of an entry is documented to hold; the fake takes the resource's ID, and
-// without one its product and type.
+// sameResource returns filters that keep the entries about the same resource as e, and how well
+// they tell it from others. The service speaks of a resource's URI, which no field of an entry is
+// documented to hold; the fake takes the resource's ID, and without one its product and type.
 func sameResource(e *entry) (filters *match.Matcher, status string) {
 	if filters, ok := match.Like(e.read(), "resource.id"); ok {
 		return filters, statusExact

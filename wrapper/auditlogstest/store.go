@@ -24,11 +24,13 @@ type entry struct {
 	// lateness is how long after its time the entry becomes visible.
 	lateness time.Duration
 
-	// fields holds what the filters look at. It is read from the text when the first filter needs it, and kept.
+	// fields holds what the filters look at. It is read from the text when the first filter needs
+	// it, and kept.
 	fields atomic.Pointer[match.Fields]
 }
 
-// newEntry takes its time from the text, or else the given one. It reports whether the entry is an organization's.
+// newEntry takes its time from the text, or else the given one. It reports whether the entry is an
+// organization's.
 func newEntry(text string, otherwise time.Time) (e *entry, ofOrganization bool) {
 	e = &entry{text: text, time: otherwise}
 	decoded := e.decode()
@@ -38,7 +40,8 @@ func newEntry(text string, otherwise time.Time) (e *entry, ofOrganization bool) 
 	return e, decoded.Organization.ID != ""
 }
 
-// decode returns the entry as a client reads it: a field of another type than the contract says is not there.
+// decode returns the entry as a client reads it: a field of another type than the contract says is
+// not there.
 func (e *entry) decode() (decoded auditlogs.Entry) {
 	_ = decoded.UnmarshalJSON([]byte(e.text)) // It is JSON, and what is odd is an error of the entry.
 	return decoded

@@ -1,6 +1,6 @@
-// Command licences keeps cmd/cfaudit/THIRD_PARTY.md, the licences of everything that the released programs are built from, on
-// any of the released systems. It reads the module cache, and fails where a licence is missing or is not one that allows us to
-// ship the program under Apache-2.0.
+// Command licences keeps cmd/cfaudit/THIRD_PARTY.md, the licences of everything that the released
+// programs are built from, on any of the released systems. It reads the module cache, and fails
+// where a licence is missing or is not one that allows us to ship the program under Apache-2.0.
 //
 //	go run . ../../..         # fail where the list is not up to date
 //	go run . -write ../../..  # write it
@@ -111,7 +111,8 @@ type module struct {
 	files         map[string]string // licences and notices, by their names in the module
 }
 
-// shipped returns the modules that the program is built from on any system, the standard library first.
+// shipped returns the modules that the program is built from on any system, the standard library
+// first.
 func shipped(root string) ([]*module, error) {
 	goroot, err := output(root, nil, "go", "env", "GOROOT")
 	if err != nil {

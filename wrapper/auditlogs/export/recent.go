@@ -22,8 +22,8 @@ type recent struct {
 	again  map[identity]int // entries without an id that are expected again
 }
 
-// An identity is a part of the one that the listing computed, so long that no two entries share one by
-// chance. Its first bit is set for an entry without an id.
+// An identity is a part of the one that the listing computed, so long that no two entries share one
+// by chance. Its first bit is set for an entry without an id.
 type identity [12]byte
 
 type remembered struct {

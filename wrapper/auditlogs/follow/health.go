@@ -81,14 +81,15 @@ func (h Health) MarshalJSON() ([]byte, error) {
 // A Status says how followers that run together are doing.
 type Status struct {
 	Time time.Time `json:"time"`
-	// Requests counts those for all logs, each attempt by itself, and RateLimited those that the service refused with status 429.
+	// Requests counts those for all logs, each attempt by itself, and RateLimited those that the
+	// service refused with status 429.
 	Requests    int64    `json:"requests"`
 	RateLimited int64    `json:"rate_limited"`
 	Logs        []Health `json:"logs"`
 }
 
-// WriteFile replaces the file at path with the status as JSON, such as for a probe. Whoever reads the file finds a whole
-// status. All users of the machine may read it: it holds no entries.
+// WriteFile replaces the file at path with the status as JSON, such as for a probe. Whoever reads
+// the file finds a whole status. All users of the machine may read it: it holds no entries.
 func (s Status) WriteFile(path string) error {
 	data, err := json.MarshalIndent(s, "", "\t")
 	if err != nil {

@@ -15,9 +15,10 @@ import (
 	"cfaudit.example/wrapper/auditlogs/internal/identity"
 )
 
-// A memory knows the entries that were delivered and can be met again: a hash of each, and the minute of its time. The hash
-// is 64 bits of the entry's identity, encrypted with a key of the memory's own: so few are enough only as long as nobody
-// can look for an entry that is taken for another one.
+// A memory knows the entries that were delivered and can be met again: a hash of each, and the
+// minute of its time. The hash is 64 bits of the entry's identity, encrypted with a key of the
+// memory's own: so few are enough only as long as nobody can look for an entry that is taken for
+// another one.
 type memory struct {
 	key    [keySize]byte
 	cipher cipher.Block
@@ -91,8 +92,8 @@ func (m *memory) shrink(most int) (forgotten int, through time.Time) {
 	return excess, time.Unix((last+1)*60, 0).UTC()
 }
 
-// MarshalJSON writes the key and the hashes as one text: the minutes in order, each as the distance from the one before,
-// the number of its hashes, and these.
+// MarshalJSON writes the key and the hashes as one text: the minutes in order, each as the distance
+// from the one before, the number of its hashes, and these.
 func (m memory) MarshalJSON() ([]byte, error) {
 	type sighting struct {
 		minute int64

@@ -105,8 +105,8 @@ func (f *CSV) Header(b []byte) []byte {
 	return append(append(b, strings.Join(Columns(), ",")...), '\n')
 }
 
-// Entry appends the entry's row. The cells come from its bytes and not from its fields, since a time.Time and a struct do
-// not say what exactly came.
+// Entry appends the entry's row. The cells come from its bytes and not from its fields, since a
+// time.Time and a struct do not say what exactly came.
 func (f *CSV) Entry(b []byte, e *auditlogs.Entry) []byte {
 	f.entry++
 	clear(f.values)
@@ -189,7 +189,8 @@ func (f *CSV) forget(of *field) {
 	}
 }
 
-// cellOf returns a JSON value as a cell: the text of a string, and compact JSON for everything else.
+// cellOf returns a JSON value as a cell: the text of a string, and compact JSON for everything
+// else.
 func cellOf(value []byte) []byte {
 	switch value[0] {
 	case '"':
@@ -210,7 +211,8 @@ func unquote(value []byte) []byte {
 	return []byte(text)
 }
 
-// compact returns JSON without the space in it, however deep it nests. A line break is space wherever it stands.
+// compact returns JSON without the space in it, however deep it nests. A line break is space
+// wherever it stands.
 func compact(value []byte) []byte {
 	if !holds(value, " \t\r\n") {
 		return value
@@ -229,7 +231,8 @@ func compact(value []byte) []byte {
 	return b
 }
 
-// holds reports whether a text holds one of a few characters. On a long text this is far quicker than bytes.ContainsAny.
+// holds reports whether a text holds one of a few characters. On a long text this is far quicker
+// than bytes.ContainsAny.
 func holds(text []byte, characters string) bool {
 	for i := range len(characters) {
 		if bytes.IndexByte(text, characters[i]) >= 0 {

@@ -14,7 +14,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// plainCSV makes a row with encoding/json, encoding/csv and regexp: slow, and plainly what [CSV] says.
+// plainCSV makes a row with encoding/json, encoding/csv and regexp: slow, and plainly what [CSV]
+// says.
 func plainCSV(raw []byte) string {
 	var row []string
 	for _, column := range Columns() {
@@ -57,7 +58,8 @@ func plainGuard(cell string) string {
 	return cell
 }
 
-// FuzzCSV makes rows of all kinds of entries, and compares them with those that are made the plain way.
+// FuzzCSV makes rows of all kinds of entries, and compares them with those that are made the plain
+// way.
 func FuzzCSV(f *testing.F) {
 	for _, raw := range []string{
 		`{"id":"a","action":{"time":"2024-10-30T12:00:00.10Z"},"raw":{"status_code":2.00e2},"resource":{"request": {"a": [1, "b \" c"]}}}`,
@@ -93,7 +95,8 @@ func FuzzCSV(f *testing.F) {
 	})
 }
 
-// BenchmarkFormats measures what an entry of 2 KB costs from its bytes to its text. Csv may cost three times as much as ndjson.
+// BenchmarkFormats measures what an entry of 2 KB costs from its bytes to its text. Csv may cost
+// three times as much as ndjson.
 func BenchmarkFormats(b *testing.B) {
 	raw := `{"account":{"id":"4bb334f7c94c4a29a045f03944f072e5","name":"Example Account"},"action":{"description":"Change DNS record","result":"success","time":"2024-10-30T12:00:00.123Z","type":"update"},"actor":{"context":"dash","email":"alice@example.com","id":"f6b5de0326bb5182b8a4840ee01ec774","ip_address":"198.41.129.166","token_id":"","token_name":"","type":"user"},"id":"0192dd","raw":{"cf_ray_id":"8e9b1c60ef9e1c9a","method":"PATCH","status_code":200,"uri":"/client/v4/zones/023e105f4ecef8ad9ca31a8372d0c353/dns_records/372e67954025e0ba6aaa6d586b9e0b59","user_agent":"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Safari/605.1.15"},"resource":{"id":"372e67954025e0ba6aaa6d586b9e0b59","product":"dns","request":{"name":"www"`
 	for n := 0; len(raw) < 1900; n++ {

@@ -17,7 +17,8 @@ func (f ECS) Entry(b []byte, e *auditlogs.Entry) []byte {
 	return append(ecs.Append(b, e, ecs.Options(f)), '\n')
 }
 
-// OCSF gives each entry a line with an event of the Open Cybersecurity Schema Framework. There is no header.
+// OCSF gives each entry a line with an event of the Open Cybersecurity Schema Framework. There is
+// no header.
 type OCSF ocsf.Options
 
 // Header appends nothing.

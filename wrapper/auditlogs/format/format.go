@@ -1,5 +1,6 @@
-// Package format turns entries into text: a line of JSON each, as they came or in the words of a schema, or a row for a
-// spreadsheet. What exports and follows writes through it, and so can a program that lists by itself.
+// Package format turns entries into text: a line of JSON each, as they came or in the words of a
+// schema, or a row for a spreadsheet. What exports and follows writes through it, and so can a
+// program that lists by itself.
 package format
 
 import (
@@ -35,7 +36,8 @@ type options struct {
 	omitRaw bool
 }
 
-// Cells passes the cells of a [CSV] through a function, such as one that makes them safe to print on a terminal.
+// Cells passes the cells of a [CSV] through a function, such as one that makes them safe to print
+// on a terminal.
 func Cells(cell func(text string) string) Option { return func(o *options) { o.cell = cell } }
 
 // OmitRaw leaves the entry's bytes out of [ECS] and [OCSF].
@@ -46,8 +48,8 @@ type kind struct {
 	name string
 	ends []string // of the names of files that hold it
 	make func(o options) Format
-	// read returns the bytes of the entry that a line was made from; nil where they are not in it. It is nil for a format
-	// whose lines are the entries.
+	// read returns the bytes of the entry that a line was made from; nil where they are not in it.
+	// It is nil for a format whose lines are the entries.
 	read func(line []byte) []byte
 }
 
@@ -82,8 +84,8 @@ func New(name string, opts ...Option) (Format, error) {
 	return nil, fmt.Errorf("there is no format %q: want one of %s", name, strings.Join(Names(), ", "))
 }
 
-// OfFile returns the name of the format that the end of a file's name stands for, in lower case and without that of a
-// compression, and that end; "" where it stands for none.
+// OfFile returns the name of the format that the end of a file's name stands for, in lower case and
+// without that of a compression, and that end; "" where it stands for none.
 func OfFile(file string) (name, end string) {
 	for _, k := range kinds {
 		for _, e := range k.ends {
@@ -95,8 +97,8 @@ func OfFile(file string) (name, end string) {
 	return name, end
 }
 
-// Read returns the entry that a line of JSON was made from. It reports false for a line that does not contain it, such as
-// one that was written with [OmitRaw], or a row of a [CSV].
+// Read returns the entry that a line of JSON was made from. It reports false for a line that does
+// not contain it, such as one that was written with [OmitRaw], or a row of a [CSV].
 func Read(name string, line []byte) (e *auditlogs.Entry, ok bool) {
 	for _, k := range kinds {
 		if k.name != name || name == NameCSV {

@@ -135,7 +135,8 @@ func TestNDJSON(t *testing.T) {
 	}
 }
 
-// What is in the list of formats has a name, the end of a file's name, and lines that the entry can be read from again.
+// What is in the list of formats has a name, the end of a file's name, and lines that the entry can
+// be read from again.
 func TestEveryFormatWorks(t *testing.T) {
 	const raw = "{\"id\":\"a\",\n\"action\":{\"time\":\"2024-10-30T12:00:00Z\"},\"raw\":{\"status_code\":\"odd\"}}"
 	for _, name := range Names() {

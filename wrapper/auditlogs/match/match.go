@@ -1,7 +1,9 @@
-// Package match tells which entries pass the filters of a query, by the contract's own table: what each filter looks at stands
-// there, so that a filter added to the contract works here without a further line.
+// Package match tells which entries pass the filters of a query, by the contract's own table: what
+// each filter looks at stands there, so that a filter added to the contract works here without a
+// further line.
 //
-// It is for entries that are at hand already, such as those of a file. A [auditlogs.Log] has the service filter.
+// It is for entries that are at hand already, such as those of a file. A [auditlogs.Log] has the
+// service filter.
 package match
 
 import (
@@ -47,8 +49,8 @@ func Read(e *auditlogs.Entry) Fields {
 	return fields
 }
 
-// Get returns the text of the field at a path, such as "actor.email"; "" for one that is not there, and for one that no filter
-// looks at.
+// Get returns the text of the field at a path, such as "actor.email"; "" for one that is not there,
+// and for one that no filter looks at.
 func (f Fields) Get(path string) string {
 	if i, known := places[path]; known {
 		return f[i]
@@ -56,8 +58,8 @@ func (f Fields) Get(path string) string {
 	return ""
 }
 
-// text returns a field in the form in which filters compare it: the content of a string, the text of a number. Objects,
-// arrays, null and what is absent have none.
+// text returns a field in the form in which filters compare it: the content of a string, the text
+// of a number. Objects, arrays, null and what is absent have none.
 func text(field any) string {
 	switch v := field.(type) {
 	case *string:
@@ -87,8 +89,9 @@ type filter struct {
 	values  []string
 }
 
-// New returns a matcher for the filters of an operation, whose values the function given returns by name: the method
-// Values of a query. A filter such as product_category names sets of values: members returns those of one filter.
+// New returns a matcher for the filters of an operation, whose values the function given returns by
+// name: the method Values of a query. A filter such as product_category names sets of values:
+// members returns those of one filter.
 func New(operation *auditlogsapi.Operation, given func(name string) []string, members func(p auditlogsapi.Parameter, sets []string) ([]string, error)) (*Matcher, error) {
 	m := new(Matcher)
 	indexes := map[string]int{}
@@ -115,8 +118,8 @@ func New(operation *auditlogsapi.Operation, given func(name string) []string, me
 	return m, nil
 }
 
-// Like returns a matcher that keeps the entries that agree with one in the fields at some paths. It returns false where that
-// one lacks one of the fields.
+// Like returns a matcher that keeps the entries that agree with one in the fields at some paths. It
+// returns false where that one lacks one of the fields.
 func Like(one Fields, at ...string) (*Matcher, bool) {
 	m := new(Matcher)
 	for _, path := range at {
@@ -132,7 +135,8 @@ func Like(one Fields, at ...string) (*Matcher, bool) {
 // All reports whether every entry passes.
 func (m *Matcher) All() bool { return m == nil || len(m.filters) == 0 }
 
-// Keeps reports whether an entry passes. A field that is not there equals no value, and therefore is never excluded.
+// Keeps reports whether an entry passes. A field that is not there equals no value, and therefore
+// is never excluded.
 func (m *Matcher) Keeps(fields Fields) bool {
 	if m.All() {
 		return true

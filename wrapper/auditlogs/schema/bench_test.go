@@ -12,9 +12,9 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// BenchmarkMapping measures what an event costs beside the entry that it is made of: times-decoding is the ratio to a listing
-// that decodes entries and does nothing with them, without a network. Both are the best of many passes, since other programs
-// disturb the mean.
+// BenchmarkMapping measures what an event costs beside the entry that it is made of: times-decoding
+// is the ratio to a listing that decodes entries and does nothing with them, without a network.
+// Both are the best of many passes, since other programs disturb the mean.
 func BenchmarkMapping(b *testing.B) {
 	for _, size := range []int{1000, 2000, 8000} {
 		entries, decoding := benchEntries(b, size)
@@ -46,7 +46,8 @@ func BenchmarkMapping(b *testing.B) {
 	}
 }
 
-// benchEntries lists entries of about the given size, and measures what that takes for each, at best.
+// benchEntries lists entries of about the given size, and measures what that takes for each, at
+// best.
 func benchEntries(b *testing.B, size int) (entries []*auditlogs.Entry, each time.Duration) {
 	page := benchPage(size)
 	answer := roundTrip(func(*http.Request) (*http.Response, error) {

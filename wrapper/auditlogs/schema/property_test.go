@@ -28,7 +28,8 @@ type mapped struct {
 	visit   func(e *auditlogs.Entry, raw bool, v schema.Visitor)
 	raw     string
 	targets func(f *auditlogsapi.Field) []string
-	// made are the paths whose values no field has as they are. The functions say whether a value is right.
+	// made are the paths whose values no field has as they are. The functions say whether a value
+	// is right.
 	made map[string]func(in map[string]any, value any) bool
 }
 
@@ -91,7 +92,8 @@ var schemas = []mapped{
 	},
 }
 
-// strictly reports whether a time that the time package takes is one that RFC 3339 has, written without escapes.
+// strictly reports whether a time that the time package takes is one that RFC 3339 has, written
+// without escapes.
 func strictly(text string) bool {
 	var e auditlogs.Entry
 	quoted, _ := json.Marshal(text)
@@ -139,7 +141,8 @@ func FuzzEntry(f *testing.F) {
 	})
 }
 
-// check maps an entry, and looks for each of its values in the event, and for each of the event's values in the entry.
+// check maps an entry, and looks for each of its values in the event, and for each of the event's
+// values in the entry.
 func check(t *testing.T, raw []byte) {
 	t.Helper()
 	e := new(auditlogs.Entry)

@@ -8,7 +8,8 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 )
 
-// TestReadmeShowsTheMapping compares the table in the README with the contract. With CFAUDIT_GOLDEN=1 it writes it.
+// TestReadmeShowsTheMapping compares the table in the README with the contract. With
+// CFAUDIT_GOLDEN=1 it writes it.
 func TestReadmeShowsTheMapping(t *testing.T) {
 	const start, end = "<!-- fields -->\n", "<!-- /fields -->"
 	text, err := os.ReadFile("README.md")

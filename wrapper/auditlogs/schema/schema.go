@@ -1,4 +1,5 @@
-// Package schema is what its packages ecs and ocsf have in common: the events that they make of entries, as values in a tree.
+// Package schema is what its packages ecs and ocsf have in common: the events that they make of
+// entries, as values in a tree.
 //
 // The README beside this file shows which field of an entry goes where.
 package schema
@@ -12,7 +13,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A Visitor receives an event in the order of its text. An event is an object, for which Object is not called.
+// A Visitor receives an event in the order of its text. An event is an object, for which Object is
+// not called.
 //
 // Names and values are valid until the visit ends.
 type Visitor interface {
@@ -144,8 +146,8 @@ func printable(text []byte) (n int) {
 	return n
 }
 
-// appendBackslashed puts a backslash before each quote and backslash. Texts of JSON are full of quotes: a branch for each
-// would take twice as long.
+// appendBackslashed puts a backslash before each quote and backslash. Texts of JSON are full of
+// quotes: a branch for each would take twice as long.
 func appendBackslashed(b, text []byte) []byte {
 	b = slices.Grow(b, 2*len(text))
 	out, n := b[len(b):cap(b)], 0

@@ -1,7 +1,8 @@
 // Package ecs writes entries as events of the Elastic Common Schema, version 9.4.0.
 //
-// Every entry becomes a valid event, and every value of the entry is in it: in a field of the schema or, under the name that it
-// has in the entry, in cloudflare.audit. The README of the folder above says how, and shows the table of fields.
+// Every entry becomes a valid event, and every value of the entry is in it: in a field of the
+// schema or, under the name that it has in the entry, in cloudflare.audit. The README of the folder
+// above says how, and shows the table of fields.
 package ecs
 
 import (

@@ -1,8 +1,10 @@
-// Package ocsf writes entries as events of the Open Cybersecurity Schema Framework, version 1.8.0: sign-ins as Authentication
-// (3002), and all others as API Activity (6003), both with the profile cloud.
+// Package ocsf writes entries as events of the Open Cybersecurity Schema Framework, version 1.8.0:
+// sign-ins as Authentication (3002), and all others as API Activity (6003), both with the profile
+// cloud.
 //
-// Every entry becomes a valid event, and every value of the entry is in it: in an attribute of the schema or, under the name
-// that it has in the entry, in unmapped. The README of the folder above says how, and shows the table of fields.
+// Every entry becomes a valid event, and every value of the entry is in it: in an attribute of the
+// schema or, under the name that it has in the entry, in unmapped. The README of the folder above
+// says how, and shows the table of fields.
 package ocsf
 
 import (
@@ -310,7 +312,7 @@ func email(m *mapping.Mapping, slot int, value []byte) bool {
 	return mapping.Text(m, slot, value)
 }
 
-// consists reports whether a text is not empty and has only letters, digits and some other characters.
+// consists reports whether a text is not empty and has only letters, digits and the others given.
 func consists(text []byte, others string) bool {
 	for _, c := range text {
 		isLetter := 'a' <= c|0x20 && c|0x20 <= 'z'

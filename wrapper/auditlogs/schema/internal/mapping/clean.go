@@ -9,12 +9,14 @@ import (
 // replacement is what stands for what is no text.
 const replacement = "\uFFFD"
 
-// clean returns JSON on one line, of which every string is text. It returns the same bytes where they are like that already.
+// clean returns JSON on one line, of which every string is text. It returns the same bytes where
+// they are like that already.
 func clean(raw []byte) []byte {
 	if bytes.IndexByte(raw, '\n') >= 0 || bytes.IndexByte(raw, '\r') >= 0 {
 		raw = bytes.Clone(raw)
 		for i, c := range raw {
-			// In JSON a line break is space, wherever it stands. In what is not JSON it is text, which is kept elsewhere.
+			// In JSON a line break is space, wherever it stands. In what is not JSON it is text,
+			// which is kept elsewhere.
 			if c == '\n' || c == '\r' {
 				raw[i] = ' '
 			}

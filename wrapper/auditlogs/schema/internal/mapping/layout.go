@@ -1,5 +1,6 @@
-// Package mapping is the part of mapping an entry that does not depend on the schema: it takes the entry's bytes apart, hands
-// each field of the contract to its targets, and keeps everything else in a part of the event that is ours.
+// Package mapping is the part of mapping an entry that does not depend on the schema: it takes the
+// entry's bytes apart, hands each field of the contract to its targets, and keeps everything else
+// in a part of the event that is ours.
 package mapping
 
 import (
@@ -18,8 +19,8 @@ import (
 // Own stands for the part of an event that is ours in [Config.Paths].
 const Own = "*"
 
-// A Conversion gives a target a field's value, as JSON. It reports whether the target now tells the value exactly; where no
-// target does, the value is kept in our part as well.
+// A Conversion gives a target a field's value, as JSON. It reports whether the target now tells the
+// value exactly; where no target does, the value is kept in our part as well.
 type Conversion func(m *Mapping, slot int, value []byte) bool
 
 // A Config describes a schema.
@@ -112,7 +113,8 @@ func New(config Config) *Layout {
 	return l
 }
 
-// chain returns the segments of a path, such as "resources[0].uid". Those of an equal path are the same.
+// chain returns the segments of a path, such as "resources[0].uid". Those of an equal path are the
+// same.
 func chain(known map[string]*segment, path string) (segments []*segment) {
 	at := ""
 	step := func(name string, array bool, suffix string) {
@@ -169,7 +171,8 @@ func (l *Layout) add(f *auditlogsapi.Field, config Config) {
 	l.fields = append(l.fields, added)
 }
 
-// Field returns the number of a field of the contract, for [Mapping.Field]. It panics where there is none.
+// Field returns the number of a field of the contract, for [Mapping.Field]. It panics where there
+// is none.
 func (l *Layout) Field(path string) int {
 	objectName, name, nested := strings.Cut(path, ".")
 	if !nested {
@@ -253,7 +256,8 @@ func ParseTime(value []byte) (t time.Time, ok bool) {
 		}
 	}
 	const hour, fraction, offset = len("2006-01-02T"), len("2006-01-02T15:04:05"), len("07:00")
-	// The time package takes more than that: an hour of one digit, a comma before the fraction, and offsets that are none.
+	// The time package takes more than that: an hour of one digit, a comma before the fraction, and
+	// offsets that are none.
 	if t.UnmarshalText(text) != nil || text[hour+1] == ':' || text[fraction] == ',' {
 		return t, false
 	}
@@ -261,7 +265,8 @@ func ParseTime(value []byte) (t time.Time, ok bool) {
 	return t, text[len(text)-1] == 'Z' || string(end[:2]) < "24" && string(end[3:]) < "60"
 }
 
-// IsAddress reports whether a value is an address that every schema takes: without a zone, and in at most 39 characters.
+// IsAddress reports whether a value is an address that every schema takes: without a zone, and in
+// at most 39 characters.
 func (m *Mapping) IsAddress(value []byte) bool {
 	text, ok := Plain(value)
 	if !ok || len(text) > len("2001:0db8:0000:0000:0000:0000:0000:0001") || bytes.IndexByte(text, '%') >= 0 {

@@ -361,8 +361,8 @@ func (m *Mapping) Add(slot int, v schema.Value) {
 	m.values[slot] = schema.Texts(m.lists[slot])
 }
 
-// Problems says which fields of the entry do not have the type of the contract; "" where all have. It does not repeat what the
-// decoder says, whose words are not the same each time.
+// Problems says which fields of the entry do not have the type of the contract; "" where all have.
+// It does not repeat what the decoder says, whose words are not the same each time.
 func (m *Mapping) Problems() string {
 	err := m.Entry.Err()
 	if err == nil {

@@ -10,13 +10,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// deepest is how deep a value may nest to be carried as it is. Elasticsearch takes 20 levels by default.
+// deepest is how deep a value may nest to be carried as it is. Elasticsearch takes 20 levels by
+// default.
 const deepest = 16
 
 // bottom is how deep the parser follows nesting.
 const bottom = 10000
 
-// A parser reads JSON and cuts values out of it. It checks what it reads, so that what is cut out is valid.
+// A parser reads JSON and cuts values out of it. It checks what it reads, so that what is cut out
+// is valid.
 type parser struct {
 	data []byte
 	at   int
@@ -221,12 +223,13 @@ func (p *parser) string() (escaped, ok bool) {
 	}
 }
 
-// ordinary returns how many of the eight bytes come before the first that is a quote, a backslash or a control character.
+// ordinary returns how many of the eight bytes come before the first that is a quote, a backslash
+// or a control character.
 func ordinary(b uint64) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := b^(ones*'"'), b^(ones*'\\')
-	// Subtracting borrows into the high bit where a byte is too small. A borrow from the next byte can make that one look
-	// too small as well, but only after a byte that really is.
+	// Subtracting borrows into the high bit where a byte is too small. A borrow from the next byte
+	// can make that one look too small as well, but only after a byte that really is.
 	found := ((b-ones*' ')&^b | (quote-ones)&^quote | (backslash-ones)&^backslash) & highs
 	return bits.TrailingZeros64(found) / 8
 }
