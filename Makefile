@@ -8,15 +8,16 @@ SHELL := /bin/bash
 export GOWORK := off
 
 # Modules with code of their own, and those that only pin a tool.
-CODE := . contract_test contract_test/consumer contract_test/compatible contract_test/bench contract_test/peers
-MODULES := $(CODE) openapi/tools openapi/tools/lint
+CODE := . contract_test contract_test/consumer contract_test/compatible contract_test/bench contract_test/peers openapi/tools/licences
+MODULES := $(CODE) openapi/tools openapi/tools/lint openapi/tools/release
 LINT := go tool -modfile=$(CURDIR)/openapi/tools/lint/go.mod
+RELEASE := go tool -modfile=$(CURDIR)/openapi/tools/release/go.mod
 FUZZTIME ?= 1m
 ENTRIES ?= 1000000
 MODULE ?=
 
 # What make check runs after the tests, in this order.
-CHECKS := format vet tidy drift compatible lint cross consumer race copies crash faults secrets growth lint-contract peers fuzz schedules
+CHECKS := format vet tidy drift compatible lint vulnerabilities licences cross consumer race copies crash faults secrets growth lint-contract peers fuzz schedules
 
 .PHONY: help
 help: ## List the targets
@@ -175,6 +176,43 @@ fuzz: ## Each fuzz target for FUZZTIME (a minute)
 			echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
 	done
+
+.PHONY: vulnerabilities
+vulnerabilities: ## govulncheck: known vulnerabilities that the library and the command can reach
+	@out=$$($(LINT) govulncheck ./... 2>&1) && { echo "$$out"; exit; }; \
+	if [[ "$$out" == *"fetching vulnerabilities:"* && -z "$${GITHUB_ACTIONS:-}" ]]; then \
+		echo "make $@: SKIPPED, since the database cannot be reached: $$out"; \
+	else echo "$$out"; exit 1; fi
+
+.PHONY: licences third-party
+licences: ## Fail where something that is shipped has no licence that allows it, or is not in THIRD_PARTY.md
+	cd openapi/tools/licences && go test ./... && go run . ../../..
+
+third-party: ## Write cmd/cfaudit/THIRD_PARTY.md, the licences of what is shipped
+	cd openapi/tools/licences && go run . -write ../../..
+
+.PHONY: release-tag release-files release-snapshot release
+# GoReleaser would also take the tag of a nested module on the same commit.
+release-snapshot release: export GORELEASER_CURRENT_TAG ?= $(shell $(MAKE) --no-print-directory -s release-tag)
+
+release-tag: ## The tag of the root module that a release is made from: the last one; none before the first
+	@git describe --tags --match 'v[0-9]*' --abbrev=0 2>/dev/null || true
+
+release-files: ## The man pages and completions that the packages bring, in bin/release
+	rm -rf bin/release && mkdir -p bin/release/completions
+	CGO_ENABLED=0 go build -trimpath -buildvcs=true -o bin/release/cfaudit ./cmd/cfaudit
+	bin/release/cfaudit man bin/release/man1
+	bin/release/cfaudit completion bash > bin/release/completions/cfaudit.bash
+	bin/release/cfaudit completion zsh > bin/release/completions/_cfaudit
+	bin/release/cfaudit completion fish > bin/release/completions/cfaudit.fish
+	bin/release/cfaudit completion powershell > bin/release/completions/cfaudit.ps1
+
+release-snapshot: ## Every file of a release in dist/, with checksums, from the last commit; publishes nothing
+	$(RELEASE) goreleaser check
+	$(RELEASE) goreleaser release --snapshot --clean
+
+release: ## Publish the release of the tag that is checked out, as a draft; the workflow runs it with NOTES=FILE
+	$(RELEASE) goreleaser release --clean $(if $(NOTES),--release-notes=$(NOTES))
 
 .PHONY: rename
 rename: ## Give the module another path: make rename MODULE=github.com/you/cfaudit

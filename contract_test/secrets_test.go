@@ -174,7 +174,7 @@ func TestTokenIsNotPrintedByFake(t *testing.T) {
 		}
 	}
 	for _, fault := range []auditlogstest.Fault{
-		{Drop: true}, {Cut: true, CutAt: 0.5}, {Raw: []byte("no HTTP")}, {Body: "{"}, {Body: "<html>"},
+		{Drop: true}, {Cut: true, CutAt: 0.5}, {Raw: []byte("no HTTP")}, {Raw: []byte(secret)}, {Raw: []byte("HTTP/1.1 " + secret + "\r\n\r\n")}, {Body: "{"}, {Body: "<html>"},
 	} {
 		server.FailNext(fault, fault, fault, fault)
 		if err := use(t, &out, client); err == nil {
@@ -227,6 +227,10 @@ func TestTokenIsNotEchoed(t *testing.T) {
 		"long message":            {403, nil, fmt.Sprintf(envelope, long+secret)},
 		"many messages":           {403, nil, `{"success":false,"errors":[` + many + `{"message":"end"}]}`},
 		"control characters":      {403, nil, fmt.Sprintf(envelope, "\x1b["+secret+"\u202e")},
+		"content type, lower":     {200, map[string]string{"Content-Type": "text/" + strings.ToLower(secret)}, "x"},
+		"cursor":                  {200, nil, `{"success":true,"result":[],"result_info":{"cursor":"` + header + `"}}`},
+		"status of a history":     {200, nil, `{"success":true,"result":[],"result_info":{"history_status":"` + secret + `"}}`},
+		"status of no history":    {404, nil, `{"success":false,"errors":[],"result_info":{"history_status":"` + secret + `"}}`},
 		"plain text":              {502, map[string]string{"Content-Type": "text/plain"}, header},
 	}
 	for _, status := range []int{400, 401, 403, 404, 408, 418, 429, 500, 503, 599} {
@@ -252,6 +256,19 @@ func TestTokenIsNotEchoed(t *testing.T) {
 			out.check(t)
 		})
 	}
+}
+
+// TestTokenIsNotInFieldErrors has an entry with the token where its type is wrong: its bytes are
+// its own, but not its error.
+func TestTokenIsNotInFieldErrors(t *testing.T) {
+	var e auditlogs.Entry
+	_ = e.UnmarshalJSON([]byte(`{"action":{"time":"` + secret + `"},"raw":{"status_code":"` + secret + `"}}`))
+	if e.Err() == nil {
+		t.Error("no error")
+	}
+	var out output
+	out.print(e.Err())
+	out.check(t)
 }
 
 // escaped writes a text as JSON may: with every character as an escape.

@@ -13,6 +13,7 @@ import (
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/format"
 	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
@@ -120,6 +121,31 @@ func verboseFlag(group string, target *bool) *flagValue {
 	flag := toggle("verbose", group, "log each request to standard error", target)
 	flag.short = "v"
 	return flag
+}
+
+// rawFlag leaves an entry's own bytes out of the formats that carry them beside what they make of
+// it.
+func rawFlag(omit *bool) *flagValue {
+	keep := true
+	return &flagValue{
+		name: "raw", group: groupOutput,
+		help:     "--raw=false leaves out of ecs and ocsf the entry's own bytes, event.original and raw_data",
+		standard: "true",
+		want:     "true or false",
+		set: func(value string) bool {
+			ok := truth(&keep)(value)
+			*omit = !keep
+			return ok
+		},
+	}
+}
+
+// rawOptions are what a format is made with where the entry's own bytes are left out.
+func rawOptions(omit bool) (options []format.Option) {
+	if omit {
+		options = append(options, format.OmitRaw())
+	}
+	return options
 }
 
 // parallelFlag reads several parts of the window at the same time.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ type following struct {
 
 	selection
 	state         string
+	encoding      string
+	omitRaw       bool
 	once          bool
 	interval      time.Duration
 	settle        time.Duration
@@ -111,6 +114,15 @@ func (f *following) flags() []*flagValue {
 			set:  into(&f.state),
 		},
 		since,
+		{
+			name: "format", placeholder: "FORMAT", group: groupOutput,
+			// A file that is appended to has no place for a header.
+			enum:     slices.DeleteFunc(format.Names(), func(name string) bool { return name == format.NameCSV }),
+			help:     "how entries are printed",
+			standard: format.NameNDJSON,
+			set:      into(&f.encoding),
+		},
+		rawFlag(&f.omitRaw),
 		toggle("once", groupPace, "end when all entries up to now, less the settle time, have been printed", &f.once),
 		span("interval", groupPace, &f.interval, time.Second, "how often to request new entries"),
 		span("settle", groupPace, &f.settle, 0, "how old entries must be before they are requested: 0s prints each as soon as it appears, 10m nearly all in order"),
@@ -207,14 +219,14 @@ func (f *following) followAll(ctx context.Context, client *auditlogs.Client, hea
 	if err != nil {
 		return err
 	}
-	partial, err := endLastLine(f.env.stdout)
+	if err := f.env.startOnNewLine(); err != nil {
+		return err
+	}
+	lines, err := format.New(cmp.Or(f.encoding, format.NameNDJSON), rawOptions(f.omitRaw)...)
 	if err != nil {
-		return &exit{code: exitIncomplete, text: writeFailed(err)}
+		return err
 	}
-	if partial {
-		f.env.note("the last line of the file that is appended to is partial: it stays as it is, and the next entry gets a line of its own")
-	}
-	f.out = &output{w: f.env.stdout, format: format.NDJSON{}, continues: true}
+	f.out = &output{w: f.env.stdout, format: lines, continues: true}
 
 	if needs, has := follow.Demand(followers...); has > 0 && needs > has && !f.once {
 		f.env.note("%s every %s need %s a minute, and the budget has %.3g: the interval is stretched to %s",

@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -145,60 +141,23 @@ func healthLine(h follow.Health) string {
 	return text
 }
 
-// A status is what the file holds.
-type status struct {
-	Time     time.Time `json:"time"`
-	Requests int64     `json:"requests"` // for all logs, each attempt counted
-	// RateLimited counts the requests that the service refused with status 429.
-	RateLimited int64           `json:"rate_limited"`
-	Logs        []follow.Health `json:"logs"`
-}
-
 // write rewrites the file. A failure is reported once, and does not stop the command.
 func (r *healthReport) write(followers []*follow.Follower) {
 	if r.file == "" {
 		return
 	}
 	r.mu.Lock()
-	s := status{Time: r.env.now().UTC(), Requests: r.requests, RateLimited: r.limited}
+	s := follow.Status{Time: r.env.now().UTC(), Requests: r.requests, RateLimited: r.limited}
 	r.mu.Unlock()
 	for _, follower := range followers {
 		s.Logs = append(s.Logs, follower.Health())
 	}
-	data, err := json.MarshalIndent(s, "", "\t")
-	if err == nil {
-		err = replace(r.file, append(data, '\n'))
-	}
 	text := ""
-	if err != nil {
+	if err := s.WriteFile(r.file); err != nil {
 		text = err.Error()
 	}
 	if text != "" && text != r.broken {
 		r.env.note("the status is not written: %s", text)
 	}
 	r.broken = text
-}
-
-// replace replaces a file atomically. Other users may read it.
-func replace(path string, data []byte) (err error) {
-	temp := path + ".tmp"
-	// The path may be a link to another file.
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	if closing := file.Close(); err == nil {
-		err = closing
-	}
-	if err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err != nil {
-		_ = os.Remove(temp)
-	}
-	return err
 }

@@ -27,6 +27,7 @@ type listing struct {
 	from       auditlogs.Position
 	most       int // entries to print; 0 for all
 	encoding   string
+	omitRaw    bool
 	parallel   bool
 
 	progress progress
@@ -113,6 +114,7 @@ func (l *listing) flags(since *flagValue) []*flagValue {
 			standard: "table on a terminal, else ndjson",
 			set:      into(&l.encoding),
 		},
+		rawFlag(&l.omitRaw),
 		{
 			name: "max", placeholder: "N", group: groupOutput,
 			want: "a whole number from 1, such as 100",
@@ -169,14 +171,16 @@ func (l *listing) newFormat() format.Format {
 			width = tableDefault
 		}
 		return newTable(width, colours)
-	case format.NameCSV:
-		// A terminal must be safe from the text that it shows; a file gets it unchanged.
-		if width > 0 {
-			return format.NewCSV(clean)
-		}
-		return format.NewCSV(nil)
 	}
-	return format.NDJSON{}
+	options := rawOptions(l.omitRaw)
+	if width > 0 { // A terminal must be safe from the text that it shows; a file gets it unchanged.
+		options = append(options, format.Cells(clean))
+	}
+	made, err := format.New(l.encoding, options...)
+	if err != nil {
+		panic(err) // The flag takes no other names.
+	}
+	return made
 }
 
 // coloursWork is false on the old console of Windows, which prints colours as text.
@@ -197,6 +201,9 @@ func (l *listing) run(ctx context.Context) error {
 		l.query.Limit = new(min(described("limit").Max, l.most))
 	}
 	if err := checkOutput(l.env.stdout); err != nil {
+		return err
+	}
+	if err := l.env.startOnNewLine(); err != nil {
 		return err
 	}
 	o := &output{w: l.env.stdout, format: l.newFormat(), position: l.from}

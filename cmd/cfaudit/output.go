@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"time"
 
@@ -27,7 +26,7 @@ type output struct {
 
 	entries  int                // entries written completely
 	position auditlogs.Position // directly after the last of them
-	cut      bool               // a write failed in the middle of a line
+	cut      bool               // a write failed in the middle of a line, which stays as it is
 	failed   error              // why nothing more is written
 
 	buffer  []byte
@@ -84,7 +83,7 @@ func (o *output) flush(ctx context.Context) error {
 			o.position = l.entry.Position()
 		}
 	}
-	o.cut = n > whole && !takeBack(o.w, n-whole)
+	o.cut = n > whole
 	clear(o.pending)
 	o.buffer, o.pending = o.buffer[:0], o.pending[:0]
 	if err != nil {
@@ -128,29 +127,6 @@ func write(ctx context.Context, w io.Writer, text []byte) (int, error) {
 	case <-timer.C:
 		return 0, errUnread
 	}
-}
-
-// takeBack removes the last bytes that this program has written, so that a file ends with a whole
-// line. It removes nothing unless it is sure that the file ends with exactly these bytes.
-func takeBack(w io.Writer, bytes int) bool {
-	file, ok := w.(interface {
-		io.Seeker
-		Stat() (fs.FileInfo, error)
-		Truncate(size int64) error
-	})
-	if !ok {
-		return false
-	}
-	at, err := file.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return false
-	}
-	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() != at {
-		return false
-	}
-	end, err := file.Seek(int64(-bytes), io.SeekCurrent)
-	return err == nil && file.Truncate(end) == nil
 }
 
 // regular returns the regular file that w writes to, if it is one.
@@ -199,10 +175,22 @@ func checkOutput(w io.Writer) error {
 // longestTail bounds how much of a file's last line is looked at.
 const longestTail = 16 << 20
 
-// endLastLine adds the line break that the last line of a file lacks, so that the next entry gets
-// a line of its own. It reports whether that line seems to be partial. Nothing is removed: it may
-// be an entry that counts as printed, or another program's text. A file that cannot be read stays
-// unchanged.
+// startOnNewLine gives the next entry a line of its own where standard output is a file whose last
+// line was cut, and notes that this line is partial.
+func (e *environment) startOnNewLine() error {
+	partial, err := endLastLine(e.stdout)
+	if err != nil {
+		return &exit{code: exitIncomplete, text: writeFailed(err)}
+	}
+	if partial {
+		e.note("the last line of the file that is appended to is partial: it stays as it is, and the next entry gets a line of its own")
+	}
+	return nil
+}
+
+// endLastLine adds the line break that the last line of a file lacks. It reports whether that line
+// is partial, as far as can be told. Nothing is removed: it may be an entry that counts as printed,
+// or another program's text. A file that cannot be read stays as it is.
 func endLastLine(w io.Writer) (partial bool, err error) {
 	file := regular(w)
 	if file == nil {

@@ -43,12 +43,8 @@ func usage(cmd *cobra.Command, format string, args ...any) *exit {
 
 // needsMending reports whether the same command fails again until a problem has been fixed.
 func needsMending(err error) bool {
-	for _, lasting := range []error{
-		auditlogs.ErrUnauthorized, auditlogs.ErrForbidden, auditlogs.ErrNotFound, auditlogs.ErrRedirect, export.ErrDamaged,
-	} {
-		if errors.Is(err, lasting) {
-			return true
-		}
+	if !auditlogs.Retryable(err) && !errors.Is(err, auditlogs.ErrInvalidQuery) || errors.Is(err, export.ErrDamaged) {
+		return true // A query that is refused may be so for its position, which the message speaks of.
 	}
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError
@@ -152,7 +148,8 @@ func newRoot(env *environment, out io.Writer) *cobra.Command {
 		fmt.Fprint(cmd.OutOrStdout(), helpText(cmd, width))
 	})
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newList(env), newHistory(env), newProducts(env, out), newExport(env), newFollow(env), newServe(env, out), newVersion(out))
+	root.AddCommand(newList(env), newHistory(env), newProducts(env, out), newExport(env), newFollow(env), newServe(env, out), newVersion(out),
+		newCompletion(out), newMan())
 	return root
 }
 

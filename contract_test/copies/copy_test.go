@@ -18,7 +18,8 @@ func copyRepository(t *testing.T, root string) {
 	t.Helper()
 	for _, name := range []string{
 		"openapi", "gen", "wrapper", "cmd", "contract_test", "generate.go", "go.mod", "go.sum", "Makefile", "README.md",
-		".ci", ".github", ".gitignore",
+		"LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", ".ci", ".editorconfig", ".gitattributes", ".github", ".gitignore",
+		".goreleaser.yaml",
 	} {
 		copyInto(t, root, name)
 	}

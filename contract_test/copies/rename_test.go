@@ -2,6 +2,7 @@ package copies
 
 import (
 	"bytes"
+	"path/filepath"
 	"testing"
 )
 
@@ -21,7 +22,11 @@ func TestRename(t *testing.T) {
 	run(t, root, "go", "vet", "./...")
 	run(t, root+"/contract_test", "go", "vet", "./...")
 	run(t, root+"/contract_test/consumer", "go", "vet", "./...")
+	for folder := range readModules(t, root) {
+		run(t, filepath.Join(root, folder), "go", "list", "-deps", "./...")
+	}
 	run(t, root, "make", "compatible")
+	run(t, root, "make", "licences")
 	if out := run(t, root, "go", "run", "./cmd/cfaudit", "version"); len(out) == 0 {
 		t.Error("the renamed command prints nothing")
 	}

@@ -30,12 +30,12 @@ func TestWhatIsAnAnswer(t *testing.T) {
 		{"empty cursor", `{"success":true,"result":[{"id":"a"}],"result_info":{"cursor":"","cursors":{"after":""}}}`, "a", nil, 1},
 		{"null result", `{"success":true,"result":null}`, "", nil, 1},
 		{"no result", `{"success":true}`, "", nil, 1},
-		{"success false", `{"success":false,"errors":[{"code":7,"message":"no"}],"result":[{"id":"a"}]}`, "", auditlogs.ErrMalformedResponse, 1},
-		{"success missing", `{"result":[{"id":"a"}]}`, "", auditlogs.ErrMalformedResponse, 1},
-		{"success null", `{"success":null,"result":[]}`, "", auditlogs.ErrMalformedResponse, 1},
+		{"success false", `{"success":false,"errors":[{"code":7,"message":"no"}],"result":[{"id":"a"}]}`, "", auditlogs.ErrMalformedResponse, 3},
+		{"success missing", `{"result":[{"id":"a"}]}`, "", auditlogs.ErrMalformedResponse, 3},
+		{"success null", `{"success":null,"result":[]}`, "", auditlogs.ErrMalformedResponse, 3},
 		{"success in words", `{"success":"true","result":[]}`, "", auditlogs.ErrMalformedResponse, 3},
 		{"nothing", ` `, "", auditlogs.ErrMalformedResponse, 3},
-		{"null", `null`, "", auditlogs.ErrMalformedResponse, 1},
+		{"null", `null`, "", auditlogs.ErrMalformedResponse, 3},
 		{"an array", `[]`, "", auditlogs.ErrMalformedResponse, 3},
 		{"HTML", `<html><body>502 Bad Gateway</body></html>`, "", auditlogs.ErrMalformedResponse, 3},
 		{"cut short", `{"success":true,"result":[{"id":"a"},{"id"`, "", auditlogs.ErrMalformedResponse, 3},
@@ -54,6 +54,9 @@ func TestWhatIsAnAnswer(t *testing.T) {
 			}
 			if n := len(s.Requests()); n != test.tries {
 				t.Errorf("%d requests, want %d", n, test.tries)
+			}
+			if err != nil && !auditlogs.Retryable(err) {
+				t.Errorf("%v is said not to pass", err)
 			}
 		})
 	}
@@ -100,6 +103,9 @@ func TestErrors(t *testing.T) {
 				if !strings.Contains(err.Error(), text) {
 					t.Errorf("%q does not say %q", err, text)
 				}
+			}
+			if got := auditlogs.Retryable(err); got != (test.tries > 1) {
+				t.Errorf("Retryable is %t for %v", got, err)
 			}
 			if strings.ContainsAny(err.Error(), "\x1b\n") {
 				t.Errorf("%q holds control characters", err)
@@ -296,7 +302,8 @@ func TestNestingBeyondTheDecoder(t *testing.T) {
 func TestLargeErrors(t *testing.T) {
 	for _, status := range []int{200, 403} {
 		s := newFake(t, 0)
-		s.FailNext(auditlogstest.Fault{Status: status, Body: `{"success":false,"errors":[` + strings.Repeat(`{"code":1,"message":"x"},`, 200_000) + `{"message":"y"}]}`})
+		answer := auditlogstest.Fault{Status: status, Body: `{"success":false,"errors":[` + strings.Repeat(`{"code":1,"message":"x"},`, 200_000) + `{"message":"y"}]}`}
+		s.FailNext(answer, answer, answer)
 		_, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), day))
 		var answered *auditlogs.Error
 		if !errors.As(err, &answered) || answered.StatusCode != status || len(answered.Details) > 0 {
@@ -307,7 +314,8 @@ func TestLargeErrors(t *testing.T) {
 
 func TestOtherSuccess(t *testing.T) {
 	s := newFake(t, 0)
-	s.FailNext(auditlogstest.Fault{Status: 204})
+	none := auditlogstest.Fault{Status: 204}
+	s.FailNext(none, none, none)
 	if _, err := collect(t, newClient(t, s).Account(account).Entries(t.Context(), day)); !errors.Is(err, auditlogs.ErrMalformedResponse) {
 		t.Error(err)
 	}

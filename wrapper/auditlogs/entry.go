@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
+	internal "cfaudit.example/wrapper/auditlogs/internal/identity"
 )
 
 // An Entry is one entry of the audit log.
@@ -26,13 +27,14 @@ type Entry struct {
 	// Resource may share them.
 	Raw json.RawMessage
 
-	err    error
-	id     identity
-	page   *pageStart
-	offset int // how many of the page's entries are before the place after this one
-	ties   ties
-	mark   mark
-	before mark // that of the place before this entry
+	err     error
+	content identity // of the ID, or of the bytes where there is none
+	id      identity // the same, unless the listing had such an entry without an ID before
+	page    *pageStart
+	offset  int // how many of the page's entries are before the place after this one
+	ties    ties
+	mark    mark
+	before  mark // that of the place before this entry
 }
 
 // Err is not nil when a field of the entry, or the entry itself, did not have the type that the
@@ -124,19 +126,38 @@ func (s *pageStart) position(offset int, m mark) Position {
 	}}
 }
 
-// An identity distinguishes entries: by id, or by all of their bytes if they have none. It is long
+// An identity tells entries apart: by ID, or by all of their bytes where there is none. It is long
 // enough that no two entries share one by chance.
 type identity [16]byte
 
-// identify returns the identity of an entry that follows the given number of identical ones.
-func identify(e *Entry, alike int) identity {
+func init() {
+	internal.Of = func(entry any) [16]byte {
+		e := entry.(*Entry)
+		if e.content == (identity{}) {
+			return identify(e) // It does not come from a listing.
+		}
+		return e.content
+	}
+}
+
+// identify returns the identity of an entry, apart from how many others are alike.
+func identify(e *Entry) identity {
 	text := []byte(e.ID)
 	if e.ID == "" {
-		// The zero byte keeps an id from being equal to another entry's bytes.
-		text = append(binary.AppendUvarint([]byte{0}, uint64(alike)), e.Raw...)
+		// The zero byte keeps an ID from standing for another entry's bytes.
+		text = append([]byte{0}, e.Raw...)
 	}
 	sum := sha256.Sum256(text)
 	return identity(sum[:len(identity{})])
+}
+
+// after returns the identity of an entry that comes after so many that are alike.
+func (id identity) after(alike int) identity {
+	if alike == 0 {
+		return id
+	}
+	sum := sha256.Sum256(binary.AppendUvarint(id[:], uint64(alike)))
+	return identity(sum[:len(id)])
 }
 
 // digest is a part of an identity, for sets of entries.

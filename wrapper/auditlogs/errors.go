@@ -56,6 +56,27 @@ type Error struct {
 	History    HistoryStatus // status of a refused history: [HistoryUnavailable] if there is no such entry; otherwise empty
 }
 
+// Retryable reports whether the same request may succeed later by itself: the service failed
+// (status 408 or 500 and above), was asked too often (429), or answered 200 without success. See
+// [Retryable].
+func (e *Error) Retryable() bool {
+	status := e.StatusCode
+	return status < 300 || status >= 500 || status == http.StatusRequestTimeout || status == http.StatusTooManyRequests
+}
+
+// Retryable reports whether what ended with err may succeed later by itself, without anybody
+// changing the query, the token or a limit. That is so for trouble with the network, and for an
+// [*Error] that says so. The client has made a few attempts before it returns such an error; a
+// program that can wait for longer tries again after a pause of its own, and no sooner than
+// [Error].RetryAfter.
+func Retryable(err error) bool {
+	var answered *Error
+	if errors.As(err, &answered) {
+		return answered.Retryable()
+	}
+	return err != nil && !errors.Is(err, ErrInvalidQuery) && !errors.Is(err, ErrLimitExceeded)
+}
+
 // Error describes the request, the answer, and what to do about it.
 func (e *Error) Error() string {
 	var b strings.Builder

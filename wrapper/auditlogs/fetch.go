@@ -100,7 +100,7 @@ func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
 		}
 		if err != nil {
 			last = err
-			a.Retried = attempts < c.attempts && ctx.Err() == nil && c.worthAnother(err)
+			a.Retried = attempts < c.attempts && ctx.Err() == nil && c.passesSoon(err)
 		}
 		c.observer.Attempted(a)
 		c.logger.DebugContext(ctx, "audit log request", slog.String("path", l.path), slog.Int("attempt", attempts),
@@ -151,25 +151,17 @@ func joined(first, second error) error {
 	return fmt.Errorf("%w; before that: %w", first, second)
 }
 
-// worthAnother reports whether a failed request is worth a retry.
-func (c *config) worthAnother(err error) bool {
+// passesSoon reports whether a failed request may succeed within the few attempts of a client.
+func (c *config) passesSoon(err error) bool {
 	var answered *Error
-	switch {
-	case errors.As(err, &answered):
-		switch status := answered.StatusCode; {
-		case answered.RetryAfter > c.maxWait:
-			return false
-		case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
-			return true
-		}
-		return false
-	case errors.Is(err, ErrLimitExceeded), errors.Is(err, errToken):
+	if errors.As(err, &answered) && answered.RetryAfter > c.maxWait {
 		return false
 	}
-	// An unknown host name or an untrusted certificate lasts longer than a few attempts.
+	// A name that does not exist, and a certificate that is not trusted, stay so for longer than
+	// that.
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError
-	return !errors.As(err, &certificate) && (!errors.As(err, &name) || !name.IsNotFound)
+	return Retryable(err) && !errors.Is(err, errToken) && !errors.As(err, &certificate) && (!errors.As(err, &name) || !name.IsNotFound)
 }
 
 var errToken = errors.New("no token")

@@ -115,14 +115,14 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 		if !t.IsZero() && !t.Equal(r.moment) {
 			r.moment, r.ties.Read, r.alike = t, 0, nil
 		}
-		entry.id = identify(entry, 0)
+		entry.content = identify(entry)
+		entry.id = entry.content
 		if entry.ID == "" {
 			if r.alike == nil {
 				r.alike = map[identity]int{}
 			}
-			first := entry.id
-			entry.id = identify(entry, r.alike[first])
-			r.alike[first]++
+			entry.id = entry.content.after(r.alike[entry.content])
+			r.alike[entry.content]++
 		}
 		answer.bytes += len(entry.Raw)*3/2 + 800 // The bytes and the typed entry.
 		if !t.IsZero() {

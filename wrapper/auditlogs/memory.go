@@ -3,6 +3,7 @@ package auditlogs
 import (
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"time"
 )
@@ -110,17 +111,14 @@ func beyond(t, than time.Time, descends bool) bool {
 	return t.After(than)
 }
 
-// A cursorWatch notices a repeated cursor. It remembers many of the last cursors, and finds longer
-// cycles as Brent's algorithm does: by comparing with one earlier cursor, which it replaces at
-// growing distances.
+// A cursorWatch notices a repeated cursor. It remembers every cursor until there are too many, then
+// every second one, every fourth and so on. Since all the cursors of a cycle are repeated, it finds
+// cycles of any length: at once in a short listing, and a few cursors later in a longer one.
 type cursorWatch struct {
-	seed     maphash.Seed
-	known    map[uint64]struct{}
-	last     []uint64 // a ring
-	oldest   int
-	marked   uint64
-	distance int
-	reach    int
+	seed   maphash.Seed
+	known  map[uint64]int // the numbers of the cursors that are remembered
+	number int            // of the next cursor
+	stride int            // from one number that is remembered to the next
 }
 
 const watchedCursors = 1 << 16
@@ -128,24 +126,19 @@ const watchedCursors = 1 << 16
 // check returns an error if the cursor was used before.
 func (w *cursorWatch) check(cursor string) error {
 	if w.known == nil {
-		w.seed, w.known = maphash.MakeSeed(), map[uint64]struct{}{}
+		w.seed, w.known, w.stride = maphash.MakeSeed(), map[uint64]int{}, 1
 	}
 	hash := maphash.String(w.seed, cursor)
-	_, known := w.known[hash]
-	if known || w.reach > 0 && hash == w.marked {
+	if _, known := w.known[hash]; known {
 		return fmt.Errorf("%w: the service gave the cursor %q a second time", ErrCursorLoop, printable(cursor))
 	}
-	if w.distance == w.reach {
-		w.marked, w.distance, w.reach = hash, 0, max(1, 2*w.reach)
+	if len(w.known) == watchedCursors {
+		w.stride *= 2
+		maps.DeleteFunc(w.known, func(_ uint64, number int) bool { return number%w.stride != 0 })
 	}
-	w.distance++
-	w.known[hash] = struct{}{}
-	if len(w.last) < watchedCursors {
-		w.last = append(w.last, hash)
-		return nil
+	if w.number%w.stride == 0 {
+		w.known[hash] = w.number
 	}
-	delete(w.known, w.last[w.oldest])
-	w.last[w.oldest] = hash
-	w.oldest = (w.oldest + 1) % watchedCursors
+	w.number++
 	return nil
 }

@@ -88,10 +88,13 @@ var defaultLimits = Limits{
 	Remembered: 2000,
 }
 
-// WithBaseURL replaces [DefaultBaseURL]. Plain http is refused for every host but this machine's
-// own; see [WithInsecureHTTP].
+// WithBaseURL replaces [DefaultBaseURL]; an empty base keeps it. Plain http is refused for every
+// host but this machine's own; see [WithInsecureHTTP].
 func WithBaseURL(base string) Option {
 	return func(c *config) error {
+		if base == "" {
+			return nil
+		}
 		u, err := url.Parse(base)
 		switch {
 		// The refused value is not shown: it may be a secret in the wrong place.

@@ -3,6 +3,8 @@ package auditlogs_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -77,6 +79,29 @@ func TestRetries(t *testing.T) {
 				t.Errorf("%d requests in %s, want %d in %s to %s", tries, took, test.tries, test.min, test.max)
 			}
 		})
+	}
+}
+
+// What a client gives up after one attempt may pass all the same: a name can be missing only until
+// the network is there.
+func TestRetryable(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		err  error
+		want bool
+	}{
+		{"nothing", nil, false},
+		{"an invalid query", fmt.Errorf("%w: since", auditlogs.ErrInvalidQuery), false},
+		{"a limit that was exceeded", &auditlogs.IncompleteError{Err: auditlogs.ErrLimitExceeded}, false},
+		{"a token that was refused", &auditlogs.IncompleteError{Err: &auditlogs.Error{StatusCode: 403}}, false},
+		{"a failure that is to last a day", &auditlogs.Error{StatusCode: 503, RetryAfter: 24 * time.Hour}, true},
+		{"a name that does not exist", &net.DNSError{IsNotFound: true}, true},
+		{"a timeout", auditlogs.ErrTimeout, true},
+		{"a cursor that came again", auditlogs.ErrCursorLoop, true},
+	} {
+		if got := auditlogs.Retryable(test.err); got != test.want {
+			t.Errorf("%s: %t, want %t", test.name, got, test.want)
+		}
 	}
 }
 

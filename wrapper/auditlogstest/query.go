@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs/match"
 	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
@@ -35,7 +36,7 @@ func validAccount(id string) bool { return parameter.Check(accountParameter, id)
 
 // parameters are the parameters of an operation that lists entries.
 type parameters interface {
-	Filter(name string) *[]string
+	Values(name string) []string
 	Listing() auditlogsapi.Listing
 }
 
@@ -111,7 +112,7 @@ func (s *Server) newListing(operation *auditlogsapi.Operation, params parameters
 	if !since.Before(before) {
 		return listing{}, errors.New("since must be earlier than before")
 	}
-	filters, err := s.newFilters(operation, params)
+	filters, err := match.New(operation, params.Values, s.productsOf)
 	if err != nil {
 		return listing{}, err
 	}

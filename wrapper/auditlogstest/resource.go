@@ -1,6 +1,10 @@
 package auditlogstest
 
-import "time"
+import (
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs/match"
+)
 
 // The status of a resource's history.
 const (
@@ -12,16 +16,13 @@ const (
 // nearby is how far the time in a request for a history may be from that of its entry.
 const nearby = time.Minute
 
-// idField reads the field that identifies an entry.
-var idField = newFieldReader("id")
-
 // find returns the entry with an ID near a time, if it is visible now; nil if there is none.
 func (s *store) find(id string, at, now time.Time) *entry {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	low, high := s.indexes(window{since: at.Add(-nearby), before: at.Add(nearby), throughBefore: true})
 	for _, e := range s.entries[low:high] {
-		if found := idField.read(e.text)[0]; found.ok && found.text == id && e.visible(now) {
+		if e.read().Get("id") == id && e.visible(now) {
 			return e
 		}
 	}
@@ -31,22 +32,11 @@ func (s *store) find(id string, at, now time.Time) *entry {
 // sameResource returns filters that keep the entries about the same resource as e, and how well
 // they identify it. The service documents a resource's URI as the criterion, but no field that
 // holds it; the fake uses the resource's ID, and without one its product and type.
-func sameResource(e *entry) (filters []filter, status string) {
-	known := func(paths ...string) bool {
-		filters = nil
-		for _, path := range paths {
-			found := e.field(filterIndexes[path])
-			if !found.ok || found.text == "" {
-				return false
-			}
-			filters = append(filters, filter{index: filterIndexes[path], values: []string{found.text}})
-		}
-		return true
-	}
-	switch {
-	case known("resource.id"):
+func sameResource(e *entry) (filters *match.Matcher, status string) {
+	if filters, ok := match.Like(e.read(), "resource.id"); ok {
 		return filters, statusExact
-	case known("resource.product", "resource.type"):
+	}
+	if filters, ok := match.Like(e.read(), "resource.product", "resource.type"); ok {
 		return filters, statusApproximate
 	}
 	return nil, statusUnavailable

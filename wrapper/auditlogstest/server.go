@@ -107,7 +107,7 @@ func (s *Server) Add(entries ...any) {
 		if err != nil {
 			panic(fmt.Sprintf("auditlogstest: Add: entry %d: %v", i, err))
 		}
-		if e := newEntry(text, now); organizationField.read(text)[0].ok {
+		if e, ofOrganization := newEntry(text, now); ofOrganization {
 			addedToOrganizations = append(addedToOrganizations, e)
 		} else {
 			added = append(added, e)

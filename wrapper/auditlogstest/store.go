@@ -7,10 +7,12 @@ import (
 	"errors"
 	"slices"
 	"sort"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/match"
 )
 
 // An entry is one entry of the log, as it was added.
@@ -24,18 +26,25 @@ type entry struct {
 
 	// fields holds the fields that filters look at. They are read from the text when the first
 	// filter needs them, and kept.
-	fields atomic.Pointer[[]field]
+	fields atomic.Pointer[match.Fields]
 }
 
-// newEntry takes its time from the text, or otherwise the given one.
-func newEntry(text string, otherwise time.Time) *entry {
-	e := &entry{text: text, time: otherwise}
-	if f := timeField.read(text)[0]; f.ok {
-		if t, err := time.Parse(time.RFC3339, strings.ToUpper(f.text)); err == nil {
-			e.time = t.UTC()
-		}
+// newEntry takes its time from the text, or otherwise the given one. It reports whether the entry
+// is an organization's.
+func newEntry(text string, otherwise time.Time) (e *entry, ofOrganization bool) {
+	e = &entry{text: text, time: otherwise}
+	decoded := e.decode()
+	if at := decoded.Action.Time; !at.IsZero() {
+		e.time = at
 	}
-	return e
+	return e, decoded.Organization.ID != ""
+}
+
+// decode returns the entry as a client reads it: a field of another type than the contract says is
+// not there.
+func (e *entry) decode() (decoded auditlogs.Entry) {
+	_ = decoded.UnmarshalJSON([]byte(e.text)) // It is JSON, and what is unexpected is an error of the entry.
+	return decoded
 }
 
 // entryText returns the JSON text of a value that was given to Add.
@@ -61,14 +70,15 @@ func entryText(value any) (string, error) {
 	return string(text), nil
 }
 
-func (e *entry) field(i int) field {
+func (e *entry) read() match.Fields {
 	fields := e.fields.Load()
 	if fields == nil {
-		read := filterFields.read(e.text)
+		decoded := e.decode()
+		read := match.Read(&decoded)
 		fields = &read
 		e.fields.Store(fields)
 	}
-	return (*fields)[i]
+	return *fields
 }
 
 // visible reports whether the service shows the entry at a time. The zero time sees everything.
@@ -153,20 +163,12 @@ func (s *store) indexes(w window) (low, high int) {
 type listing struct {
 	window
 	desc    bool
-	filters []filter
+	filters *match.Matcher
 	now     time.Time // entries that become visible later are not listed; zero for everything
 }
 
 func (l *listing) matches(e *entry) bool {
-	if !e.visible(l.now) {
-		return false
-	}
-	for i := range l.filters {
-		if !l.filters[i].keeps(e) {
-			return false
-		}
-	}
-	return true
+	return e.visible(l.now) && (l.filters.All() || l.filters.Keeps(e.read()))
 }
 
 // page returns the entries after a position, at most size of them unless that is negative, and
@@ -182,7 +184,7 @@ func (s *store) page(l listing, from position, size int) (entries []*entry, more
 		high = max(low, min(high, s.search(from.time, from.seq)))
 	}
 	skip := from.offset
-	if len(l.filters) == 0 && l.now.IsZero() {
+	if l.filters.All() && l.now.IsZero() {
 		// If everything matches, the skipped entries need not be read.
 		jump := int(min(skip, uint64(high-low)))
 		if skip -= uint64(jump); l.desc {

@@ -16,6 +16,7 @@ import (
 // A content reads the text of an export, and counts the same as the export did when it wrote it.
 type content struct {
 	*measure
+	format string
 	csv    bool
 	tally  tally
 	counts Counts
@@ -35,7 +36,7 @@ type content struct {
 const longestRecord = 64 << 20
 
 func newContent(name string, window Window) *content {
-	c := &content{measure: newMeasure(), csv: name == format.NameCSV}
+	c := &content{measure: newMeasure(), format: name, csv: name == format.NameCSV}
 	c.tally = newTally(&c.counts, &c.latest, window)
 	return c
 }
@@ -70,7 +71,9 @@ func (c *content) take() {
 	case c.long:
 		c.longs++
 	case !c.csv:
-		_ = e.UnmarshalJSON(c.record) // What is wrong with it is an error of the entry.
+		if read, ok := format.Read(c.format, c.record); ok { // Where it is damaged, the digest says so.
+			e = *read
+		}
 	default:
 		row, _ := csv.NewReader(bytes.NewReader(c.record)).Read() // If it is damaged, the digest does not match.
 		if !c.headed {

@@ -73,7 +73,7 @@ func TestContentIsBounded(t *testing.T) {
 			t.Errorf("%s: %d bytes of a record are kept", name, cap(c.record))
 		}
 		_, _ = io.WriteString(c, "\"\n")
-		want := int64(map[string]int{format.NameCSV: 1, format.NameNDJSON: 2}[name])
+		want := int64(map[bool]int{true: 1, false: 2}[name == format.NameCSV])
 		if c.counts.Entries != want || c.longs != 1 || c.differs(&Counts{Entries: want}) != nil {
 			t.Errorf("%s: %d entries, %d of them too long", name, c.counts.Entries, c.longs)
 		}

@@ -52,11 +52,12 @@ type Job struct {
 	Worded Window
 
 	// Path names the file. At its end, .gz compresses with gzip and .zst with zstd; before that,
-	// .csv is the format CSV, and .ndjson or .jsonl is ndjson. Any other extension that looks like
-	// a format is refused unless Format is given.
+	// .csv is the format CSV, .ndjson or .jsonl is ndjson, and .ecs.ndjson and .ocsf.ndjson are ecs
+	// and ocsf. Any other end that looks like a format is refused unless Format is given.
 	Path string
 
-	// Format is "ndjson" or "csv". Empty means the format of Path, or ndjson if it has none.
+	// Format is one of [format.Names]. Empty means what Path says, and ndjson where it says
+	// nothing.
 	Format string
 
 	// Parallel reads several parts of the window at the same time, within the client's request

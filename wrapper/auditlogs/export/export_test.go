@@ -20,6 +20,7 @@ import (
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/export"
+	"cfaudit.example/wrapper/auditlogs/format"
 	"cfaudit.example/wrapper/auditlogs/internal/durable"
 	"cfaudit.example/wrapper/auditlogstest"
 )
@@ -153,7 +154,7 @@ func TestExport(t *testing.T) {
 
 func TestFormatsAndCompressions(t *testing.T) {
 	for name, as := range map[string]string{
-		"a.ndjson": "", "a.jsonl.gz": "", "a.zst": "", "a.csv": "", "A.CSV.GZ": "", "a.txt": "csv",
+		"a.ndjson": "", "a.jsonl.gz": "", "a.zst": "", "a.csv": "", "A.CSV.GZ": "", "a.txt": "csv", "a.ecs.ndjson": "", "a.ocsf.ndjson.zst": "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, name)
@@ -182,6 +183,20 @@ func TestFormatsAndCompressions(t *testing.T) {
 				if text, err = r.DecodeAll(text, nil); err != nil {
 					t.Fatal(err)
 				}
+			}
+			for _, event := range []string{format.NameECS, format.NameOCSF} {
+				if !strings.Contains(lower, "."+event+".") {
+					continue
+				}
+				var entries []byte
+				for line := range bytes.Lines(text) {
+					e, ok := format.Read(event, line)
+					if !ok {
+						t.Fatalf("no event: %s", line)
+					}
+					entries = format.NDJSON{}.Entry(entries, e)
+				}
+				text = entries
 			}
 			if as == "" && !strings.Contains(lower, ".csv") {
 				if string(text) != f.want() {

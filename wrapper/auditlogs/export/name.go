@@ -48,12 +48,7 @@ func readName(path, asked string) (naming, error) {
 	if n.compression != "" {
 		name = strings.TrimSuffix(name, filepath.Ext(name))
 	}
-	switch filepath.Ext(name) {
-	case ".csv":
-		n.format = format.NameCSV
-	case ".ndjson", ".jsonl":
-		n.format = format.NameNDJSON
-	}
+	n.format, _ = format.OfFile(name)
 	end := filepath.Ext(name)
 	example := filepath.Base(path)[:len(name)-len(end)]
 	switch {

@@ -1,11 +1,11 @@
 package export
 
 import (
-	"crypto/sha256"
 	"slices"
 	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
+	internal "cfaudit.example/wrapper/auditlogs/internal/identity"
 )
 
 // A recent remembers the last entries in the file, so that none is written twice if the service
@@ -22,8 +22,8 @@ type recent struct {
 	again  map[identity]int // entries without an id that are expected again
 }
 
-// An identity is a part of a digest, long enough that no two entries share one by chance. Its first
-// bit is set for an entry without an id.
+// An identity is a part of the one that the listing computed, so long that no two entries share one
+// by chance. Its first bit is set for an entry without an id.
 type identity [12]byte
 
 type remembered struct {
@@ -58,13 +58,11 @@ func identities(list []byte) (ids []identity) {
 }
 
 func identify(e *auditlogs.Entry) identity {
-	text, unnamed := []byte(e.ID), byte(0)
-	if e.ID == "" {
-		text, unnamed = e.Raw, 0x80
+	digest := internal.Of(e)
+	id := identity(digest[:len(identity{})])
+	if id[0] &= 0x7f; e.ID == "" {
+		id[0] |= 0x80
 	}
-	sum := sha256.Sum256(text)
-	id := identity(sum[:len(identity{})])
-	id[0] = id[0]&0x7f | unnamed
 	return id
 }
 

@@ -3,6 +3,8 @@ package follow
 import (
 	"encoding/json"
 	"time"
+
+	"cfaudit.example/wrapper/auditlogs/internal/durable"
 )
 
 // A Health is the state of a follower for monitoring. Its counts start at [New]. Times are UTC, and
@@ -74,6 +76,26 @@ func (h Health) MarshalJSON() ([]byte, error) {
 		Lag      float64 `json:"lag_seconds"`
 		LookBack float64 `json:"look_back_seconds"`
 	}{fields(h), h.Lag.Seconds(), h.LookBack.Seconds()})
+}
+
+// A Status says how followers that run together are doing.
+type Status struct {
+	Time time.Time `json:"time"`
+	// Requests counts those for all logs, each attempt by itself, and RateLimited those that the
+	// service refused with status 429.
+	Requests    int64    `json:"requests"`
+	RateLimited int64    `json:"rate_limited"`
+	Logs        []Health `json:"logs"`
+}
+
+// WriteFile replaces the file at path with the status as JSON, such as for a probe. Whoever reads
+// the file finds a whole status. All users of the machine may read it: it holds no entries.
+func (s Status) WriteFile(path string) error {
+	data, err := json.MarshalIndent(s, "", "\t")
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(path, append(data, '\n'), 0o644)
 }
 
 // Health returns the follower's health. It can be called at any time, from any goroutine.

@@ -1,8 +1,9 @@
 package follow
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -11,40 +12,42 @@ import (
 	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/internal/identity"
 )
 
 // A memory knows the delivered entries that later sweeps can show again: a hash of each, and the
-// minute of its time. The hash is salted, so that nobody can craft an entry with the hash of
-// another one, and 64 bits are enough.
+// minute of its time. The hash is 64 bits of the entry's identity, encrypted with a key of the
+// memory's own: 64 bits are enough only if nobody can search for an entry with the hash of another
+// one.
 type memory struct {
-	salt [saltSize]byte
-	seen map[uint64]int64 // the minute, since 1970
+	key    [keySize]byte
+	cipher cipher.Block
+	seen   map[uint64]int64 // the minute, since 1970
 }
 
 const (
-	saltSize = 16
+	keySize  = 16
 	hashSize = 8
 )
 
 func newMemory() memory {
-	m := memory{seen: map[uint64]int64{}}
-	_, _ = rand.Read(m.salt[:]) // It never fails.
-	return m
+	var key [keySize]byte
+	_, _ = rand.Read(key[:]) // It never fails.
+	return memoryWith(key)
+}
+
+func memoryWith(key [keySize]byte) memory {
+	block, _ := aes.NewCipher(key[:]) // It takes every key of this size.
+	return memory{key: key, cipher: block, seen: map[uint64]int64{}}
 }
 
 // hash identifies an entry: by id, or by all of its bytes if it has none. Alike is how many rows
 // with the same bytes came before.
 func (m *memory) hash(e *auditlogs.Entry, alike int) uint64 {
-	h := sha256.New()
-	h.Write(m.salt[:])
-	if e.ID != "" {
-		h.Write([]byte(e.ID))
-	} else {
-		// The zero byte keeps an id from being equal to another entry's bytes.
-		h.Write(binary.AppendUvarint([]byte{0}, uint64(alike)))
-		h.Write(e.Raw)
-	}
-	return binary.BigEndian.Uint64(h.Sum(nil))
+	id := identity.Of(e)
+	binary.BigEndian.PutUint64(id[8:], binary.BigEndian.Uint64(id[8:])+uint64(alike))
+	m.cipher.Encrypt(id[:], id[:])
+	return binary.BigEndian.Uint64(id[:])
 }
 
 func minute(t time.Time) int64 { return t.Unix() / 60 }
@@ -89,8 +92,8 @@ func (m *memory) shrink(most int) (forgotten int, through time.Time) {
 	return excess, time.Unix((last+1)*60, 0).UTC()
 }
 
-// MarshalJSON writes the salt and the hashes as one text: the minutes in order, each as the
-// distance from the one before, the number of its hashes, and these.
+// MarshalJSON writes the key and the hashes as one text: the minutes in order, each as the distance
+// from the one before, the number of its hashes, and these.
 func (m memory) MarshalJSON() ([]byte, error) {
 	type sighting struct {
 		minute int64
@@ -112,7 +115,7 @@ func (m memory) MarshalJSON() ([]byte, error) {
 		}
 		return 1
 	})
-	data := append(make([]byte, 0, saltSize+len(all)*(hashSize+1)), m.salt[:]...)
+	data := append(make([]byte, 0, keySize+len(all)*(hashSize+1)), m.key[:]...)
 	last := int64(0)
 	for len(all) > 0 {
 		n := 1
@@ -135,11 +138,11 @@ func (m *memory) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &data); err != nil {
 		return err
 	}
-	if len(data) < saltSize {
+	if len(data) < keySize {
 		return errors.New("the memory is cut short")
 	}
-	*m = memory{salt: [saltSize]byte(data[:saltSize]), seen: make(map[uint64]int64, len(data)/hashSize)}
-	data = data[saltSize:]
+	*m = memoryWith([keySize]byte(data))
+	data = data[keySize:]
 	last := int64(0)
 	for len(data) > 0 {
 		step, size := binary.Varint(data)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
@@ -180,16 +179,13 @@ func (f *Follower) acknowledge(page *auditlogs.Page, n news) (forgotten int) {
 func (f *Follower) troubled(err error, moved bool) error {
 	w := f.state.Sweep
 	var incomplete *auditlogs.IncompleteError
-	refused := !errors.As(err, &incomplete) // before any request
-	if !refused {
+	if errors.As(err, &incomplete) {
 		err = incomplete.Err
 	}
 	requests := int64(1)
 	var answered *auditlogs.Error
 	if errors.As(err, &answered) {
 		requests = int64(answered.Attempts)
-		status := answered.StatusCode
-		refused = status >= 300 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout
 	}
 	f.report(func(h *Health) {
 		h.Requests += requests
@@ -199,13 +195,14 @@ func (f *Follower) troubled(err error, moved bool) error {
 	})
 	token := errors.Is(err, auditlogs.ErrUnauthorized) || errors.Is(err, auditlogs.ErrForbidden)
 	f.report(func(h *Health) { h.Refused = h.Refused || token })
+	lasting, exceeded := !auditlogs.Retryable(err), errors.Is(err, auditlogs.ErrLimitExceeded)
 	switch {
-	case !w.Position.IsZero() && !token && (refused || !moved || errors.Is(err, auditlogs.ErrCursorLoop)):
+	case !w.Position.IsZero() && !token && (lasting && !exceeded || !moved || errors.Is(err, auditlogs.ErrCursorLoop)):
 		// The cursor may have expired: neither its lifetime nor the service's answer then is
 		// documented. After other errors, there is a second attempt with the cursor.
 		w.anew(f.depth.overlap)
 		f.report(func(h *Health) { h.Restarts++ })
-	case refused || errors.Is(err, auditlogs.ErrLimitExceeded):
+	case lasting:
 		return &lastingError{error: fmt.Errorf("follow: %w", err), token: token}
 	}
 	return err

@@ -3,11 +3,15 @@ package format
 import (
 	"bytes"
 	"cmp"
-	"encoding/csv"
 	"encoding/json"
-	"regexp"
+	"errors"
+	"io"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
@@ -30,23 +34,43 @@ import (
 // A comma within a cell needs none: the cell is quoted, and a reader that splits at commas does not
 // split there. All other cells are as they were sent.
 type CSV struct {
-	paths [][]string // of the columns
-	cell  func(text string) string
+	cell   func(text string) string
+	fields fields
+	values [][]byte // of the entry, by their columns: JSON
+	entry  int      // its number
 
-	text   bytes.Buffer
-	writer *csv.Writer
-	row    []string
+	source  bytes.Buffer
+	decoder *jsontext.Decoder
+	text    []byte // of a cell
+}
+
+// Fields are the members of an object that have a column, or lead to one.
+type fields map[string]*field
+
+type field struct {
+	column  int // -1 where the field has none
+	members fields
+	entry   int // the number of the entry in which it came last
 }
 
 // NewCSV makes a CSV whose cells pass through a function, such as one that makes them safe to print
 // on a terminal. A nil function leaves them unchanged.
 func NewCSV(cell func(text string) string) *CSV {
-	f := &CSV{cell: cell}
-	f.writer = csv.NewWriter(&f.text)
-	for _, column := range Columns() {
-		f.paths = append(f.paths, strings.Split(column, "."))
+	columns := Columns()
+	f := &CSV{cell: cell, fields: fields{}, values: make([][]byte, len(columns)), decoder: new(jsontext.Decoder)}
+	for i, path := range columns {
+		at := &field{members: f.fields}
+		for name := range strings.SplitSeq(path, ".") {
+			if at.members == nil {
+				at.members = fields{}
+			}
+			if at.members[name] == nil {
+				at.members[name] = &field{column: -1}
+			}
+			at = at.members[name]
+		}
+		at.column = i
 	}
-	f.row = make([]string, len(f.paths))
 	return f
 }
 
@@ -78,90 +102,183 @@ func ordered(fields []auditlogsapi.Field) []auditlogsapi.Field {
 
 // Header appends the row of the columns' names.
 func (f *CSV) Header(b []byte) []byte {
-	copy(f.row, Columns())
-	return f.write(b)
+	return append(append(b, strings.Join(Columns(), ",")...), '\n')
 }
 
-// Entry appends the entry's row.
+// Entry appends the entry's row. The cells come from its bytes and not from its fields, since a
+// time.Time and a struct do not say what exactly came.
 func (f *CSV) Entry(b []byte, e *auditlogs.Entry) []byte {
-	objects := map[string]map[string]json.RawMessage{"": members(e.Raw)}
-	for i, path := range f.paths {
-		cell := guard(cellOf(lookUp(objects, "", path)))
-		if f.cell != nil {
-			cell = f.cell(cell)
-		}
-		f.row[i] = cell
+	f.entry++
+	clear(f.values)
+	if !f.read(e.Raw) {
+		clear(f.values)
 	}
-	return f.write(b)
+	for i, value := range f.values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if len(value) == 0 || value[0] == 'n' {
+			continue
+		}
+		f.text = guard(f.text[:0], cellOf(value))
+		if f.cell != nil {
+			f.text = append(f.text[:0], f.cell(string(f.text))...)
+		}
+		b = quote(b, f.text)
+	}
+	return append(b, '\n')
 }
 
-func (f *CSV) write(b []byte) []byte {
-	f.text.Reset()
-	// A write to a buffer never fails.
-	_ = f.writer.Write(f.row)
-	f.writer.Flush()
-	return append(b, f.text.Bytes()...)
+// read finds the values of the columns, in one pass. It reports whether the entry is JSON.
+func (f *CSV) read(raw []byte) bool {
+	f.source = *bytes.NewBuffer(raw)
+	f.decoder.Reset(&f.source, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if f.decoder.PeekKind() != '{' || f.readObject(raw, f.fields) != nil {
+		return false
+	}
+	_, err := f.decoder.ReadToken()
+	return errors.Is(err, io.EOF)
 }
 
-// lookUp follows a path from the object with the given name in objects, where it caches the objects
-// on the path.
-func lookUp(objects map[string]map[string]json.RawMessage, at string, path []string) json.RawMessage {
-	value := objects[at][path[0]]
-	if len(path) == 1 {
+func (f *CSV) readObject(raw []byte, members fields) error {
+	d := f.decoder
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() != '}' {
+		name, err := d.ReadValue()
+		if err != nil {
+			return err
+		}
+		member := members[string(unquote(name))]
+		if member == nil {
+			if err := d.SkipValue(); err != nil {
+				return err
+			}
+			continue
+		}
+		if member.entry == f.entry {
+			f.forget(member) // Of a name that comes twice, the last one counts.
+		}
+		member.entry = f.entry
+		if member.members != nil && d.PeekKind() == '{' && member.column < 0 {
+			if err := f.readObject(raw, member.members); err != nil {
+				return err
+			}
+			continue
+		}
+		value, err := d.ReadValue()
+		if err != nil {
+			return err
+		}
+		if end := int(d.InputOffset()); member.column >= 0 {
+			f.values[member.column] = raw[end-len(value) : end]
+		}
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+// forget drops the values of a field and of those in it.
+func (f *CSV) forget(of *field) {
+	if of.column >= 0 {
+		f.values[of.column] = nil
+	}
+	for _, member := range of.members {
+		f.forget(member)
+	}
+}
+
+// cellOf returns a JSON value as a cell: the text of a string, and compact JSON for everything
+// else.
+func cellOf(value []byte) []byte {
+	switch value[0] {
+	case '"':
+		return unquote(value)
+	case '{', '[':
+		return compact(value)
+	}
+	return value
+}
+
+// unquote returns the text of a JSON string. What is not UTF-8 becomes U+FFFD.
+func unquote(value []byte) []byte {
+	if text := value[1 : len(value)-1]; bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
+		return text
+	}
+	var text string
+	_ = json.Unmarshal(value, &text) // It is a string.
+	return []byte(text)
+}
+
+// compact returns JSON without the space in it, however deep it nests. A line break is space
+// wherever it stands.
+func compact(value []byte) []byte {
+	if !holds(value, " \t\r\n") {
 		return value
 	}
-	at += "." + path[0]
-	if _, known := objects[at]; !known {
-		objects[at] = members(value)
-	}
-	return lookUp(objects, at, path[1:])
-}
-
-// members returns the members of an object. Anything else has none.
-func members(value json.RawMessage) map[string]json.RawMessage {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(value, &object); err != nil {
-		return nil
-	}
-	return object
-}
-
-// cellOf returns a JSON value as a cell: the text of a string, nothing for null, and JSON for
-// everything else.
-func cellOf(value json.RawMessage) string {
-	if len(value) == 0 {
-		return ""
-	}
-	switch value[0] {
-	case 'n':
-		return ""
-	case '"':
-		var text string
-		if json.Unmarshal(value, &text) == nil {
-			return text
+	b, inString, escaped := make([]byte, 0, len(value)), false, false
+	for _, c := range value {
+		if c <= ' ' && !inString || c == '\n' || c == '\r' {
+			continue
 		}
-	case '{', '[':
-		var compact bytes.Buffer
-		if json.Compact(&compact, value) == nil {
-			return compact.String()
+		b = append(b, c)
+		if c == '"' && !escaped {
+			inString = !inString
+		}
+		escaped = c == '\\' && !escaped
+	}
+	return b
+}
+
+// holds reports whether a text holds one of a few characters. On a long text this is far quicker
+// than bytes.ContainsAny.
+func holds(text []byte, characters string) bool {
+	for i := range len(characters) {
+		if bytes.IndexByte(text, characters[i]) >= 0 {
+			return true
 		}
 	}
-	return string(value)
+	return false
 }
 
-// withinCell matches what becomes the start of a formula if a cell is split; see [CSV].
-var withinCell = regexp.MustCompile(`([;\t\r\n][;\t\r\n "]*)([=+\-@])`)
+// guard appends a cell, with an apostrophe before what a spreadsheet would take for a formula.
+func guard(b, cell []byte) []byte {
+	if len(cell) > 0 && strings.IndexByte("=+-@\t\r", cell[0]) >= 0 {
+		b = append(b, '\'')
+	}
+	if !holds(cell, ";\t\r\n") {
+		return append(b, cell...)
+	}
+	starts := false // A cell may start here, for a spreadsheet that separates elsewhere.
+	for _, c := range cell {
+		switch c {
+		case ';', '\t', '\r', '\n':
+			starts = true
+		case ' ', '"':
+		case '=', '+', '-', '@':
+			if starts {
+				b = append(b, '\'')
+			}
+			starts = false
+		default:
+			starts = false
+		}
+		b = append(b, c)
+	}
+	return b
+}
 
-// guard puts an apostrophe before what a spreadsheet would take for a formula.
-func guard(cell string) string {
-	if cell == "" {
-		return ""
+// quote appends a cell as encoding/csv does, which takes far longer for a cell with many quotes.
+func quote(b, cell []byte) []byte {
+	first, _ := utf8.DecodeRune(cell)
+	if !unicode.IsSpace(first) && !holds(cell, "\",\r\n") && string(cell) != `\.` {
+		return append(b, cell...)
 	}
-	if strings.ContainsAny(cell, ";\t\r\n") {
-		cell = withinCell.ReplaceAllString(cell, "$1'$2")
+	b = append(b, '"')
+	for i := bytes.IndexByte(cell, '"'); i >= 0; i = bytes.IndexByte(cell, '"') {
+		b = append(append(b, cell[:i+1]...), '"')
+		cell = cell[i+1:]
 	}
-	if strings.IndexByte("=+-@\t\r", cell[0]) >= 0 {
-		return "'" + cell
-	}
-	return cell
+	return append(append(b, cell...), '"')
 }

@@ -27,7 +27,7 @@ func TestNew(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if f, err := New("xml"); f != nil || err == nil || !strings.Contains(err.Error(), `"xml": want one of ndjson, csv`) {
+	if f, err := New("xml"); f != nil || err == nil || !strings.Contains(err.Error(), `"xml": want one of ndjson, csv, ecs, ocsf`) {
 		t.Errorf("%v, %v", f, err)
 	}
 }
@@ -76,7 +76,7 @@ func TestGuard(t *testing.T) {
 		"a; =1": "a; '=1", "a;\"=1\"": "a;\"'=1\"", "a;\t=1": "a;\t'=1", "a;;=1": "a;;'=1", "=a;=b": "'=a;'=b", "\t=a": "'\t'=a",
 		`{"q":";=1"}`: `{"q":";'=1"}`,
 	} {
-		if got := guard(cell); got != want {
+		if got := string(guard(nil, []byte(cell))); got != want {
 			t.Errorf("%q becomes %q, want %q", cell, got, want)
 		}
 	}
@@ -126,10 +126,50 @@ func TestNDJSON(t *testing.T) {
 	for raw, want := range map[string]string{
 		`{"id": "a",  "x":1.0}`:                                   `{"id": "a",  "x":1.0}`,
 		"{\"id\":\n\t\"a<\u2028\",\r\n \"x\": 1e2}":               "{\"id\":\"a<\u2028\",\"x\":1e2}",
-		strings.Repeat("[\n", 20000) + strings.Repeat("]", 20000): strings.Repeat("[ ", 20000) + strings.Repeat("]", 20000),
+		"{\"id\": \"cut\n\\":                                      `{"id":"cut\`,
+		strings.Repeat("[\n", 20000) + strings.Repeat("]", 20000): strings.Repeat("[", 20000) + strings.Repeat("]", 20000),
 	} {
 		if got := string(NDJSON{}.Entry(nil, &auditlogs.Entry{Raw: json.RawMessage(raw)})); got != want+"\n" {
 			t.Errorf("%.40q becomes %.40q", raw, got)
 		}
+	}
+}
+
+// What is in the list of formats has a name, the end of a file's name, and lines that the entry can
+// be read from again.
+func TestEveryFormatWorks(t *testing.T) {
+	const raw = "{\"id\":\"a\",\n\"action\":{\"time\":\"2024-10-30T12:00:00Z\"},\"raw\":{\"status_code\":\"odd\"}}"
+	for _, name := range Names() {
+		f, err := New(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(f.Entry(nil, decode(t, raw)))
+		if strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") {
+			t.Errorf("%s is not one line: %q", name, text)
+		}
+		if got, _ := OfFile("audit." + name); name != NameECS && name != NameOCSF && got != name {
+			t.Errorf("audit.%s is %q", name, got)
+		}
+		if got, end := OfFile("audit." + name + ".ndjson"); (name == NameECS || name == NameOCSF) && (got != name || end != "."+name+".ndjson") {
+			t.Errorf("audit.%s.ndjson is %q, by %s", name, got, end)
+		}
+		e, ok := Read(name, []byte(text))
+		if ok != (name != NameCSV) || ok && (e.ID != "a" || e.Action.Time.IsZero() || e.Err() == nil) {
+			t.Errorf("%s is read as %+v, %t", name, e, ok)
+		}
+	}
+	for _, name := range []string{NameECS, NameOCSF} {
+		f, err := New(name, OmitRaw())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := Read(name, f.Entry(nil, decode(t, raw))); ok {
+			t.Errorf("%s without the entry's bytes is read", name)
+		}
+	}
+	f, err := New(NameCSV, Cells(strings.ToUpper))
+	if err != nil || !strings.Contains(string(f.Entry(nil, decode(t, raw))), ",A,") {
+		t.Errorf("cells stay as they are, %v", err)
 	}
 }

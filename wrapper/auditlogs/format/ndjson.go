@@ -1,7 +1,6 @@
 package format
 
 import (
-	"bytes"
 	"encoding/json"
 
 	"cfaudit.example/wrapper/auditlogs"
@@ -21,19 +20,8 @@ func (NDJSON) Entry(b []byte, e *auditlogs.Entry) []byte {
 
 // oneLine appends a JSON value, compacted if it spans several lines.
 func oneLine(b []byte, value json.RawMessage) []byte {
-	if bytes.IndexByte(value, '\n') >= 0 || bytes.IndexByte(value, '\r') >= 0 {
-		var compact bytes.Buffer
-		if json.Compact(&compact, value) == nil {
-			return append(b, compact.Bytes()...)
-		}
-		// Too deep for the json package. A line break in JSON is always white space.
-		for _, c := range value {
-			if c == '\r' || c == '\n' {
-				c = ' '
-			}
-			b = append(b, c)
-		}
-		return b
+	if holds(value, "\r\n") {
+		value = compact(value)
 	}
 	return append(b, value...)
 }

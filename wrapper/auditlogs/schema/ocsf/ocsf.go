@@ -1,0 +1,325 @@
+// Package ocsf writes entries as events of the Open Cybersecurity Schema Framework, version 1.8.0:
+// sign-ins as Authentication (3002), and all others as API Activity (6003), both with the profile
+// cloud.
+//
+// Every entry becomes a valid event, and every value of the entry is in it: in an attribute of the
+// schema or, under the name that it has in the entry, in unmapped. The README of the folder above
+// says how, and shows the table of fields.
+package ocsf
+
+import (
+	"bytes"
+	"strings"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/schema"
+	"cfaudit.example/wrapper/auditlogs/schema/internal/mapping"
+)
+
+// Version is the version of the schema.
+const Version = "1.8.0"
+
+// Options say what an event contains. The zero Options are for an event with everything.
+type Options struct {
+	// OmitRawData leaves out raw_data, the entry's bytes.
+	OmitRawData bool
+}
+
+// Append appends an entry as an event, which is a JSON object on one line without a line break.
+func Append(b []byte, e *auditlogs.Entry, o Options) []byte {
+	m := event(e, o)
+	defer m.Release()
+	return m.AppendJSON(b)
+}
+
+// Visit shows a visitor an entry as an event: what [Append] writes, in its order.
+func Visit(e *auditlogs.Entry, o Options, v schema.Visitor) {
+	m := event(e, o)
+	defer m.Release()
+	m.Visit(v)
+}
+
+func event(e *auditlogs.Entry, o Options) *mapping.Mapping {
+	m := layout.Map(e)
+	finish(m)
+	if !o.OmitRawData {
+		m.Original(rawData)
+	}
+	return m
+}
+
+var layout = mapping.New(mapping.Config{
+	Own:     "unmapped",
+	Targets: func(f *auditlogsapi.Field) []string { return f.OCSF },
+	Paths: []string{
+		"time", "class_uid", "class_name", "category_uid", "category_name", "activity_id", "activity_name", "type_uid", "type_name",
+		"severity_id", "severity", "message", "status_id", "status", "status_code",
+		"metadata.version", "metadata.product.name", "metadata.product.vendor_name", "metadata.profiles", "metadata.uid",
+		"metadata.original_time", "metadata.log_name", "metadata.debug",
+		"cloud.provider", "cloud.account.uid", "cloud.account.name", "cloud.org.uid",
+		"actor.user.uid", "actor.user.name", "actor.user.email_addr", "actor.user.type_id", "actor.user.type",
+		"actor.user.programmatic_credentials[0].uid", "actor.app_name",
+		"user.uid", "user.name", "user.email_addr", "service.name",
+		"src_endpoint.ip", "src_endpoint.name",
+		"api.operation", "api.service.name", "api.request.uid", "api.request.data", "api.response.code", "api.response.data",
+		"http_request.uid", "http_request.http_method", "http_request.url.url_string", "http_request.url.path", "http_request.user_agent",
+		"resources[0].uid", "resources[0].type", "resources[0].data", "resources[1].uid", "resources[1].name", "resources[1].type",
+		mapping.Own, "raw_data",
+	},
+	Constants: map[string]string{
+		"severity": "Informational", "metadata.version": Version, "metadata.product.name": "Audit Logs", "metadata.product.vendor_name": "Cloudflare",
+		"metadata.log_name": "audit_logs_v2", "cloud.provider": "Cloudflare",
+	},
+	Conversions: map[string]mapping.Conversion{
+		"time":                     timestamp,
+		"class_uid":                mapping.Derived,
+		"activity_id":              mapping.Derived,
+		"activity_name":            mapping.Derived,
+		"type_uid":                 mapping.Derived,
+		"status_id":                mapping.Derived,
+		"status":                   mapping.Derived,
+		"actor.user.type_id":       mapping.Derived,
+		"actor.user.type":          mapping.Derived,
+		"actor.user.email_addr":    email,
+		"user.uid":                 mapping.Derived,
+		"user.name":                mapping.Derived,
+		"user.email_addr":          mapping.Derived,
+		"service.name":             mapping.Derived,
+		"src_endpoint.ip":          address,
+		"src_endpoint.name":        name,
+		"api.request.data":         mapping.JSON,
+		"api.response.data":        mapping.JSON,
+		"api.response.code":        mapping.Integer,
+		"http_request.http_method": method,
+		"http_request.url.path":    path,
+		"resources[0].data":        mapping.JSON,
+	},
+})
+
+// A named number is one of the schema's enumerations.
+type named struct {
+	id   int64
+	name string
+}
+
+// Those that every enumeration has.
+var unknown, otherID = named{0, "Unknown"}, int64(99)
+
+var (
+	activities = map[string]named{"create": {1, "Create"}, "view": {2, "Read"}, "update": {3, "Update"}, "delete": {4, "Delete"}}
+	signIns    = map[string]named{"login": {1, "Logon"}, "logout": {2, "Logoff"}}
+	statuses   = map[string]named{"success": {1, "Success"}, "failure": {2, "Failure"}}
+	userTypes  = map[string]named{"user": {1, "User"}, "cloudflare_admin": {2, "Admin"}, "system": {3, "System"}, "delegated_service": {4, "Service"}}
+)
+
+// A class is a kind of events.
+type class struct {
+	uid, category      int64
+	name, categoryName string
+}
+
+var (
+	apiActivity    = class{6003, 6, "API Activity", "Application Activity"}
+	authentication = class{3002, 3, "Authentication", "Identity & Access Management"}
+)
+
+var (
+	rawData                     = layout.Slot("raw_data")
+	at                          = layout.Slot("time")
+	classUID, className         = layout.Slot("class_uid"), layout.Slot("class_name")
+	categoryUID, categoryName   = layout.Slot("category_uid"), layout.Slot("category_name")
+	activityID, activityName    = layout.Slot("activity_id"), layout.Slot("activity_name")
+	typeUID, typeName           = layout.Slot("type_uid"), layout.Slot("type_name")
+	severityID                  = layout.Slot("severity_id")
+	statusID, status            = layout.Slot("status_id"), layout.Slot("status")
+	profiles, uid, debug        = layout.Slot("metadata.profiles"), layout.Slot("metadata.uid"), layout.Slot("metadata.debug")
+	actorUID, actorName         = layout.Slot("actor.user.uid"), layout.Slot("actor.user.name")
+	actorEmail, apiService      = layout.Slot("actor.user.email_addr"), layout.Slot("api.service.name")
+	actorTypeID, actorTypeName  = layout.Slot("actor.user.type_id"), layout.Slot("actor.user.type")
+	userUID, userName           = layout.Slot("user.uid"), layout.Slot("user.name")
+	userEmail, serviceName      = layout.Slot("user.email_addr"), layout.Slot("service.name")
+	sourceIP, sourceName        = layout.Slot("src_endpoint.ip"), layout.Slot("src_endpoint.name")
+	operation                   = layout.Slot("api.operation")
+	requestUID, requestData     = layout.Slot("api.request.uid"), layout.Slot("api.request.data")
+	resourceUID, resourceType   = layout.Slot("resources[0].uid"), layout.Slot("resources[0].type")
+	resourceData                = layout.Slot("resources[0].data")
+	zoneUID, zoneName, zoneType = layout.Slot("resources[1].uid"), layout.Slot("resources[1].name"), layout.Slot("resources[1].type")
+
+	actionType, actionResult = layout.Field("action.type"), layout.Field("action.result")
+	actorType                = layout.Field("actor.type")
+	fieldRequest             = layout.Field("resource.request")
+	fieldID                  = layout.Field("resource.id")
+	fieldZoneID              = layout.Field("zone.id")
+	fieldZoneName            = layout.Field("zone.name")
+	fieldType, fieldValue    = layout.Field("resource.type"), layout.Field("resource.value")
+)
+
+// nobody stands for what the schema requires and the entry does not say.
+const nobody = "unknown"
+
+func finish(m *mapping.Mapping) {
+	m.SetInt(severityID, 1)
+	m.Add(profiles, cloud)
+	isSignIn := classify(m)
+	set(m, statuses, actionResult, statusID, status)
+	set(m, userTypes, actorType, actorTypeID, actorTypeName)
+	required(m)
+	// What has its place only beside what names it.
+	if !m.Has(requestUID) {
+		m.Withdraw(requestData, fieldRequest)
+	}
+	if isSignIn {
+		m.Withdraw(resourceUID, fieldID)
+		m.Withdraw(zoneUID, fieldZoneID)
+		m.Withdraw(zoneName, fieldZoneName)
+	}
+	if !m.Has(resourceUID) {
+		m.Withdraw(resourceType, fieldType)
+		m.Withdraw(resourceData, fieldValue)
+	}
+	if m.Has(zoneUID) || m.Has(zoneName) {
+		m.SetText(zoneType, "zone")
+	}
+}
+
+var cloud = schema.Text([]byte("cloud"))
+
+// classify decides about the class by the action.
+func classify(m *mapping.Mapping) (isSignIn bool) {
+	is, of := apiActivity, activities
+	verb, _ := mapping.Plain(m.Field(actionType))
+	if _, ok := signIns[string(verb)]; ok {
+		is, of = authentication, signIns
+		m.Copy(userUID, actorUID)
+		m.Copy(userName, actorName)
+		m.Copy(userEmail, actorEmail)
+		m.Copy(serviceName, apiService)
+	}
+	activity := set(m, of, actionType, activityID, activityName)
+	m.SetInt(classUID, is.uid)
+	m.SetText(className, is.name)
+	m.SetInt(categoryUID, is.category)
+	m.SetText(categoryName, is.categoryName)
+	m.SetInt(typeUID, is.uid*100+activity.id)
+	caption := activity.name
+	if activity.id == otherID {
+		caption = "Other"
+	}
+	m.SetText(typeName, is.name+": "+caption)
+	if is == authentication {
+		if !m.Has(userUID) && !m.Has(userName) {
+			m.SetText(userName, nobody)
+		}
+		if !m.Has(serviceName) {
+			m.SetText(serviceName, "Cloudflare")
+		}
+	}
+	return is == authentication
+}
+
+// set gives an enumeration and its name the value that stands for a field.
+func set(m *mapping.Mapping, values map[string]named, field, id, name int) named {
+	value := m.Field(field)
+	text, _ := mapping.Plain(value)
+	n, ok := values[string(text)]
+	switch {
+	case ok:
+	case mapping.IsText(value):
+		m.SetInt(id, otherID)
+		m.Set(name, schema.Literal(schema.KindText, value))
+		return named{id: otherID}
+	default:
+		n = unknown
+	}
+	m.SetInt(id, n.id)
+	m.SetText(name, n.name)
+	return n
+}
+
+// required fills what every event must have.
+func required(m *mapping.Mapping) {
+	if problems := m.Problems(); problems != "" {
+		m.AddText(debug, problems)
+	}
+	if !m.Has(at) {
+		m.SetInt(at, 0)
+		m.Add(debug, noTime)
+	}
+	if !m.Has(uid) {
+		m.SetDigest(uid)
+	}
+	if !m.Has(operation) {
+		m.SetText(operation, nobody)
+	}
+	if !m.Has(sourceIP) && !m.Has(sourceName) {
+		m.SetText(sourceName, nobody)
+	}
+	if !m.Has(actorUID) && !m.Has(actorName) {
+		m.SetText(actorName, nobody)
+	}
+}
+
+var noTime = schema.Text([]byte("the entry has no time that can be read, for which time is 0"))
+
+func timestamp(m *mapping.Mapping, slot int, value []byte) bool {
+	if t, ok := mapping.ParseTime(value); ok {
+		m.SetInt(slot, t.UnixMilli())
+	}
+	return false // It tells no more than milliseconds.
+}
+
+func address(m *mapping.Mapping, slot int, value []byte) bool {
+	return m.IsAddress(value) && mapping.Text(m, slot, value)
+}
+
+// name takes an address that is none.
+func name(m *mapping.Mapping, slot int, value []byte) bool {
+	return !m.IsAddress(value) && mapping.Text(m, slot, value)
+}
+
+// method takes the methods that the schema knows.
+func method(m *mapping.Mapping, slot int, value []byte) bool {
+	switch string(value) {
+	case `"CONNECT"`, `"DELETE"`, `"GET"`, `"HEAD"`, `"OPTIONS"`, `"PATCH"`, `"POST"`, `"PUT"`, `"TRACE"`:
+		return mapping.Text(m, slot, value)
+	}
+	return false
+}
+
+// path takes the path of a URI that starts with one.
+func path(m *mapping.Mapping, slot int, value []byte) bool {
+	text, ok := mapping.Plain(value)
+	if !ok || text[0] != '/' {
+		return false
+	}
+	before, _, _ := bytes.Cut(text, []byte{'?'})
+	m.Set(slot, schema.Text(before))
+	return false
+}
+
+// email takes what the schema takes for an email address.
+func email(m *mapping.Mapping, slot int, value []byte) bool {
+	text, ok := mapping.Plain(value)
+	if !ok {
+		return false
+	}
+	user, domain, ok := bytes.Cut(text, []byte{'@'})
+	host, rest, dotted := bytes.Cut(domain, []byte{'.'})
+	if !ok || !dotted || !consists(user, "!#$%&'*+,-./=?^_`{|}~") || !consists(host, "-") || !consists(rest, "-.") {
+		return false
+	}
+	return mapping.Text(m, slot, value)
+}
+
+// consists reports whether a text is not empty and has only letters, digits and some other
+// characters.
+func consists(text []byte, others string) bool {
+	for _, c := range text {
+		isLetter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !isLetter && (c < '0' || c > '9') && strings.IndexByte(others, c) < 0 {
+			return false
+		}
+	}
+	return len(text) > 0
+}
