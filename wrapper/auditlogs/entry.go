@@ -140,7 +140,7 @@ func init() {
 	}
 }
 
-// identify returns the identity of an entry, apart from how many others are alike.
+// identify returns the identity of an entry, without the number of identical ones before it.
 func identify(e *Entry) identity {
 	text := []byte(e.ID)
 	if e.ID == "" {
@@ -151,7 +151,7 @@ func identify(e *Entry) identity {
 	return identity(sum[:len(identity{})])
 }
 
-// after returns the identity of an entry that comes after so many that are alike.
+// after returns the identity of an entry that follows the given number of identical ones.
 func (id identity) after(alike int) identity {
 	if alike == 0 {
 		return id
