@@ -78,9 +78,9 @@ var layout = mapping.New(mapping.Config{
 })
 
 var (
-	at, id, message, original, action = layout.Slot("@timestamp"), layout.Slot("event.id"), layout.Slot("error.message"), layout.Slot("event.original"), layout.Slot("event.action")
-	categorySlot, typeSlot            = layout.Slot("event.category"), layout.Slot("event.type")
-	actionType, product               = layout.Field("action.type"), layout.Field("resource.product")
+	at, id, message, original = layout.Slot("@timestamp"), layout.Slot("event.id"), layout.Slot("error.message"), layout.Slot("event.original")
+	categorySlot, typeSlot    = layout.Slot("event.category"), layout.Slot("event.type")
+	actionType, product       = layout.Field("action.type"), layout.Field("resource.product")
 )
 
 func finish(m *mapping.Mapping) {
