@@ -148,7 +148,7 @@ func rawOptions(omit bool) (options []format.Option) {
 	return options
 }
 
-// parallelFlag has several parts of the window read at the same time.
+// parallelFlag reads several parts of the window at the same time.
 func parallelFlag(target *bool) *flagValue {
 	return toggle("parallel", groupOutput, "read several parts of the window at the same time, within the request budget; for long windows", target)
 }

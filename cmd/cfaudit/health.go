@@ -141,7 +141,7 @@ func healthLine(h follow.Health) string {
 	return text
 }
 
-// write renews the file. That this fails is told, once, and nothing to stop for.
+// write rewrites the file. A failure is reported once, and does not stop the command.
 func (r *healthReport) write(followers []*follow.Follower) {
 	if r.file == "" {
 		return

@@ -173,7 +173,7 @@ func (l *listing) newFormat() format.Format {
 		return newTable(width, colours)
 	}
 	options := rawOptions(l.omitRaw)
-	if width > 0 { // A terminal that shows the text must be safe from it; a file gets it as it is.
+	if width > 0 { // A terminal must be safe from the text that it shows; a file gets it unchanged.
 		options = append(options, format.Cells(clean))
 	}
 	made, err := format.New(l.encoding, options...)

@@ -129,7 +129,7 @@ func write(ctx context.Context, w io.Writer, text []byte) (int, error) {
 	}
 }
 
-// regular returns the file that w writes to, if it is one: not a pipe, a terminal or a device.
+// regular returns the regular file that w writes to, if it is one.
 func regular(w io.Writer) *os.File {
 	file, ok := w.(*os.File)
 	if !ok {
@@ -189,8 +189,8 @@ func (e *environment) startOnNewLine() error {
 }
 
 // endLastLine adds the line break that the last line of a file lacks. It reports whether that line
-// is partial, as far as can be told. Nothing is removed: it may be an entry that counts as printed,
-// or somebody else's text. A file that cannot be read stays as it is.
+// seems to be partial. Nothing is removed: it may be an entry that counts as printed, or another
+// program's text. A file that cannot be read stays unchanged.
 func endLastLine(w io.Writer) (partial bool, err error) {
 	file := regular(w)
 	if file == nil {

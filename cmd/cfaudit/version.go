@@ -28,10 +28,10 @@ func newVersion(out io.Writer) *cobra.Command {
 	}
 }
 
-// A build is where the program comes from.
+// A build identifies the source of the program.
 type build struct{ version, commit, date string }
 
-// thisBuild is what the go command has put into the program.
+// thisBuild is what the go command has recorded in the binary.
 func thisBuild() build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -31,7 +31,7 @@ type Entry struct {
 	content identity // of the ID, or of the bytes where there is none
 	id      identity // the same, unless the listing had such an entry without an ID before
 	page    *pageStart
-	offset  int // how many of the page's entries come before the place after this one
+	offset  int // how many of the page's entries are before the place after this one
 	ties    ties
 	mark    mark
 	before  mark // that of the place before this entry
@@ -140,7 +140,7 @@ func init() {
 	}
 }
 
-// identify returns the identity of an entry, apart from how many others are alike.
+// identify returns the identity of an entry, without the number of identical ones before it.
 func identify(e *Entry) identity {
 	text := []byte(e.ID)
 	if e.ID == "" {
@@ -151,7 +151,7 @@ func identify(e *Entry) identity {
 	return identity(sum[:len(identity{})])
 }
 
-// after returns the identity of an entry that comes after so many that are alike.
+// after returns the identity of an entry that follows the given number of identical ones.
 func (id identity) after(alike int) identity {
 	if alike == 0 {
 		return id

@@ -77,7 +77,7 @@ func Retryable(err error) bool {
 	return err != nil && !errors.Is(err, ErrInvalidQuery) && !errors.Is(err, ErrLimitExceeded)
 }
 
-// Error says what was asked, what came back, and what to do about it.
+// Error describes the request, the answer, and what to do about it.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: status %d", e.Request, e.StatusCode)

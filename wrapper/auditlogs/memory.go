@@ -111,9 +111,9 @@ func beyond(t, than time.Time, descends bool) bool {
 	return t.After(than)
 }
 
-// A cursorWatch notices a cursor that comes again. It remembers every cursor until there are too
-// many, then every second one, every fourth and so on. Since all the cursors of a cycle come again,
-// it finds cycles of any length: a short listing's at once, and a longer one's a few cursors later.
+// A cursorWatch notices a repeated cursor. It remembers every cursor until there are too many, then
+// every second one, every fourth and so on. Since all the cursors of a cycle are repeated, it finds
+// cycles of any length: at once in a short listing, and a few cursors later in a longer one.
 type cursorWatch struct {
 	seed   maphash.Seed
 	known  map[uint64]int // the numbers of the cursors that are remembered

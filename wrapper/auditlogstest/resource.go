@@ -16,7 +16,7 @@ const (
 // nearby is how far the time in a request for a history may be from that of its entry.
 const nearby = time.Minute
 
-// find returns the entry with an ID near a time, if it is visible now; nil where there is none.
+// find returns the entry with an ID near a time, if it is visible now; nil if there is none.
 func (s *store) find(id string, at, now time.Time) *entry {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -30,8 +30,8 @@ func (s *store) find(id string, at, now time.Time) *entry {
 }
 
 // sameResource returns filters that keep the entries about the same resource as e, and how well
-// they tell it from others. The service speaks of a resource's URI, which no field of an entry is
-// documented to hold; the fake takes the resource's ID, and without one its product and type.
+// they identify it. The service documents a resource's URI as the criterion, but no field that
+// holds it; the fake uses the resource's ID, and without one its product and type.
 func sameResource(e *entry) (filters *match.Matcher, status string) {
 	if filters, ok := match.Like(e.read(), "resource.id"); ok {
 		return filters, statusExact

@@ -24,13 +24,13 @@ type entry struct {
 	// lateness is how long after its time the entry becomes visible.
 	lateness time.Duration
 
-	// fields holds what the filters look at. It is read from the text when the first filter needs
-	// it, and kept.
+	// fields holds the fields that filters look at. They are read from the text when the first
+	// filter needs them, and kept.
 	fields atomic.Pointer[match.Fields]
 }
 
-// newEntry takes its time from the text, or else the given one. It reports whether the entry is an
-// organization's.
+// newEntry takes its time from the text, or otherwise the given one. It reports whether the entry
+// is an organization's.
 func newEntry(text string, otherwise time.Time) (e *entry, ofOrganization bool) {
 	e = &entry{text: text, time: otherwise}
 	decoded := e.decode()
@@ -43,7 +43,7 @@ func newEntry(text string, otherwise time.Time) (e *entry, ofOrganization bool) 
 // decode returns the entry as a client reads it: a field of another type than the contract says is
 // not there.
 func (e *entry) decode() (decoded auditlogs.Entry) {
-	_ = decoded.UnmarshalJSON([]byte(e.text)) // It is JSON, and what is odd is an error of the entry.
+	_ = decoded.UnmarshalJSON([]byte(e.text)) // It is JSON, and what is unexpected is an error of the entry.
 	return decoded
 }
 
@@ -164,7 +164,7 @@ type listing struct {
 	window
 	desc    bool
 	filters *match.Matcher
-	now     time.Time // what becomes visible later is not listed; zero for everything
+	now     time.Time // entries that become visible later are not listed; zero for everything
 }
 
 func (l *listing) matches(e *entry) bool {
@@ -185,7 +185,7 @@ func (s *store) page(l listing, from position, size int) (entries []*entry, more
 	}
 	skip := from.offset
 	if l.filters.All() && l.now.IsZero() {
-		// Where everything matches there is no need to look at what is skipped.
+		// If everything matches, the skipped entries need not be read.
 		jump := int(min(skip, uint64(high-low)))
 		if skip -= uint64(jump); l.desc {
 			high -= jump

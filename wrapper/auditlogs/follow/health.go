@@ -98,7 +98,7 @@ func (s Status) WriteFile(path string) error {
 	return durable.WriteFile(path, append(data, '\n'), 0o644)
 }
 
-// Health returns how the follower is doing. It can be called at any time, from any goroutine.
+// Health returns the follower's health. It can be called at any time, from any goroutine.
 func (f *Follower) Health() Health {
 	f.reporting.Lock()
 	defer f.reporting.Unlock()

@@ -15,10 +15,10 @@ import (
 	"cfaudit.example/wrapper/auditlogs/internal/identity"
 )
 
-// A memory knows the entries that were delivered and can be met again: a hash of each, and the
+// A memory knows the delivered entries that later sweeps can show again: a hash of each, and the
 // minute of its time. The hash is 64 bits of the entry's identity, encrypted with a key of the
-// memory's own: so few are enough only as long as nobody can look for an entry that is taken for
-// another one.
+// memory's own: 64 bits are enough only if nobody can search for an entry with the hash of another
+// one.
 type memory struct {
 	key    [keySize]byte
 	cipher cipher.Block

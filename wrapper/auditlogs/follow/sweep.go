@@ -198,8 +198,8 @@ func (f *Follower) troubled(err error, moved bool) error {
 	lasting, exceeded := !auditlogs.Retryable(err), errors.Is(err, auditlogs.ErrLimitExceeded)
 	switch {
 	case !w.Position.IsZero() && !token && (lasting && !exceeded || !moved || errors.Is(err, auditlogs.ErrCursorLoop)):
-		// It may be the cursor that the service will have no more: nobody knows how long one lives,
-		// and what it says then. Other trouble gets a second attempt with the cursor.
+		// The cursor may have expired: neither its lifetime nor the service's answer then is
+		// documented. After other errors, there is a second attempt with the cursor.
 		w.anew(f.depth.overlap)
 		f.report(func(h *Health) { h.Restarts++ })
 	case lasting:

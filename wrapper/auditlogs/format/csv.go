@@ -211,8 +211,8 @@ func unquote(value []byte) []byte {
 	return []byte(text)
 }
 
-// compact returns JSON without the space in it, however deep it nests. A line break is space
-// wherever it stands.
+// compact returns JSON without white space, at any depth of nesting. A line break is always white
+// space.
 func compact(value []byte) []byte {
 	if !holds(value, " \t\r\n") {
 		return value

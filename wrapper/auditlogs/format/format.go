@@ -1,5 +1,5 @@
-// Package format turns entries into text: a line of JSON each, as they came or in the words of a
-// schema, or a row for a spreadsheet. What exports and follows writes through it, and so can a
+// Package format turns entries into text: a line of JSON each, as they were sent or in the words of
+// a schema, or a row for a spreadsheet. What exports and follows writes through it, and so can a
 // program that lists by itself.
 package format
 
@@ -84,8 +84,8 @@ func New(name string, opts ...Option) (Format, error) {
 	return nil, fmt.Errorf("there is no format %q: want one of %s", name, strings.Join(Names(), ", "))
 }
 
-// OfFile returns the name of the format that the end of a file's name stands for, in lower case and
-// without that of a compression, and that end; "" where it stands for none.
+// OfFile returns the name of the format whose extension a file name ends with, and that extension;
+// "" if there is none. The name is in lower case and without the extension of a compression.
 func OfFile(file string) (name, end string) {
 	for _, k := range kinds {
 		for _, e := range k.ends {

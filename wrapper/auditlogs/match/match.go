@@ -1,5 +1,5 @@
 // Package match tells which entries pass the filters of a query, by the contract's own table: what
-// each filter looks at stands there, so that a filter added to the contract works here without a
+// each filter looks at is there, so that a filter added to the contract works here without a
 // further line.
 //
 // It is for entries that are at hand already, such as those of a file. A [auditlogs.Log] has the

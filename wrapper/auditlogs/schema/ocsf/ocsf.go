@@ -312,7 +312,8 @@ func email(m *mapping.Mapping, slot int, value []byte) bool {
 	return mapping.Text(m, slot, value)
 }
 
-// consists reports whether a text is not empty and has only letters, digits and the others given.
+// consists reports whether a text is not empty and has only letters, digits and some other
+// characters.
 func consists(text []byte, others string) bool {
 	for _, c := range text {
 		isLetter := 'a' <= c|0x20 && c|0x20 <= 'z'
