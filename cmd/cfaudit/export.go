@@ -226,7 +226,7 @@ func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string)
 	job := export.Job{
 		Log:      log,
 		Query:    x.query,
-		Worded:   export.Window{Since: x.since.worded(), Before: x.before.worded()},
+		Stated:   export.Window{Since: x.since.worded(), Before: x.before.worded()},
 		Path:     path,
 		Format:   x.encoding,
 		Parallel: x.parallel,
@@ -253,7 +253,7 @@ func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string)
 	if err != nil {
 		return x.failed(ctx, err)
 	}
-	if result.Already {
+	if result.WasComplete {
 		x.env.say(fmt.Sprintf("%s was finished %s%s, and is left as it is: %s", job.Path, result.Finished.Format(time.RFC3339), unsettled(&result.Manifest),
 			entries(&result.Manifest)))
 		return nil
@@ -287,7 +287,7 @@ func (x *exporting) failed(ctx context.Context, err error) *exit {
 		// The checkpoint holds the position. If the service refused it, the export has tried
 		// earlier ones itself.
 		return &exit{code: exitIncomplete, text: clean(incomplete.Err.Error()), mend: needsMending(err) || errors.Is(err, auditlogs.ErrInvalidQuery)}
-	case errors.Is(err, auditlogs.ErrInvalidQuery), errors.Is(err, export.ErrOther):
+	case errors.Is(err, auditlogs.ErrInvalidQuery), errors.Is(err, export.ErrForeign):
 		return usage(x.cmd, "%s", clean(err.Error()))
 	}
 	return &exit{code: exitIncomplete, text: clean(err.Error()), mend: needsMending(err)}

@@ -128,7 +128,7 @@ func stored(ts *testscript.TestScript, neg bool, args []string) {
 // storedForOrganizations does the same with what it holds for organizations.
 func storedForOrganizations(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) == 1, "stored-for-organizations file")
-	compare(ts, args[0], serverOf(ts).StoredForOrganizations(since, before))
+	compare(ts, args[0], serverOf(ts).StoredOrganization(since, before))
 }
 
 func compare(ts *testscript.TestScript, file string, entries []json.RawMessage) {

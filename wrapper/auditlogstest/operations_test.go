@@ -42,7 +42,7 @@ func TestOrganizationsHaveALogOfTheirOwn(t *testing.T) {
 		}
 	}
 	from, to := mustTime("2024-10-30T00:00:00Z"), mustTime("2024-10-31T00:00:00Z")
-	if n, m := len(s.Stored(from, to)), len(s.StoredForOrganizations(from, to)); n != 3 || m != 3 {
+	if n, m := len(s.Stored(from, to)), len(s.StoredOrganization(from, to)); n != 3 || m != 3 {
 		t.Errorf("%d and %d entries are stored", n, m)
 	}
 }
@@ -292,8 +292,8 @@ func TestHistoriesRecurAndHaveAnOrganization(t *testing.T) {
 	if most < 5 || len(resources) < 500 {
 		t.Errorf("%d resources, the most frequent one %d times", len(resources), most)
 	}
-	own := s.StoredForOrganizations(h.Since, h.Before)
-	if len(own) != 30 || !slices.EqualFunc(own, again.StoredForOrganizations(h.Since, h.Before), func(a, b json.RawMessage) bool { return string(a) == string(b) }) {
+	own := s.StoredOrganization(h.Since, h.Before)
+	if len(own) != 30 || !slices.EqualFunc(own, again.StoredOrganization(h.Since, h.Before), func(a, b json.RawMessage) bool { return string(a) == string(b) }) {
 		t.Errorf("%d entries of the organization, or other ones in another run", len(own))
 	}
 	var last time.Time

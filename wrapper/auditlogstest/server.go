@@ -124,9 +124,9 @@ func (s *Server) Stored(since, before time.Time) []json.RawMessage {
 	return s.stored(&s.store, since, before)
 }
 
-// StoredForOrganizations returns the organizations' entries of a window, as [Server.Stored] does
+// StoredOrganization returns the organizations' entries of a window, as [Server.Stored] does
 // for accounts.
-func (s *Server) StoredForOrganizations(since, before time.Time) []json.RawMessage {
+func (s *Server) StoredOrganization(since, before time.Time) []json.RawMessage {
 	return s.stored(&s.ofOrganizations, since, before)
 }
 

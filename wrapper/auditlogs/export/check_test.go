@@ -188,7 +188,7 @@ func TestOnlyRegularFiles(t *testing.T) {
 		if err := create(f.job.Path); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := export.Run(t.Context(), f.job); !errors.Is(err, export.ErrOther) || !strings.Contains(err.Error(), "not a regular file") {
+		if _, err := export.Run(t.Context(), f.job); !errors.Is(err, export.ErrForeign) || !strings.Contains(err.Error(), "not a regular file") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if beside, err := filepath.Glob(f.job.Path + ".*"); err != nil || len(beside) != 0 {

@@ -19,7 +19,7 @@ const (
 
 // A checkpoint is all that a later run needs to resume.
 type checkpoint struct {
-	Asked    Asked              `json:"asked"`
+	Request  Request            `json:"request"`
 	Window   Window             `json:"window"`         // the fixed bounds
 	Header   []byte             `json:"header"`         // of the format
 	Start    string             `json:"start,omitzero"` // of the requests, once the export had to start again within its window
@@ -53,8 +53,8 @@ func writeCheckpoint(disk disk, path string, c *checkpoint) error {
 	return disk.replace(path+checkpointEnd, data)
 }
 
-// Asked is what the user asked for, as it was given. It stays the same from run to run.
-type Asked struct {
+// Request is what the user asked for, as it was given. It stays the same from run to run.
+type Request struct {
 	Log     string              `json:"log"` // its name, such as "account 4bb334f7c94c4a29a045f03944f072e5"
 	Since   string              `json:"since"`
 	Before  string              `json:"before"`
@@ -62,11 +62,11 @@ type Asked struct {
 	Format  string              `json:"format"`
 }
 
-func newAsked(job Job, names naming) Asked {
-	a := Asked{
+func newRequest(job Job, names naming) Request {
+	a := Request{
 		Log:     job.Log.String(),
-		Since:   job.Worded.Since,
-		Before:  job.Worded.Before,
+		Since:   job.Stated.Since,
+		Before:  job.Stated.Before,
 		Filters: map[string][]string{},
 		Format:  names.format,
 	}
@@ -85,9 +85,9 @@ func newAsked(job Job, names naming) Asked {
 }
 
 // differs returns an error that names the difference from the file at path; nil if there is none.
-func (a Asked) differs(path string, from Asked) error {
+func (a Request) differs(path string, from Request) error {
 	differ := func(what, is, was string) error {
-		return fmt.Errorf("%w: %s is of an export with %s %q, and this one has %q: want the same again, or another file", ErrOther, path, what, was, is)
+		return fmt.Errorf("%w: %s is of an export with %s %q, and this one has %q: want the same again, or another file", ErrForeign, path, what, was, is)
 	}
 	switch {
 	case a.Log != from.Log:
@@ -125,21 +125,21 @@ type Counts struct {
 	OutOfOrder int64     `json:"out_of_order"`   // entries in the file whose time is before that of an earlier entry
 	Outside    int64     `json:"outside"`        // entries whose time is before or after the window
 	Odd        int64     `json:"odd"`            // entries with a field of an unexpected type, which are complete in the file
-	First      *Mark     `json:"first,omitzero"` // nil if there is no entry
-	Last       *Mark     `json:"last,omitzero"`
+	First      *EntryRef `json:"first,omitzero"` // nil if there is no entry
+	Last       *EntryRef `json:"last,omitzero"`
 	Runs       int64     `json:"runs"` // how many runs the export needed until it was complete
 	Started    time.Time `json:"started"`
 	Finished   time.Time `json:"finished,omitzero"`
 }
 
-// A Mark names an entry.
-type Mark struct {
+// An EntryRef names an entry.
+type EntryRef struct {
 	Time time.Time `json:"time,omitzero"` // UTC; zero if the entry has none
 	ID   string    `json:"id,omitzero"`   // empty if the entry has none
 }
 
 // String returns the entry's time and its id.
-func (m *Mark) String() string {
+func (m *EntryRef) String() string {
 	if m == nil {
 		return "none"
 	}
@@ -193,7 +193,7 @@ func (t *tally) add(e *auditlogs.Entry) {
 			c.Outside++
 		}
 	}
-	mark := &Mark{Time: at, ID: e.ID}
+	mark := &EntryRef{Time: at, ID: e.ID}
 	if c.First == nil {
 		c.First = mark
 	}

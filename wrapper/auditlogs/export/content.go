@@ -148,7 +148,7 @@ func (c *content) differs(m *Counts) (wrong []string) {
 }
 
 // same compares the entries that two marks name.
-func (c *content) same(is, to *Mark, odd int64) bool {
+func (c *content) same(is, to *EntryRef, odd int64) bool {
 	switch {
 	case is == nil || to == nil:
 		return is == to

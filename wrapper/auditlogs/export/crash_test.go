@@ -292,7 +292,7 @@ func newEndless(t *testing.T, path string) *endless {
 	t.Helper()
 	e := &endless{job: Job{
 		Path:   path,
-		Worded: Window{Before: "now"},
+		Stated: Window{Before: "now"},
 		Query:  auditlogs.Query{Since: auditlogs.Time(endlessSince), Limit: new(16)},
 	}}
 	e.serve(t)

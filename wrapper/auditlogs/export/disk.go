@@ -38,7 +38,7 @@ type osDisk struct{}
 func (osDisk) lock(path string) (release func() error, err error) {
 	release, err = durable.Lock(path)
 	if errors.Is(err, durable.ErrNotRegular) {
-		err = fmt.Errorf("%s: %w: it is not an ordinary file", path, ErrOther)
+		err = fmt.Errorf("%s: %w: it is not an ordinary file", path, ErrForeign)
 	}
 	return release, err
 }
@@ -85,7 +85,7 @@ func (osDisk) size(path string) (int64, error) {
 		return 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return 0, fmt.Errorf("%s: %w: it is not a regular file: want the name of one, or a new name, such as audit.ndjson.gz", path, ErrOther)
+		return 0, fmt.Errorf("%s: %w: it is not a regular file: want the name of one, or a new name, such as audit.ndjson.gz", path, ErrForeign)
 	}
 	return info.Size(), nil
 }

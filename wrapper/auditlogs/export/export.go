@@ -46,10 +46,10 @@ type Job struct {
 	// Settled.
 	Query auditlogs.Query
 
-	// Worded is the window as the user gave it, if that is not a fixed time, such as "30d" and
+	// Stated is the window as the user gave it, if that is not a fixed time, such as "30d" and
 	// "now": a later run of the same job then has other bounds in Query. Those of the first run
 	// apply, which are in the checkpoint. An empty field means the bound in Query itself.
-	Worded Window
+	Stated Window
 
 	// Path names the file. At its end, .gz compresses with gzip and .zst with zstd; before that,
 	// .csv is the format CSV, .ndjson or .jsonl is ndjson, and .ecs.ndjson and .ocsf.ndjson are ecs
@@ -92,14 +92,14 @@ type Progress struct {
 // A Result is the outcome of a run of a job.
 type Result struct {
 	Manifest
-	// Already reports that an earlier run had finished, and that this one did nothing.
-	Already bool
+	// WasComplete reports that an earlier run had finished, and that this one did nothing.
+	WasComplete bool
 }
 
 var (
-	// ErrOther: the file belongs to another job, or was not written by this package. It is left
+	// ErrForeign: the file belongs to another job, or was not written by this package. It is left
 	// unchanged.
-	ErrOther = errors.New("the file belongs to something else")
+	ErrForeign = errors.New("the file belongs to something else")
 	// ErrDamaged: the file, its checkpoint or its manifest is not as an earlier run left it.
 	ErrDamaged = durable.ErrDamaged
 	// ErrLocked: another run is writing this file.
@@ -114,7 +114,7 @@ const (
 
 // Run exports a job, or the rest of it, and returns when the file is complete and synced to disk.
 //
-// An error before anything was done is [ErrOther], [ErrDamaged], [ErrLocked], or
+// An error before anything was done is [ErrForeign], [ErrDamaged], [ErrLocked], or
 // [auditlogs.ErrInvalidQuery] if the job itself is wrong. After any other error, such as an
 // [*auditlogs.IncompleteError], the end of ctx or a full disk, the same job resumes where this run
 // stopped.
@@ -145,7 +145,7 @@ func run(ctx context.Context, job Job, disk disk, tuning tuning) (result *Result
 		return nil, err
 	}
 	if finished != nil {
-		return &Result{Manifest: *finished, Already: true}, nil
+		return &Result{Manifest: *finished, WasComplete: true}, nil
 	}
 	defer func() { err = errors.Join(err, x.close()) }()
 	if err := x.read(ctx); err != nil {
@@ -172,7 +172,7 @@ type exporter struct {
 	query  auditlogs.Query // with fixed bounds
 	names  naming
 	format format.Format
-	asked  Asked
+	asked  Request
 
 	file   file
 	out    *output
@@ -206,7 +206,7 @@ func (x *exporter) prepare() error {
 	case x.query.Cursor != nil:
 		return fmt.Errorf("%w: the query has a cursor: want it without, since the checkpoint says where to go on", auditlogs.ErrInvalidQuery)
 	}
-	x.asked = newAsked(x.job, x.names)
+	x.asked = newRequest(x.job, x.names)
 	for name, values := range x.asked.Filters {
 		// In the order of the first run: a position belongs to one order.
 		*x.query.Filter(name) = values
@@ -231,12 +231,12 @@ func (x *exporter) open(ctx context.Context) (*Manifest, error) {
 		if err := x.create(); err != nil {
 			return nil, err
 		}
-	} else if err := x.asked.differs(path+checkpointEnd, x.state.Asked); err != nil {
+	} else if err := x.asked.differs(path+checkpointEnd, x.state.Request); err != nil {
 		return nil, err
 	}
 	if !bytes.Equal(x.state.Header, x.format.Header(nil)) {
 		return nil, fmt.Errorf("%w: %s is of an export with other columns, by another version of this program: want that one, or another file",
-			ErrOther, path+checkpointEnd)
+			ErrForeign, path+checkpointEnd)
 	}
 	if err := x.openFile(ctx); err != nil {
 		return nil, err
@@ -263,7 +263,7 @@ func (x *exporter) finished(manifest *Manifest, err error) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := x.asked.differs(path+manifestEnd, manifest.Asked); err != nil {
+	if err := x.asked.differs(path+manifestEnd, manifest.Request); err != nil {
 		return nil, err
 	}
 	switch size, err := x.disk.size(path); {
@@ -288,15 +288,15 @@ func (x *exporter) create() error {
 	switch _, err := x.disk.size(path); {
 	case err == nil:
 		return fmt.Errorf("%s: %w: it exists without a checkpoint or a manifest of an export: use another name, or move the file away",
-			path, ErrOther)
+			path, ErrForeign)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	x.state = checkpoint{
-		Asked:  x.asked,
-		Header: x.format.Header(nil),
-		Window: Window{Since: x.query.Since, Before: x.query.Before},
-		Counts: Counts{Started: time.Now().UTC()},
+		Request: x.asked,
+		Header:  x.format.Header(nil),
+		Window:  Window{Since: x.query.Since, Before: x.query.Before},
+		Counts:  Counts{Started: time.Now().UTC()},
 	}
 	return x.write(&x.state)
 }

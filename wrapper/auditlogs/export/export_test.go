@@ -127,9 +127,9 @@ func TestExport(t *testing.T) {
 		t.Fatal("the history is odd")
 	}
 	m := result.Manifest
-	if result.Already || m.Entries != int64(len(stored)) || m.Lines != m.Entries || m.Bytes != int64(len(f.want())) || m.FileSHA256 != m.SHA256 || m.TextBytes != m.Bytes ||
-		m.File != "audit.ndjson" || m.Compression != "" || m.Asked.Format != "ndjson" || m.Asked.Log != "account "+auditlogstest.AccountID ||
-		m.Asked.Since != f.job.Query.Since || m.Window.Before != f.job.Query.Before || m.Runs != 1 || m.Odd != 1 || m.Contract == "" ||
+	if result.WasComplete || m.Entries != int64(len(stored)) || m.Lines != m.Entries || m.Bytes != int64(len(f.want())) || m.FileSHA256 != m.SHA256 || m.TextBytes != m.Bytes ||
+		m.File != "audit.ndjson" || m.Compression != "" || m.Request.Format != "ndjson" || m.Request.Log != "account "+auditlogstest.AccountID ||
+		m.Request.Since != f.job.Query.Since || m.Window.Before != f.job.Query.Before || m.Runs != 1 || m.Odd != 1 || m.Contract == "" ||
 		m.Pages < 5 || m.Requests != m.Pages || m.Retries != 0 || m.Repeated != 0 || m.OutOfOrder != 0 ||
 		m.First.ID != first.ID || !m.First.Time.Equal(first.Action.Time) || m.Last.ID != last.ID || m.Finished.Before(m.Started) {
 		t.Errorf("the manifest is %+v", m)
@@ -147,7 +147,7 @@ func TestExport(t *testing.T) {
 	f.server.Add(`{"id":"late","action":{"time":"2024-10-01T12:00:00Z"}}`)
 	asked := len(f.server.Requests())
 	again := f.run(t)
-	if !again.Already || again.SHA256 != m.SHA256 || len(f.server.Requests()) != asked {
+	if !again.WasComplete || again.SHA256 != m.SHA256 || len(f.server.Requests()) != asked {
 		t.Errorf("again: %+v", again)
 	}
 }
@@ -232,12 +232,12 @@ func TestNothingToExport(t *testing.T) {
 func TestWordedWindowStaysFixed(t *testing.T) {
 	f := newFixture(t, "audit.ndjson")
 	want := f.want()
-	f.job.Worded = export.Window{Since: "1d", Before: "now"}
+	f.job.Stated = export.Window{Since: "1d", Before: "now"}
 	f.interrupt(t, 2)
 	f.job.Query.Since, f.job.Query.Before = auditlogs.Time(since.Add(time.Hour)), auditlogs.Time(before.Add(time.Hour))
 	f.server.Add(`{"id":"later","action":{"time":"2024-10-02T00:30:00Z"}}`)
 	result := f.run(t)
-	if got := f.read(t, ""); got != want || result.Window.Before != auditlogs.Time(before) || result.Asked.Before != "now" {
+	if got := f.read(t, ""); got != want || result.Window.Before != auditlogs.Time(before) || result.Request.Before != "now" {
 		t.Errorf("%d bytes, want %d; %+v", len(got), len(want), result.Window)
 	}
 	if asked := f.server.Requests(); asked[len(asked)-1].Query.Get("before") > auditlogs.Time(before) {
@@ -247,15 +247,15 @@ func TestWordedWindowStaysFixed(t *testing.T) {
 
 func TestWhatDiffersIsRefused(t *testing.T) {
 	f := newFixture(t, "audit.ndjson")
-	f.job.Worded = export.Window{Since: "1d", Before: "now"}
+	f.job.Stated = export.Window{Since: "1d", Before: "now"}
 	f.job.Query.ActorEmailNot = []string{"b@example.com", "a@example.com"}
 	f.interrupt(t, 2)
 	for round := range 2 {
 		for want, change := range map[string]func(*export.Job){
 			`the log "account 4bb334f7c94c4a29a045f03944f072e5", and this one has "organization 4bb`: func(j *export.Job) { j.Log = j.Log.Client().Organization(auditlogstest.AccountID) },
 			`the format "ndjson", and this one has "csv"`:                                            func(j *export.Job) { j.Format = "csv" },
-			`since "1d", and this one has "7d"`:                                                      func(j *export.Job) { j.Worded.Since = "7d" },
-			`before "now", and this one has "2024-10-02T00:00:00Z"`:                                  func(j *export.Job) { j.Worded.Before = "" },
+			`since "1d", and this one has "7d"`:                                                      func(j *export.Job) { j.Stated.Since = "7d" },
+			`before "now", and this one has "2024-10-02T00:00:00Z"`:                                  func(j *export.Job) { j.Stated.Before = "" },
 			`actor_type "[]", and this one has "[user]"`:                                             func(j *export.Job) { j.Query.ActorType = []string{"user"} },
 			`actor_email.not "[a@example.com b@example.com]", and this one has "[a@example.com]"`: func(j *export.Job) {
 				j.Query.ActorEmailNot = []string{"a@example.com"}
@@ -273,7 +273,7 @@ func TestWhatDiffersIsRefused(t *testing.T) {
 				}
 			}
 			_, err := export.Run(t.Context(), other.job)
-			if !errors.Is(err, export.ErrOther) || !strings.Contains(err.Error(), want) {
+			if !errors.Is(err, export.ErrForeign) || !strings.Contains(err.Error(), want) {
 				t.Errorf("round %d: %v, want %s", round, err, want)
 			}
 		}
@@ -316,13 +316,13 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 		is     error
 		want   string
 	}{
-		{"a file of somebody else", func(t *testing.T, f *fixture) { f.write(t, "", "mine\n") }, export.ErrOther, "it exists without a checkpoint"},
-		{"an empty file of somebody else", func(t *testing.T, f *fixture) { f.write(t, "", "") }, export.ErrOther, "it exists without a checkpoint"},
+		{"a file of somebody else", func(t *testing.T, f *fixture) { f.write(t, "", "mine\n") }, export.ErrForeign, "it exists without a checkpoint"},
+		{"an empty file of somebody else", func(t *testing.T, f *fixture) { f.write(t, "", "") }, export.ErrForeign, "it exists without a checkpoint"},
 		{"a folder", func(t *testing.T, f *fixture) {
 			if err := os.Mkdir(f.job.Path, 0o700); err != nil {
 				t.Fatal(err)
 			}
-		}, export.ErrOther, "not a regular file"},
+		}, export.ErrForeign, "not a regular file"},
 		{"a checkpoint cut short", func(t *testing.T, f *fixture) {
 			f.interrupt(t, 2)
 			text := f.read(t, checkpointEnd)

@@ -27,17 +27,17 @@ const manifestVersion = 1
 // A Manifest describes a complete export. It is a JSON file beside the export, with the file's name
 // and ".manifest.json" after it.
 type Manifest struct {
-	Version     int    `json:"version"` // of the manifest's format: 1
-	File        string `json:"file"`    // the file's name, without its folder
-	Asked       Asked  `json:"asked"`
-	Window      Window `json:"window"`      // the bounds in the requests
-	Compression string `json:"compression"` // "gzip", "zstd", or empty for none
-	Bytes       int64  `json:"bytes"`       // of the file
-	FileSHA256  string `json:"file_sha256"` // of the file, as it is
-	SHA256      string `json:"sha256"`      // of the uncompressed text, which does not depend on the compression
-	Settled     bool   `json:"settled"`     // the first run started long enough after the end of the window for its entries to have appeared
-	Settle      string `json:"settle"`      // how long is enough: [auditlogs.SettleTime], such as 10m0s
-	Contract    string `json:"contract"`    // the version of the API description that the program was made from
+	Version     int     `json:"version"` // of the manifest's format: 1
+	File        string  `json:"file"`    // the file's name, without its folder
+	Request     Request `json:"request"`
+	Window      Window  `json:"window"`      // the bounds in the requests
+	Compression string  `json:"compression"` // "gzip", "zstd", or empty for none
+	Bytes       int64   `json:"bytes"`       // of the file
+	FileSHA256  string  `json:"file_sha256"` // of the file, as it is
+	SHA256      string  `json:"sha256"`      // of the uncompressed text, which does not depend on the compression
+	Settled     bool    `json:"settled"`     // the first run started long enough after the end of the window for its entries to have appeared
+	Settle      string  `json:"settle"`      // how long is enough: [auditlogs.SettleTime], such as 10m0s
+	Contract    string  `json:"contract"`    // the version of the API description that the program was made from
 	Counts
 }
 
@@ -45,7 +45,7 @@ func (x *exporter) newManifest() *Manifest {
 	return &Manifest{
 		Version:     manifestVersion,
 		File:        filepath.Base(x.job.Path),
-		Asked:       x.state.Asked,
+		Request:     x.state.Request,
 		Window:      x.state.Window,
 		Compression: x.names.compression,
 		Bytes:       x.state.Size,
@@ -140,7 +140,7 @@ func (m *Manifest) compare(path string, file io.Reader) (wrong []string, err err
 	if name := filepath.Base(path); name != m.File {
 		differ("the manifest is that of a file named %q: want the file under that name", m.File)
 	}
-	names, err := readName(path, m.Asked.Format)
+	names, err := readName(path, m.Request.Format)
 	if err != nil {
 		differ("the manifest has another format: %v", err)
 		names, _ = readName(path, "") // The path names a file, and so its error was about the format.

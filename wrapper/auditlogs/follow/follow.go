@@ -40,14 +40,14 @@ type Batch struct {
 	Late int
 }
 
-// A Deliver handles a batch. When it returns nil, the batch is acknowledged, and is not delivered
+// A Handler handles a batch. When it returns nil, the batch is acknowledged, and is not delivered
 // again unless the state is lost before it is saved. When it returns an error, the follower ends
 // with it, and a later run delivers the batch again. It should not return nil before the entries
 // are stored safely.
 //
 // The context ends when the run is to end. A batch that is still finished, and acknowledged,
 // counts.
-type Deliver func(ctx context.Context, batch Batch) error
+type Handler func(ctx context.Context, batch Batch) error
 
 // New returns a follower of the log's entries that match the query, whose state is in store.
 // It makes no request, and does not touch the store.
@@ -134,20 +134,20 @@ func (f *Follower) window(w *sweep) auditlogs.Query {
 //
 // The state is saved as soon as deliver has acknowledged a batch, even if the context ends
 // meanwhile.
-func (f *Follower) Run(ctx context.Context, deliver Deliver) error {
+func (f *Follower) Run(ctx context.Context, deliver Handler) error {
 	return f.run(ctx, deliver, false, newTurns([]*Follower{f}, false)[0], newHope(f))
 }
 
 // CatchUp delivers the entries up to now, less the settle time, and returns nil: a single sweep of
 // [Follower.Run], for scheduled jobs. A failure that lasts for three attempts ends it.
-func (f *Follower) CatchUp(ctx context.Context, deliver Deliver) error {
+func (f *Follower) CatchUp(ctx context.Context, deliver Handler) error {
 	return f.run(ctx, deliver, true, newTurns([]*Follower{f}, true)[0], newHope(f))
 }
 
 // attempts bounds how often CatchUp tries.
 const attempts = 3
 
-func (f *Follower) run(ctx context.Context, deliver Deliver, once bool, turns turns, hope *hope) (err error) {
+func (f *Follower) run(ctx context.Context, deliver Handler, once bool, turns turns, hope *hope) (err error) {
 	if !f.running.TryLock() {
 		return errors.New("follow: the follower is running already")
 	}
@@ -383,16 +383,16 @@ func sleep(ctx context.Context, d time.Duration) error {
 // followers read at a time, in the order in which they are due, so that the pages of hundreds of
 // accounts are not in memory at once. The sweeps of many followers are spread over the interval; if
 // the client's budget is too small for them, see [Demand].
-func Run(ctx context.Context, deliver Deliver, followers ...*Follower) error {
+func Run(ctx context.Context, deliver Handler, followers ...*Follower) error {
 	return together(ctx, deliver, followers, false)
 }
 
 // CatchUp lets several followers catch up at the same time; see [Follower.CatchUp] and [Run].
-func CatchUp(ctx context.Context, deliver Deliver, followers ...*Follower) error {
+func CatchUp(ctx context.Context, deliver Handler, followers ...*Follower) error {
 	return together(ctx, deliver, followers, true)
 }
 
-func together(ctx context.Context, deliver Deliver, followers []*Follower, once bool) error {
+func together(ctx context.Context, deliver Handler, followers []*Follower, once bool) error {
 	var running sync.WaitGroup
 	var delivering sync.Mutex
 	oneByOne := func(ctx context.Context, batch Batch) error {

@@ -33,7 +33,7 @@ func (f *Follower) plan(interval time.Duration) bool {
 // sweep delivers the new entries of the window, page by page, and advances the state after each,
 // until the window or the given number of pages has been read; 0 is no bound. It reports whether
 // the state has advanced. An error that is neither a lastingError nor the context's is temporary.
-func (f *Follower) sweep(ctx context.Context, deliver Deliver, look *reader, most int) (moved bool, err error) {
+func (f *Follower) sweep(ctx context.Context, deliver Handler, look *reader, most int) (moved bool, err error) {
 	w, pages := f.state.Sweep, 0
 	for page, err := range f.log.Pages(ctx, f.window(w), auditlogs.From(w.Position)) {
 		if err != nil {
