@@ -9,9 +9,9 @@ import (
 	"cfaudit.example/wrapper/auditlogs/internal/durable"
 )
 
-// ErrState: the state cannot be used, since it is damaged, or belongs to another account, to other
-// filters or to another version of this package. A follower never starts over by itself, since that
-// could leave out entries.
+// ErrState says that the state cannot be used, since it is damaged, or belongs to another account,
+// to other filters or to another version of this package. A follower never starts over by itself,
+// since that could leave out entries.
 var ErrState = errors.New("state not usable")
 
 const stateAdvice = "restore it; or move it away, to start over at a time that you choose"
