@@ -56,7 +56,7 @@ func TestCheckComparesTheWholeManifest(t *testing.T) {
 			{"last", nil, `and the manifest says none`},
 			{"file", "b.ndjson", `the manifest is that of a file named "b.ndjson"`},
 			{"compression", "lzma", `and the manifest says "lzma"`},
-			{"asked.format", "xml", "the manifest has another format"},
+			{"request.format", "xml", "the manifest has another format"},
 			{"window.since", "2024-10-01T12:00:00Z", "entries outside of the window, and the manifest says 0"},
 			{"window.before", "2024-10-01T12:00:00Z", "entries outside of the window, and the manifest says 0"},
 			{"window.before", "soon", "the window in the manifest is not one"},
