@@ -63,6 +63,9 @@ func kills(t *testing.T) int {
 
 const token = "secret-token-of-the-crashes"
 
+// both are the logs that the long jobs read: an account's and an organization's.
+var both = []string{"--account", auditlogstest.AccountID, "--organization", auditlogstest.OrganizationID}
+
 // command is a run of the program against a fake.
 func command(server *auditlogstest.Server, arguments ...string) *exec.Cmd {
 	cmd := exec.Command(program, arguments...)
@@ -193,5 +196,9 @@ func (w *world) add(at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.added++
-	w.server.Add(json.RawMessage(fmt.Sprintf(`{"id":"added-%d", "action":{"time":%q},"actor":{"email":"a@example.com"}}`, w.added, at.UTC().Format(time.RFC3339Nano))))
+	owner := "" // the account
+	if rand.N(3) == 0 {
+		owner = fmt.Sprintf(`"organization":{"id":%q},`, auditlogstest.OrganizationID)
+	}
+	w.server.Add(json.RawMessage(fmt.Sprintf(`{"id":"added-%d", %s"action":{"time":%q},"actor":{"email":"a@example.com"}}`, w.added, owner, at.UTC().Format(time.RFC3339Nano))))
 }

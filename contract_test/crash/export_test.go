@@ -20,7 +20,7 @@ var (
 	exportBefore = time.Date(2024, 10, 11, 0, 0, 0, 0, time.UTC)
 )
 
-// TestExportKills kills exports. Each that becomes complete is looked at, and the next starts.
+// TestExportKills kills exports of an account and an organization. Each that becomes complete is looked at, and the next starts.
 func TestExportKills(t *testing.T) {
 	w := newWorld(t, 50*time.Millisecond, func() time.Time {
 		// Anywhere in the window, also where the export has been.
@@ -29,20 +29,20 @@ func TestExportKills(t *testing.T) {
 	folder := t.TempDir()
 	var (
 		path                            string
-		before                          []json.RawMessage
+		before, ofOrganization          []json.RawMessage
 		complete, entries, twice, lost  int
 		resumed, longest, killsOfExport int
 	)
 	begin := func() {
-		path = filepath.Join(folder, "audit-"+strconv.Itoa(complete)+".ndjson")
-		before = w.server.Stored(exportSince, exportBefore)
+		path = filepath.Join(folder, "audit-"+strconv.Itoa(complete)+"-{account}.ndjson")
+		before, ofOrganization = w.server.Stored(exportSince, exportBefore), w.server.StoredOrganization(exportSince, exportBefore)
 		killsOfExport = 0
 	}
 	begin()
 	k := &killing{
 		kills: kills(t), within: 700 * time.Millisecond,
 		command: func() *exec.Cmd {
-			return command(w.server, "export", "--since", auditlogs.Time(exportSince), "--before", auditlogs.Time(exportBefore), "--out", path, "--rate", "0", "--page-size", "150")
+			return command(w.server, append(append([]string{"export"}, both...), "--since", auditlogs.Time(exportSince), "--before", auditlogs.Time(exportBefore), "--out", path, "--rate", "0", "--page-size", "150")...)
 		},
 		killed: func() { killsOfExport++ },
 	}
@@ -51,18 +51,23 @@ func TestExportKills(t *testing.T) {
 		if code != 0 {
 			t.Fatalf("exit %d: %s", code, stderr)
 		}
-		l, d := examine(t, path, before, w.server.Stored(exportSince, exportBefore))
+		files := []string{strings.ReplaceAll(path, "{account}", auditlogstest.AccountID), strings.ReplaceAll(path, "{account}", "organization-"+auditlogstest.OrganizationID)}
+		l, d := examine(t, files[0], before, w.server.Stored(exportSince, exportBefore))
 		lost, twice = lost+l, twice+d
-		entries += len(before)
+		l, d = examine(t, files[1], ofOrganization, w.server.StoredOrganization(exportSince, exportBefore))
+		lost, twice = lost+l, twice+d
+		entries += len(before) + len(ofOrganization)
 		complete++
 		if killsOfExport > 0 {
 			resumed++
 		}
 		longest = max(longest, killsOfExport)
-		if code, stderr := finish(command(w.server, "export", "--check", path)); code != 0 {
-			t.Errorf("--check: exit %d: %s", code, stderr)
+		for _, file := range files {
+			if code, stderr := finish(command(w.server, "export", "--check", file)); code != 0 {
+				t.Errorf("--check: exit %d: %s", code, stderr)
+			}
+			_ = os.Remove(file)
 		}
-		_ = os.Remove(path)
 		begin()
 	}
 	k.run(t)

@@ -14,7 +14,7 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// TestFollowKills kills a follower whose lines are appended to a file, while entries arrive up to
+// TestFollowKills kills a follower of an account and an organization whose lines are appended to a file, while entries arrive up to
 // five minutes late. In the end every entry is there, byte for byte, and once when repeats are
 // dropped by id.
 func TestFollowKills(t *testing.T) {
@@ -23,15 +23,15 @@ func TestFollowKills(t *testing.T) {
 	w := newWorld(t, 5*time.Millisecond, late,
 		auditlogstest.WithHistory(auditlogstest.History{Entries: 1000, Since: start, Before: start.Add(time.Hour)}))
 	folder := t.TempDir()
-	path, state := filepath.Join(folder, "audit.ndjson"), filepath.Join(folder, "audit.state")
+	path, state := filepath.Join(folder, "audit.ndjson"), filepath.Join(folder, "{account}.state")
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
 	follow := func(arguments ...string) *exec.Cmd {
-		cmd := command(w.server, append([]string{"follow", "--state", state, "--since", auditlogs.Time(start), "--page-size", "25", "--rate", "0", "--health", "0s",
-			"--settle", "0s", "--interval", "1s", "--look-back", "10m", "--look-back-every", "1s"}, arguments...)...)
+		cmd := command(w.server, append(append([]string{"follow"}, both...), append([]string{"--state", state, "--since", auditlogs.Time(start), "--page-size", "25", "--rate", "0", "--health", "0s",
+			"--settle", "0s", "--interval", "1s", "--look-back", "10m", "--look-back-every", "1s"}, arguments...)...)...)
 		cmd.Stdout = out
 		return cmd
 	}
@@ -70,7 +70,7 @@ func TestFollowKills(t *testing.T) {
 		ids[entry.ID] = true
 		printed[strings.TrimSuffix(line, "\n")] = true
 	}
-	all := w.server.Stored(time.Unix(0, 0), time.Unix(1<<40, 0))
+	all := append(w.server.Stored(time.Unix(0, 0), time.Unix(1<<40, 0)), w.server.StoredOrganization(time.Unix(0, 0), time.Unix(1<<40, 0))...)
 	lost := 0
 	for _, entry := range all {
 		if !printed[string(entry)] {
@@ -81,7 +81,7 @@ func TestFollowKills(t *testing.T) {
 	if lost > 0 || len(printed) != len(all) || len(ids) != len(all) {
 		t.Errorf("%d different lines and %d ids of %d entries", len(printed), len(ids), len(all))
 	}
-	if info, err := os.Stat(state); err != nil || info.Size() >= 1_000_000 {
+	if info, err := os.Stat(filepath.Join(folder, auditlogstest.AccountID+".state")); err != nil || info.Size() >= 1_000_000 {
 		t.Errorf("the state: %v, %v", info, err)
 	}
 }

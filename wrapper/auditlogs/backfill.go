@@ -244,6 +244,7 @@ func (b *backfill) came(s *stretch, answer *answer) {
 		s = b.late
 	}
 	s.pages = append(s.pages, answer)
+	givenUp := s.done && !s.read // It is not read on, and so stops nobody.
 	s.done = s.done || answer.cursor == ""
 	answer.overlaps = true
 	b.reads++
@@ -253,7 +254,7 @@ func (b *backfill) came(s *stretch, answer *answer) {
 	if answer.cursor == "" && (s.read || !s.opened) {
 		b.skip(s, nil)
 	}
-	if len(answer.entries) == 0 || s == b.late {
+	if len(answer.entries) == 0 || s == b.late || givenUp {
 		return
 	}
 	if started := func(e *Entry) bool { return !e.Action.Time.IsZero() && !b.beyond(s.start, e.Action.Time) }; s.opened && !s.read &&
