@@ -20,7 +20,8 @@ var (
 	exportBefore = time.Date(2024, 10, 11, 0, 0, 0, 0, time.UTC)
 )
 
-// TestExportKills kills exports of an account and an organization. Each that becomes complete is looked at, and the next starts.
+// TestExportKills kills exports of an account and an organization. Each that becomes complete is
+// looked at, and the next starts.
 func TestExportKills(t *testing.T) {
 	w := newWorld(t, 50*time.Millisecond, func() time.Time {
 		// Anywhere in the window, also where the export has been.

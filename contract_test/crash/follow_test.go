@@ -14,9 +14,9 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// TestFollowKills kills a follower of an account and an organization whose lines are appended to a file, while entries arrive up to
-// five minutes late. In the end every entry is there, byte for byte, and once when repeats are
-// dropped by id.
+// TestFollowKills kills a follower of an account and an organization whose lines are appended to a
+// file, while entries arrive up to five minutes late. In the end every entry is there, byte for
+// byte, and once when repeats are dropped by id.
 func TestFollowKills(t *testing.T) {
 	start := time.Now().UTC().Add(-time.Hour).Truncate(time.Second)
 	late := func() time.Time { return time.Now().Add(-rand.N(5 * time.Minute)).Truncate(100 * time.Millisecond) }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs/internal/lexer"
 	"cfaudit.example/wrapper/auditlogs/schema"
 )
 
@@ -226,7 +227,7 @@ func Integer(m *Mapping, slot int, value []byte) bool {
 		return false
 	}
 	for _, c := range value {
-		if !isDigit(c) {
+		if !lexer.IsDigit(c) {
 			return false
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/internal/lexer"
 	"cfaudit.example/wrapper/auditlogs/schema"
 )
 
@@ -88,7 +89,7 @@ func (m *Mapping) Release() {
 		clear(m.lists[i])
 		m.lists[i] = m.lists[i][:0]
 	}
-	m.Entry, m.raw, m.parser.data, m.sink.b, m.address = nil, nil, nil, nil, nil
+	m.Entry, m.raw, m.parser.Data, m.sink.b, m.address = nil, nil, nil, nil, nil
 	if cap(m.made) > 4096 {
 		m.made = nil
 	}
@@ -110,26 +111,26 @@ func (m *Mapping) reset() {
 
 // read takes the entry apart.
 func (m *Mapping) read() bool {
-	m.parser = parser{data: m.raw, names: m.parser.names[:0]}
-	m.parser.space()
-	start := m.parser.at
+	m.parser = parser{Lexer: lexer.Lexer{Data: m.raw}, names: m.parser.names[:0]}
+	m.parser.Space()
+	start := m.parser.At
 	ok := false
-	if m.parser.peek() == '{' {
+	if m.parser.Peek() == '{' {
 		ok = m.object(0)
 	}
-	end := m.parser.at
-	m.parser.space()
-	return ok && m.parser.at == len(m.raw) && end > start
+	end := m.parser.At
+	m.parser.Space()
+	return ok && m.parser.At == len(m.raw) && end > start
 }
 
 // object reads the entry or an object of the contract.
 func (m *Mapping) object(number int) bool {
 	p, o := &m.parser, &m.layout.objects[number]
-	p.at++
+	p.At++
 	for first := true; ; first = false {
-		name, escaped, step := p.member(first)
-		if step != inside {
-			return step == closed
+		name, escaped, step := p.Member(first)
+		if step != lexer.Inside {
+			return step == lexer.Closed
 		}
 		if escaped {
 			name = plainName(name)
@@ -167,8 +168,8 @@ func (m *Mapping) inner(number int, name []byte) bool {
 	p := &m.parser
 	m.displace(0, name)
 	m.displaceObject(number)
-	start := p.at
-	if p.peek() != '{' {
+	start := p.At
+	if p.Peek() != '{' {
 		value, ok := p.cut()
 		switch {
 		case !ok:
@@ -183,7 +184,7 @@ func (m *Mapping) inner(number int, name []byte) bool {
 	if !m.object(number) {
 		return false
 	}
-	value := m.raw[start:p.at:p.at]
+	value := m.raw[start:p.At:p.At]
 	if isEmpty(value) {
 		m.keep(0, name, value)
 		return true
