@@ -26,8 +26,9 @@ import (
 // Backfill reads a long window in several places at the same time. The entries are the same, in the
 // same order, each once, and positions work as usual. How many requests are under way follows from
 // how long they take and from the client's budget; what is read ahead is bounded to about 100 MB.
-// It is for windows of many pages on a slow connection: a short window gains nothing, and neither
-// does one that the budget limits. It may make up to a quarter more requests.
+// It is for windows of many pages on a slow connection: nothing is read ahead before as many
+// entries have come in order as [Limits] remembers, nor while the budget limits the speed. It makes
+// at most 1.3 times the requests.
 func Backfill() ListOption {
 	return func(o *listOptions) { o.backfill = true }
 }
