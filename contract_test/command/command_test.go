@@ -9,12 +9,14 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,6 +31,8 @@ import (
 var programs string
 
 func TestMain(m *testing.M) {
+	// A process that is started while a hangup is ignored, as under nohup, would ignore it for good.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	flag.Parse()
 	os.Exit(func() int {
 		var err error
