@@ -31,7 +31,8 @@ import (
 var programs string
 
 func TestMain(m *testing.M) {
-	// A process that is started while a hangup is ignored, as under nohup, would ignore it for good.
+	// A process that is started while a hangup is ignored, as under nohup, would ignore it for
+	// good.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	flag.Parse()
 	os.Exit(func() int {

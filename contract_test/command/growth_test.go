@@ -13,8 +13,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// mostGrown bounds the peak memory of a listing, in bytes, however many entries there are: read plainly
-// or in parallel.
+// mostGrown bounds the peak memory of a listing, in bytes, however many entries there are: read
+// plainly or in parallel.
 var mostGrown = map[bool]int64{false: 100 << 20, true: 300 << 20}
 
 // A counter counts the lines and the bytes that go through it.
