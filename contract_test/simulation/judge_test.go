@@ -58,8 +58,6 @@ func (v *verdict) err() error {
 //     listing searches for its place: then it is not found;
 //   - entries without a time, once a leg has ended: nothing tells whether they come before the
 //     place;
-//   - where cursors count entries, entries appeared late, and a leg has ended: they push entries
-//     that an earlier leg delivered, and that a later one does not remember, to where it reads;
 //   - where cursors count entries, and more entries appeared late than a listing remembers: each
 //     pushes an entry that was delivered to where it comes again;
 //   - in a follower that was stopped: what was delivered and not yet saved comes again.
@@ -90,7 +88,7 @@ func (s *scenario) judge(rules *service, j *journal) *verdict {
 		ties[r.shown.UnixNano()]++
 	}
 	comesAgain := map[int64]bool{} // moments whose entries may come more than once
-	forgets := s.traits.offset && (late > cmp.Or(s.remembered, 2000) || late > 0 && len(j.ends) > 1)
+	forgets := s.traits.offset && late > cmp.Or(s.remembered, 2000)
 	for _, end := range j.ends[:max(0, len(j.ends)-1)] {
 		if end == 0 || end > len(j.delivered) {
 			continue

@@ -30,6 +30,7 @@ var pinned = []struct {
 	{461, 0x679fdf59, "a resumed export wrote entries out of order, with bounds taken to the minute"},
 	{88, 0x9b528dd7, "a plain listing was resumed within a moment whose ties come anew in each listing, and skipped some of them"},
 	{470, 0x8ae05dab, "the same, at the end of a page"},
+	{7216, 0xee87eeba, "a parallel listing that went on plainly delivered what an earlier run had delivered, and late entries had pushed back"},
 	{6207, 0x1d5910a, "more late entries than are remembered push what was delivered back: it comes twice, which is right"},
 }
 

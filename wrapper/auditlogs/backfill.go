@@ -106,7 +106,9 @@ func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *ans
 			}
 			b.pager.position = b.sure
 			b.stretches = []*stretch{{reader: b.pager.reader(b.fetcher)}, b.late}
-			b.pager.search = nil // The entries that were delivered are known.
+			if b.pager.resumed.IsZero() {
+				b.pager.search = nil // All that was delivered is known; not so after an earlier run.
+			}
 		}
 		b.plan()
 		front, only := b.stretches[0], len(b.stretches) == 1
