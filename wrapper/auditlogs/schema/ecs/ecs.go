@@ -111,7 +111,7 @@ func finish(m *mapping.Mapping) {
 
 // timestamp takes a time as it is written, since a rewritten one would lose its offset.
 func timestamp(m *mapping.Mapping, slot int, value []byte) bool {
-	t, ok := mapping.ParseTime(value)
+	t, ok := m.Time(value)
 	if !ok {
 		return false
 	}

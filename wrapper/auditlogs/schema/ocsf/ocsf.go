@@ -9,6 +9,7 @@ package ocsf
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 
 	"cfaudit.example/gen/auditlogsapi"
@@ -97,31 +98,58 @@ var layout = mapping.New(mapping.Config{
 	},
 })
 
-// A named number is one of the schema's enumerations.
-type named struct {
-	id   int64
-	name string
+// A caption is one value of the schema's enumerations, as its number and its name.
+type caption struct{ id, name schema.Value }
+
+func captioned(id int64, name string) caption { return caption{integer(id), text(name)} }
+
+func integer(n int64) schema.Value {
+	return schema.Literal(schema.KindInteger, strconv.AppendInt(nil, n, 10))
+}
+
+func text(s string) schema.Value {
+	return schema.Literal(schema.KindText, schema.Text([]byte(s)).AppendJSON(nil))
 }
 
 // Those that every enumeration has.
-var unknown, otherID = named{0, "Unknown"}, int64(99)
+var unknown, other = captioned(0, "Unknown"), captioned(99, "Other")
 
 var (
-	activities = map[string]named{"create": {1, "Create"}, "view": {2, "Read"}, "update": {3, "Update"}, "delete": {4, "Delete"}}
-	signIns    = map[string]named{"login": {1, "Logon"}, "logout": {2, "Logoff"}}
-	statuses   = map[string]named{"success": {1, "Success"}, "failure": {2, "Failure"}}
-	userTypes  = map[string]named{"user": {1, "User"}, "cloudflare_admin": {2, "Admin"}, "system": {3, "System"}, "delegated_service": {4, "Service"}}
+	statuses  = map[string]caption{"success": captioned(1, "Success"), "failure": captioned(2, "Failure")}
+	userTypes = map[string]caption{
+		"user": captioned(1, "User"), "cloudflare_admin": captioned(2, "Admin"), "system": captioned(3, "System"), "delegated_service": captioned(4, "Service"),
+	}
 )
 
 // A class is a kind of events.
 type class struct {
-	uid, category      int64
-	name, categoryName string
+	class, category caption
+	activities      map[string]activity // by the entry's action
+	other, unknown  activity            // for an action that is none of these, and for none
+}
+
+// An activity is what happened in an event of a class, and the type of the event that this makes.
+type activity struct{ is, kind caption }
+
+func newClass(uid int64, name string, category caption, activities map[string]caption) *class {
+	c := &class{class: captioned(uid, name), category: category, activities: map[string]activity{}}
+	typed := func(is caption) activity {
+		return activity{is, captioned(uid*100+is.id.Int(), name+": "+is.name.Text())}
+	}
+	for action, is := range activities {
+		c.activities[action] = typed(is)
+	}
+	c.other, c.unknown = typed(other), typed(unknown)
+	return c
 }
 
 var (
-	apiActivity    = class{6003, 6, "API Activity", "Application Activity"}
-	authentication = class{3002, 3, "Authentication", "Identity & Access Management"}
+	apiActivity = newClass(6003, "API Activity", captioned(6, "Application Activity"), map[string]caption{
+		"create": captioned(1, "Create"), "view": captioned(2, "Read"), "update": captioned(3, "Update"), "delete": captioned(4, "Delete"),
+	})
+	authentication = newClass(3002, "Authentication", captioned(3, "Identity & Access Management"), map[string]caption{
+		"login": captioned(1, "Logon"), "logout": captioned(2, "Logoff"),
+	})
 )
 
 var (
@@ -155,12 +183,18 @@ var (
 	fieldType, fieldValue    = layout.Field("resource.type"), layout.Field("resource.value")
 )
 
-// nobody stands for what the schema requires and the entry does not say.
-const nobody = "unknown"
+// Values that are the same in every event that has them.
+var (
+	nobody        = text("unknown") // for what the schema requires and the entry does not say
+	cloudflare    = text("Cloudflare")
+	zone          = text("zone")
+	informational = integer(1)
+	cloud         = schema.Texts([]schema.Value{text("cloud")})
+)
 
 func finish(m *mapping.Mapping) {
-	m.SetInt(severityID, 1)
-	m.Add(profiles, cloud)
+	m.Set(severityID, informational)
+	m.Set(profiles, cloud)
 	isSignIn := classify(m)
 	set(m, statuses, actionResult, statusID, status)
 	set(m, userTypes, actorType, actorTypeID, actorTypeName)
@@ -179,62 +213,65 @@ func finish(m *mapping.Mapping) {
 		m.Withdraw(resourceData, fieldValue)
 	}
 	if m.Has(zoneUID) || m.Has(zoneName) {
-		m.SetText(zoneType, "zone")
+		m.Set(zoneType, zone)
 	}
 }
-
-var cloud = schema.Text([]byte("cloud"))
 
 // classify decides about the class by the action.
 func classify(m *mapping.Mapping) (isSignIn bool) {
-	is, of := apiActivity, activities
-	verb, _ := mapping.Plain(m.Field(actionType))
-	if _, ok := signIns[string(verb)]; ok {
-		is, of = authentication, signIns
-		m.Copy(userUID, actorUID)
-		m.Copy(userName, actorName)
-		m.Copy(userEmail, actorEmail)
-		m.Copy(serviceName, apiService)
+	action := m.Field(actionType)
+	verb, _ := mapping.Plain(action)
+	is := apiActivity
+	if _, isSignIn = authentication.activities[string(verb)]; isSignIn {
+		is = authentication
 	}
-	activity := set(m, of, actionType, activityID, activityName)
-	m.SetInt(classUID, is.uid)
-	m.SetText(className, is.name)
-	m.SetInt(categoryUID, is.category)
-	m.SetText(categoryName, is.categoryName)
-	m.SetInt(typeUID, is.uid*100+activity.id)
-	caption := activity.name
-	if activity.id == otherID {
-		caption = "Other"
+	m.Set(classUID, is.class.id)
+	m.Set(className, is.class.name)
+	m.Set(categoryUID, is.category.id)
+	m.Set(categoryName, is.category.name)
+	activity, ok := is.activities[string(verb)]
+	switch {
+	case ok:
+	case mapping.IsText(action):
+		activity = is.other
+		activity.is.name = schema.Literal(schema.KindText, action)
+	default:
+		activity = is.unknown
 	}
-	m.SetText(typeName, is.name+": "+caption)
-	if is == authentication {
-		if !m.Has(userUID) && !m.Has(userName) {
-			m.SetText(userName, nobody)
-		}
-		if !m.Has(serviceName) {
-			m.SetText(serviceName, "Cloudflare")
-		}
+	m.Set(activityID, activity.is.id)
+	m.Set(activityName, activity.is.name)
+	m.Set(typeUID, activity.kind.id)
+	m.Set(typeName, activity.kind.name)
+	if !isSignIn {
+		return false
 	}
-	return is == authentication
+	m.Copy(userUID, actorUID)
+	m.Copy(userName, actorName)
+	m.Copy(userEmail, actorEmail)
+	m.Copy(serviceName, apiService)
+	if !m.Has(userUID) && !m.Has(userName) {
+		m.Set(userName, nobody)
+	}
+	if !m.Has(serviceName) {
+		m.Set(serviceName, cloudflare)
+	}
+	return true
 }
 
 // set gives an enumeration and its name the value that stands for a field.
-func set(m *mapping.Mapping, values map[string]named, field, id, name int) named {
+func set(m *mapping.Mapping, values map[string]caption, field, id, name int) {
 	value := m.Field(field)
-	text, _ := mapping.Plain(value)
-	n, ok := values[string(text)]
+	verb, _ := mapping.Plain(value)
+	is, ok := values[string(verb)]
 	switch {
 	case ok:
 	case mapping.IsText(value):
-		m.SetInt(id, otherID)
-		m.Set(name, schema.Literal(schema.KindText, value))
-		return named{id: otherID}
+		is = caption{other.id, schema.Literal(schema.KindText, value)}
 	default:
-		n = unknown
+		is = unknown
 	}
-	m.SetInt(id, n.id)
-	m.SetText(name, n.name)
-	return n
+	m.Set(id, is.id)
+	m.Set(name, is.name)
 }
 
 // required fills what every event must have.
@@ -250,20 +287,20 @@ func required(m *mapping.Mapping) {
 		m.SetDigest(uid)
 	}
 	if !m.Has(operation) {
-		m.SetText(operation, nobody)
+		m.Set(operation, nobody)
 	}
 	if !m.Has(sourceIP) && !m.Has(sourceName) {
-		m.SetText(sourceName, nobody)
+		m.Set(sourceName, nobody)
 	}
 	if !m.Has(actorUID) && !m.Has(actorName) {
-		m.SetText(actorName, nobody)
+		m.Set(actorName, nobody)
 	}
 }
 
 var noTime = schema.Text([]byte("the entry has no time that can be read, for which time is 0"))
 
 func timestamp(m *mapping.Mapping, slot int, value []byte) bool {
-	if t, ok := mapping.ParseTime(value); ok {
+	if t, ok := m.Time(value); ok {
 		m.SetInt(slot, t.UnixMilli())
 	}
 	return false // It tells no more than milliseconds.

@@ -36,6 +36,7 @@ type Config struct {
 // A Layout is a schema, ready to map entries.
 type Layout struct {
 	slots   []slot
+	own     int // the slot of our part
 	index   map[string]int
 	fields  []field
 	objects []object
@@ -46,7 +47,7 @@ type Layout struct {
 // A slot is a place for a value in an event.
 type slot struct {
 	chain []*segment // the objects and arrays around it
-	leaf  *segment   // nil for our part
+	leaf  *segment
 }
 
 // A segment is a step on a path.
@@ -88,6 +89,7 @@ func New(config Config) *Layout {
 	segments := map[string]*segment{}
 	for _, path := range config.Paths {
 		if path == Own {
+			l.own = len(l.slots)
 			l.slots = append(l.slots, slot{chain: chain(segments, config.Own)})
 			continue
 		}
@@ -247,8 +249,15 @@ func JSON(m *Mapping, slot int, value []byte) bool {
 // Derived leaves a target to [Config.Finish].
 func Derived(*Mapping, int, []byte) bool { return false }
 
-// ParseTime reads a time, of which RFC 3339 has the text.
-func ParseTime(value []byte) (t time.Time, ok bool) {
+// Time returns the time of the entry's action, whose text is RFC 3339.
+func (m *Mapping) Time(value []byte) (t time.Time, ok bool) {
+	if t = m.Entry.Action.Time; !t.IsZero() && m.Entry.Err() == nil {
+		return t, true // All fields could be read.
+	}
+	return parseTime(value)
+}
+
+func parseTime(value []byte) (t time.Time, ok bool) {
 	text, ok := Plain(value)
 	if !ok {
 		// One that is written with escapes is a time all the same.

@@ -431,11 +431,10 @@ type sink interface {
 
 func (m *Mapping) visit(out sink) {
 	m.stack = m.stack[:0]
-	for i := range m.layout.slots {
-		s := &m.layout.slots[i]
-		if s.leaf == nil {
+	for i := range m.values {
+		if i == m.layout.own {
 			if m.hasOwn() {
-				m.enter(s.chain, out)
+				m.enter(m.layout.slots[i].chain, out)
 				m.visitOwn(out)
 			}
 			continue
@@ -443,6 +442,7 @@ func (m *Mapping) visit(out sink) {
 		if m.values[i].Kind() == 0 {
 			continue
 		}
+		s := &m.layout.slots[i]
 		m.enter(s.chain, out)
 		out.value(s.leaf, &m.values[i])
 	}
