@@ -42,21 +42,12 @@ func TestCommentLines(t *testing.T) {
 }
 
 // TestBehind finds "behind" where "after" is meant: in the comments and texts of production code,
-// in the contract and in the READMEs. It is right for places in space only.
+// in the contract and in the READMEs.
 func TestBehind(t *testing.T) {
-	allowed := []struct{ file, text, reason string }{
-		{"cmd/cfaudit/text.go", "the terminal behind a screen", "a screen is put in front of a terminal"},
-		{"cmd/cfaudit/text.go", "// behind returns", "the name of a function"},
-	}
 	behind := regexp.MustCompile(`(?i)\bbehind\b`)
 	check := func(name string, number int, line string) {
-		for _, a := range allowed {
-			if a.file == name {
-				line = strings.ReplaceAll(line, a.text, "")
-			}
-		}
 		if behind.MatchString(line) {
-			t.Errorf("%s:%d: %s: want \"after\", or an entry in the list of places in space", name, number, strings.TrimSpace(line))
+			t.Errorf("%s:%d: %s: want \"after\"", name, number, strings.TrimSpace(line))
 		}
 	}
 	for _, name := range tracked(t, "*.go", "*.yaml", "*.md") {

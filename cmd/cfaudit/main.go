@@ -40,7 +40,7 @@ type environment struct {
 // terminalWidth returns the width of the terminal that w writes to, and 0 where it writes to
 // something else.
 func terminalWidth(w io.Writer) int {
-	file, ok := behind(w).(*os.File)
+	file, ok := unwrap(w).(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return 0
 	}

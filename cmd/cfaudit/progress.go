@@ -142,7 +142,7 @@ func (p *progress) show(text string) {
 	if _, n := measure(text, p.width-1); n < len(text) {
 		text = fit(text, p.width-1)
 	}
-	fmt.Fprint(behind(p.w), text) // The text is this program's own.
+	fmt.Fprint(unwrap(p.w), text) // The text is this program's own.
 	p.shown = runewidth.StringWidth(text)
 }
 
@@ -155,7 +155,7 @@ func (p *progress) clear() {
 
 func (p *progress) wipe() {
 	if p.shown > 0 {
-		fmt.Fprint(behind(p.w), "\r"+strings.Repeat(" ", p.shown)+"\r")
+		fmt.Fprint(unwrap(p.w), "\r"+strings.Repeat(" ", p.shown)+"\r")
 		p.shown = 0
 	}
 }

@@ -21,8 +21,8 @@ func (s screen) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// behind returns the terminal behind a screen, and any other writer unchanged.
-func behind(w io.Writer) io.Writer {
+// unwrap returns the terminal that a screen writes to, and any other writer unchanged.
+func unwrap(w io.Writer) io.Writer {
 	if s, ok := w.(screen); ok {
 		return s.terminal
 	}

@@ -14,8 +14,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs/export"
 )
 
-// A settling is a number of exports, each of a window that ended some time before, on a service that
-// shows entries late.
+// A settling is a number of exports, each of a window that ended some time before, on a service
+// that shows entries late.
 type settling struct {
 	entries  int // in the windows
 	missing  int // not in the exports, though the same window shows them an hour later

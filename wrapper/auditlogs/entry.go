@@ -152,11 +152,11 @@ func identify(e *Entry) identity {
 }
 
 // after returns the identity of an entry that follows the given number of identical ones.
-func (id identity) after(alike int) identity {
-	if alike == 0 {
+func (id identity) after(identical int) identity {
+	if identical == 0 {
 		return id
 	}
-	sum := sha256.Sum256(binary.AppendUvarint(id[:], uint64(alike)))
+	sum := sha256.Sum256(binary.AppendUvarint(id[:], uint64(identical)))
 	return identity(sum[:len(id)])
 }
 

@@ -54,12 +54,12 @@ type fetcher struct {
 	transfers chan *transfer // the free ones
 }
 
-// sparing is how many transfers are kept for further pages. A run that reads one page after the
-// other needs one.
-const sparing = 4
+// maxTransfers is how many transfers are kept for further pages. A run that reads one page after
+// the other needs one.
+const maxTransfers = 4
 
 func newFetcher(c *config) *fetcher {
-	return &fetcher{config: c, transfers: make(chan *transfer, sparing)}
+	return &fetcher{config: c, transfers: make(chan *transfer, maxTransfers)}
 }
 
 // fetch requests one page until it has been received completely. Request, transfer and decoding are

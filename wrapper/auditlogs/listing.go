@@ -86,9 +86,9 @@ type reader struct {
 	checked bool      // the cursor is new
 	moment  time.Time // of the last entry with a time
 	ties    ties      // of the last entry
-	// alike counts the rows with that time that have no id and the same bytes: they are distinct
-	// entries.
-	alike map[identity]int
+	// identical counts the rows with that time that have no id and the same bytes: they are
+	// distinct entries.
+	identical map[identity]int
 }
 
 // next requests the next page.
@@ -113,16 +113,16 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 	for i, entry := range answer.entries {
 		t := entry.Action.Time
 		if !t.IsZero() && !t.Equal(r.moment) {
-			r.moment, r.ties.Read, r.alike = t, 0, nil
+			r.moment, r.ties.Read, r.identical = t, 0, nil
 		}
 		entry.content = identify(entry)
 		entry.id = entry.content
 		if entry.ID == "" {
-			if r.alike == nil {
-				r.alike = map[identity]int{}
+			if r.identical == nil {
+				r.identical = map[identity]int{}
 			}
-			entry.id = entry.content.after(r.alike[entry.content])
-			r.alike[entry.content]++
+			entry.id = entry.content.after(r.identical[entry.content])
+			r.identical[entry.content]++
 		}
 		answer.bytes += len(entry.Raw)*3/2 + 800 // The bytes and the typed entry.
 		if !t.IsZero() {

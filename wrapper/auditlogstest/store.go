@@ -122,17 +122,17 @@ func (s *store) insert(added []*entry) {
 	}
 	// Only the entries after the first new one have to be merged, mostly none.
 	at := s.search(added[0].time, added[0].seq)
-	behind := slices.Clone(s.entries[at:])
+	rest := slices.Clone(s.entries[at:])
 	s.entries = s.entries[:at]
-	for len(added) > 0 && len(behind) > 0 {
+	for len(added) > 0 && len(rest) > 0 {
 		next := &added
-		if order(behind[0], added[0]) < 0 {
-			next = &behind
+		if order(rest[0], added[0]) < 0 {
+			next = &rest
 		}
 		s.entries = append(s.entries, (*next)[0])
 		*next = (*next)[1:]
 	}
-	s.entries = append(append(s.entries, added...), behind...)
+	s.entries = append(append(s.entries, added...), rest...)
 }
 
 // search returns the index of the first entry at or after a place in the order.
@@ -149,8 +149,8 @@ type window struct {
 
 // indexes returns the first index of the window and the first one after it.
 func (s *store) indexes(w window) (low, high int) {
-	at := func(t time.Time, behind bool) int {
-		if behind {
+	at := func(t time.Time, rest bool) int {
+		if rest {
 			return sort.Search(len(s.entries), func(i int) bool { return s.entries[i].time.After(t) })
 		}
 		return s.search(t, 0)

@@ -35,7 +35,7 @@ func TestStateIsBounded(t *testing.T) {
 				Sweep: &sweep{Since: start, Before: start.Add(2 * time.Hour), Begun: start, Position: position},
 			}
 			rng := rand.New(rand.NewPCG(1, 1))
-			for range DefaultMemory {
+			for range MaxRemembered {
 				s.Seen.seen[rng.Uint64()] = minute(start) + rng.Int64N(int64(test.minutes))
 			}
 			data, err := s.encode(depth{overlap: time.Minute})
@@ -46,7 +46,7 @@ func TestStateIsBounded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(data) >= 1_000_000 || len(back.Seen.seen) != DefaultMemory {
+			if len(data) >= 1_000_000 || len(back.Seen.seen) != MaxRemembered {
 				t.Errorf("%d bytes, %d ids", len(data), len(back.Seen.seen))
 			}
 			if kept := back.Sweep.Position; kept.IsZero() {

@@ -63,7 +63,7 @@ func New(log *auditlogs.Log, query auditlogs.Query, store Store, options ...Opti
 			settle:   DefaultSettle,
 			depth:    depth{overlap: DefaultOverlap, lookBack: DefaultLookBack},
 			every:    DefaultLookBackEvery,
-			memory:   DefaultMemory,
+			memory:   MaxRemembered,
 			observe:  func(Health) {},
 			now:      time.Now,
 		},

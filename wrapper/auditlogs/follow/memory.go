@@ -41,11 +41,11 @@ func memoryWith(key [keySize]byte) memory {
 	return memory{key: key, cipher: block, seen: map[uint64]int64{}}
 }
 
-// hash identifies an entry: by id, or by all of its bytes if it has none. Alike is how many rows
-// with the same bytes came before.
-func (m *memory) hash(e *auditlogs.Entry, alike int) uint64 {
+// hash identifies an entry: by id, or by all of its bytes if it has none. Identical is how many
+// rows with the same bytes came before.
+func (m *memory) hash(e *auditlogs.Entry, identical int) uint64 {
 	id := identity.Of(e)
-	binary.BigEndian.PutUint64(id[8:], binary.BigEndian.Uint64(id[8:])+uint64(alike))
+	binary.BigEndian.PutUint64(id[8:], binary.BigEndian.Uint64(id[8:])+uint64(identical))
 	m.cipher.Encrypt(id[:], id[:])
 	return binary.BigEndian.Uint64(id[:])
 }

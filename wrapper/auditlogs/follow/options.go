@@ -20,9 +20,9 @@ const (
 	DefaultLookBackEvery = 10 * time.Minute
 	// RefusedInterval is the pause after an answer that refuses the token.
 	RefusedInterval = 10 * time.Minute
-	// DefaultMemory is how many ids are remembered, which is also the maximum: with them the state
-	// stays below 1 MB.
-	DefaultMemory = 60_000
+	// MaxRemembered is how many ids are remembered, unless [WithMaxRemembered] says fewer: with
+	// them the state stays below 1 MB.
+	MaxRemembered = 60_000
 )
 
 // An Option changes how a [Follower] works. [New] returns the error of an option that is wrong.
@@ -95,8 +95,8 @@ func WithOverlap(overlap time.Duration) Option {
 // WithLookBack sets how late after its time an entry may appear and still be delivered, and the
 // longest time between two look-backs. If the whole span fits on a page, each sweep covers it. The
 // default is 30 minutes, every 10 minutes. All ids of the two spans together should fit into the
-// memory; see [WithMemory]. A look-back of a day every hour suits an account with some ten thousand
-// entries a day.
+// memory; see [WithMaxRemembered]. A look-back of a day every hour suits an account with some ten
+// thousand entries a day.
 func WithLookBack(span, every time.Duration) Option {
 	return func(c *config) error {
 		if span < 0 || every < time.Second {
@@ -107,13 +107,13 @@ func WithLookBack(span, every time.Duration) Option {
 	}
 }
 
-// WithMemory sets how many ids are remembered, for stores that accept only small values: an id
-// takes about 12 bytes, and the rest of the state a few hundred bytes plus a cursor. The default is
-// 60,000, which is also the maximum.
-func WithMemory(ids int) Option {
+// WithMaxRemembered sets how many ids are remembered, for stores that accept only small values: an
+// id takes about 12 bytes, and the rest of the state a few hundred bytes plus a cursor. The default
+// is [MaxRemembered], which is also the maximum.
+func WithMaxRemembered(ids int) Option {
 	return func(c *config) error {
-		if ids < 1 || ids > DefaultMemory {
-			return fmt.Errorf("memory is %d ids: want from 1 to %d", ids, DefaultMemory)
+		if ids < 1 || ids > MaxRemembered {
+			return fmt.Errorf("%d remembered ids: want from 1 to %d", ids, MaxRemembered)
 		}
 		c.memory = ids
 		return nil

@@ -85,7 +85,7 @@ func (f *Follower) sweep(ctx context.Context, deliver Handler, look *reader, mos
 type reader struct {
 	follower *Follower
 
-	alike  map[uint64]int // rows without an id that have the same bytes are distinct entries
+	identical  map[uint64]int // rows without an id that have the same bytes are distinct entries
 	moment time.Time      // their time: they are counted only within the same time
 }
 
@@ -144,11 +144,11 @@ func (r *reader) hash(e *auditlogs.Entry) uint64 {
 	if e.ID != "" {
 		return hash
 	}
-	if r.alike == nil || !e.Action.Time.Equal(r.moment) {
-		r.alike, r.moment = map[uint64]int{}, e.Action.Time
+	if r.identical == nil || !e.Action.Time.Equal(r.moment) {
+		r.identical, r.moment = map[uint64]int{}, e.Action.Time
 	}
-	before := r.alike[hash]
-	r.alike[hash]++
+	before := r.identical[hash]
+	r.identical[hash]++
 	if before > 0 {
 		return seen.hash(e, before)
 	}
