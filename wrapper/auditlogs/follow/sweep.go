@@ -85,8 +85,8 @@ func (f *Follower) sweep(ctx context.Context, deliver Handler, look *reader, mos
 type reader struct {
 	follower *Follower
 
-	identical  map[uint64]int // rows without an id that have the same bytes are distinct entries
-	moment time.Time      // their time: they are counted only within the same time
+	identical map[uint64]int // rows without an id that have the same bytes are distinct entries
+	moment    time.Time      // their time: they are counted only within the same time
 }
 
 // News are the new entries of a page.
