@@ -38,8 +38,8 @@ func TestTimeZoneMistakes(t *testing.T) {
 		"--local --time-zone Europe/Berlin":       "contradicts --local: want one of them",
 		"--time-zone Europe/Berlin --local":       "contradicts --time-zone: want one of them",
 		"--local=maybe":                           "want true or false",
-		"--format ndjson --local":                 "--local is for --format table: ndjson keeps times as they came",
-		"--format csv --time-zone Europe/Berlin":  "--time-zone is for --format table: csv keeps times as they came",
+		"--format ndjson --local":                 "--local is for --format table: ndjson keeps all fields, and times as they came",
+		"--format csv --time-zone Europe/Berlin":  "--time-zone is for --format table: csv keeps all fields, and times as they came",
 		"--format ndjson --columns id":            "--columns is for --format table",
 		"--format table --columns action.time,ip": `did you mean actor.ip_address?`,
 	} {
