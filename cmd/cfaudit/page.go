@@ -125,7 +125,7 @@ func (p *pageWriter) changes(found *shown) {
 	}
 	switch {
 	case found.History == auditlogs.HistoryUnavailable:
-		say("", "There is no history of the resource: the entry does not say enough about it, so that it cannot be compared with an earlier entry.")
+		say("", "There is no history of the resource, so that the entry cannot be compared with an earlier one: %s.", found.why)
 		return
 	case previous == nil:
 		say("", "There is no earlier entry about the resource from %s on.", p.zone.text(found.since))

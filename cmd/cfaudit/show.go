@@ -166,11 +166,12 @@ type shown struct {
 	History  auditlogs.HistoryStatus
 	Previous *auditlogs.Entry
 	Changes  []detail.Change
+	why      string    // there is no history, where that is so
 	since    time.Time // where the search for the previous entry started
 }
 
 func (s *showing) show(ctx context.Context, log *auditlogs.Log, since time.Time) error {
-	found := shown{History: auditlogs.HistoryUnavailable, since: since}
+	found := shown{History: auditlogs.HistoryUnavailable, why: "the entry does not say enough about it", since: since}
 	for entry, err := range log.Entries(ctx, s.query) {
 		if err != nil {
 			return s.failed(ctx, err)
@@ -183,9 +184,12 @@ func (s *showing) show(ctx context.Context, log *auditlogs.Log, since time.Time)
 	}
 	if !found.Entry.Action.Time.IsZero() {
 		previous, status, err := detail.Previous(ctx, log, found.Entry, since)
+		var incomplete *auditlogs.IncompleteError
 		switch {
-		case errors.Is(err, auditlogs.ErrNotFound), errors.Is(err, auditlogs.ErrInvalidQuery):
-			// The service does not find the entry for a history, or takes no such id for one.
+		case errors.Is(err, auditlogs.ErrNotFound):
+			found.why = "the service does not find the entry when it is asked for one"
+		case errors.Is(err, auditlogs.ErrInvalidQuery) && !errors.As(err, &incomplete):
+			found.why = "the service takes no such id for one"
 		case err != nil:
 			return s.failed(ctx, err)
 		default:
@@ -261,8 +265,13 @@ func (s *showing) failed(ctx context.Context, err error) error {
 		return usage(s.cmd, "%s", err) // Refused before any request.
 	}
 	e := &exit{code: exitIncomplete, text: clean(err.Error()), mend: needsMending(err) && ctx.Err() == nil}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		e.code, e.text = exitInterrupted, "interrupted"
+	case errors.Is(err, auditlogs.ErrInvalidQuery):
+		e.text += "; if the window is too long for the service, give a later --since"
+		e.last = seeHelp(s.cmd)
+		return e
 	}
 	return s.again(e)
 }

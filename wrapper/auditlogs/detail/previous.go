@@ -2,7 +2,6 @@ package detail
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
@@ -11,7 +10,8 @@ import (
 // Previous returns the last entry before e about the same resource, from since on; nil if there is
 // none. Status says how well the log knows the resource: with [auditlogs.HistoryApproximate], the
 // entry can be about another one of the same kind, and with [auditlogs.HistoryUnavailable] there is
-// none. It takes one request, more only where many entries have the time of e.
+// none. It takes one request, more only where many entries have the time of e. Errors are those of
+// [auditlogs.Log.HistoryPages].
 func Previous(ctx context.Context, log *auditlogs.Log, e *auditlogs.Entry, since time.Time) (previous *auditlogs.Entry, status auditlogs.HistoryStatus, err error) {
 	const few = 20
 	direction, limit := "desc", few
@@ -26,10 +26,6 @@ func Previous(ctx context.Context, log *auditlogs.Log, e *auditlogs.Entry, since
 	reached := false
 	for page, err := range log.HistoryPages(ctx, e.ID, query) {
 		if err != nil {
-			var incomplete *auditlogs.IncompleteError
-			if errors.As(err, &incomplete) {
-				err = incomplete.Err
-			}
 			return nil, status, err
 		}
 		status = page.History
