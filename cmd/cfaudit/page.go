@@ -194,8 +194,8 @@ func (p *pageWriter) beside(left, right []textRow, width int) {
 	}
 }
 
-// flow breaks pieces into rows of at most width columns, 0 for no bound: after a space where there is
-// one, and within a word that is longer than a row. Rows after the first are indented.
+// flow breaks pieces into rows of at most width columns, 0 for no bound: after a space where there
+// is one, and within a word that is longer than a row. Rows after the first are indented.
 func (p *pageWriter) flow(pieces []piece, width, indent int) []textRow {
 	if width > 0 && indent > width/2 {
 		indent = width / 2

@@ -45,8 +45,8 @@ func actionNamed(description string) *action {
 
 // incident returns the events of an incident, and those before it that made what it changes:
 //
-//   - 20 days earlier, a tool creates 24 DNS records of example.com, and Alice turns on the security
-//     settings of three zones; 8 days earlier, Bob changes six of the records;
+//   - 20 days earlier, a tool creates 24 DNS records of example.com, and Alice turns on the
+//     security settings of three zones; 8 days earlier, Bob changes six of the records;
 //   - at its time, someone at 198.18.7.66 fails to sign in 38 times as three people, and then
 //     succeeds as heidi@example.com;
 //   - 9 minutes later, that session creates the API token cdn-sync;

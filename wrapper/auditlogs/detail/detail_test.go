@@ -237,3 +237,37 @@ func TestPrevious(t *testing.T) {
 		t.Error("no error for an entry that is not there")
 	}
 }
+
+func FuzzDetail(f *testing.F) {
+	f.Add(`{"id":"1","resource":{"request":{"a":[1,{"b":"c"}]},"response":null},"x":[[],{}]}`, `{"resource":{"request":{"a":{}}}}`)
+	f.Add(`{"action":[],"action":{"type":1},"":{"":""}}`, `{}`)
+	f.Add(`{"resource":{"request":{"a":1,"a":2},"value":"\ud800\u0000"}}`, `{"resource":{"request":"\u001b"}}`)
+	f.Fuzz(func(t *testing.T, one, other string) {
+		if !json.Valid([]byte(one)) || !json.Valid([]byte(other)) {
+			return
+		}
+		a, b := decode(t, one), decode(t, other)
+		for _, row := range detail.Of(a).Rows {
+			if len(row.Text(false)) > len(row.Text(true))+100 {
+				t.Errorf("%q is longer when it is folded", row.Text(true))
+			}
+		}
+		for _, body := range detail.Of(a).Bodies {
+			text := written(detail.Lines(body.Raw, true))
+			var was, is any
+			if json.Unmarshal(body.Raw, &was) != nil {
+				continue
+			}
+			if err := json.Unmarshal([]byte(text), &is); err != nil || fmt.Sprint(was) != fmt.Sprint(is) {
+				t.Errorf("%s becomes %s: %v", body.Raw, text, err)
+			}
+			detail.Lines(body.Raw, false)
+		}
+		if changes := detail.Compare(a, a); changes != nil {
+			t.Errorf("it differs from itself: %+v", changes)
+		}
+		if forth, back := detail.Compare(a, b), detail.Compare(b, a); len(forth) != len(back) {
+			t.Errorf("%d changes one way, %d the other", len(forth), len(back))
+		}
+	})
+}
