@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -88,15 +89,16 @@ var dropped = []struct {
 
 // fieldColumn returns a column with the field at a path.
 func (s *tableStyle) fieldColumn(path string) column {
-	return column{path, path, min(len(path), 10), max(len(path), 16), max(len(path), 40), func(e *auditlogs.Entry, _ int) string { return s.field(e, path) }}
+	names := bytes.Split([]byte(path), []byte("."))
+	return column{path, path, min(len(path), 10), max(len(path), 16), max(len(path), 40), func(e *auditlogs.Entry, _ int) string { return s.field(e, names) }}
 }
 
 // field returns the text of the field at a path: the content of a string, a time in the time zone,
 // otherwise JSON.
-func (s *tableStyle) field(e *auditlogs.Entry, path string) string {
+func (s *tableStyle) field(e *auditlogs.Entry, path [][]byte) string {
 	var at any = &e.Entry
-	for name := range strings.SplitSeq(path, ".") {
-		_, at = auditlogsapi.Member(at, []byte(name))
+	for _, name := range path {
+		_, at = auditlogsapi.Member(at, name)
 	}
 	switch v := at.(type) {
 	case *string:
