@@ -41,9 +41,9 @@ func ExampleCompare() {
 		}
 	}
 	for _, change := range detail.Compare(&before, &after) {
-		fmt.Printf("%s was %s and is %s\n", change.Path, change.Before, change.After)
+		fmt.Printf("%s: %q to %q\n", change.Path, change.Before, change.After)
 	}
 	// Output:
-	// resource.request.ttl was 60 and is
-	// resource.request.value was "strict" and is "off"
+	// resource.request.ttl: "60" to ""
+	// resource.request.value: "\"strict\"" to "\"off\""
 }
