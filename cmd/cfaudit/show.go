@@ -133,6 +133,9 @@ func (s *showing) run(ctx context.Context) error {
 			return usage(s.cmd, "--%s is for --format %s: %s keeps times as they came", name, nameText, nameJSON)
 		}
 	}
+	if s.ofArchive() && !s.cmd.Flags().Changed(sinceFlag) {
+		s.since, _ = parseBound(archiveStart)
+	}
 	since, before, err := s.window(s.cmd, s.env.now())
 	if err != nil {
 		return err
@@ -159,6 +162,12 @@ func (s *showing) run(ctx context.Context) error {
 		return s.show(ctx, s.logs[0].of(client), from)
 	})
 }
+
+// archiveStart is where to look for an entry in an archive, which has older ones than the service.
+const archiveStart = "2000-01-01"
+
+// ofArchive reports whether the entry is looked for in an archive.
+func (s *showing) ofArchive() bool { return s.cmd.Flags().Changed("archive") }
 
 // A shown entry is what is printed, in either format.
 type shown struct {
@@ -247,10 +256,20 @@ func (s *showing) missing() *exit {
 		e.text = fmt.Sprintf("no entry with this id was recorded within a minute of %s; to look for it in the whole log:", s.actionTime)
 		words = append(append(words, "show", shellQuote(s.id)), givenFlags(flags, actionTimeFlag)...)
 	default:
-		e.text = fmt.Sprintf("there is no entry with this id from %s up to %s, or it has not appeared yet (entries appear up to %s after their time); to see the latest ids:",
-			s.query.Since, s.query.Before, settleTime)
-		words = append(append(words, "list", "--"+sinceFlag, "24h", "--"+columnsFlag, "time,actor,action,id"),
-			givenFlags(flags, sinceFlag, beforeFlag, "format", "full")...)
+		late := ""
+		if !s.ofArchive() {
+			late = fmt.Sprintf(", or it has not appeared yet (entries appear up to %s after their time)", settleTime)
+		}
+		e.text = fmt.Sprintf("there is no entry with this id from %s up to %s%s; to see the latest ids:", s.query.Since, s.query.Before, late)
+		words = append(words, "list", "--direction", "desc", "--max", "20", "--"+columnsFlag, "time,actor,action,id")
+		if !flags.Changed(sinceFlag) {
+			start := fmt.Sprintf("%dd", historyDays)
+			if s.ofArchive() {
+				start = archiveStart
+			}
+			words = append(words, "--"+sinceFlag, start)
+		}
+		words = append(words, givenFlags(flags, "format", "full")...)
 	}
 	e.last = strings.Join(words, " ")
 	return e
