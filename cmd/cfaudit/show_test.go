@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/detail"
 	"cfaudit.example/wrapper/auditlogstest"
 )
@@ -382,5 +385,52 @@ func TestShowOrganization(t *testing.T) {
 	code, out, stderr := try{env: against(server)}.run(t, "show", "b", "--organization", auditlogstest.OrganizationID)
 	if code != 0 || !strings.Contains(out, "\nOrganization  "+auditlogstest.OrganizationID+"\n") || !strings.Contains(out, "~ request.n: 1 → 2\n") {
 		t.Errorf("exit %d, %s\n%s", code, stderr, out)
+	}
+}
+
+// TestOddEntries prints each of the odd entries that were collected for the contract tests, on a
+// terminal and to a file, as a table with all fields and one by one.
+func TestOddEntries(t *testing.T) {
+	files, err := filepath.Glob("../../contract_test/testdata/odd/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var page struct{ Result []json.RawMessage }
+		if json.Unmarshal(text, &page) != nil {
+			continue // It is an answer that is no page.
+		}
+		for _, raw := range page.Result {
+			entries++
+			e := new(auditlogs.Entry)
+			if err := json.Unmarshal(raw, e); err != nil {
+				continue // It is no entry.
+			}
+			for _, width := range []int{0, 40, 80, 200} {
+				for _, style := range []tableStyle{{}, {columns: columnNames()}} {
+					line, ended := strings.CutSuffix(string(newTable(width, true, &style).Entry(nil, e)), "\n")
+					for _, style := range styles {
+						line = strings.ReplaceAll(line, style, "")
+					}
+					if checkShown(t, line); !ended || width > 0 && runewidth.StringWidth(line) > width {
+						t.Errorf("%s: %q", file, line)
+					}
+				}
+				for _, full := range []bool{false, true} {
+					w := pageWriter{width: width, zone: new(timeZone), full: full}
+					for line := range strings.Lines(string(w.page(&shown{Entry: e, History: auditlogs.HistoryExact, Previous: e}))) {
+						checkShown(t, strings.TrimSuffix(line, "\n"))
+					}
+				}
+			}
+		}
+	}
+	if entries < 20 {
+		t.Errorf("there are only %d entries", entries)
 	}
 }
