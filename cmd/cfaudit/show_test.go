@@ -388,8 +388,8 @@ func TestShowOrganization(t *testing.T) {
 	}
 }
 
-// TestOddEntries prints each of the odd entries that were collected for the contract tests, on a
-// terminal and to a file, as a table with all fields and one by one.
+// TestOddEntries prints each of the odd entries that were collected for the contract tests, as it is
+// and with hostile texts, on a terminal and to a file, as a table with all fields and one by one.
 func TestOddEntries(t *testing.T) {
 	files, err := filepath.Glob("../../contract_test/testdata/odd/*.json")
 	if err != nil {
@@ -404,6 +404,10 @@ func TestOddEntries(t *testing.T) {
 		var page struct{ Result []json.RawMessage }
 		if json.Unmarshal(text, &page) != nil {
 			continue // It is an answer that is no page.
+		}
+		for _, raw := range page.Result {
+			hostile := regexp.MustCompile(`: ?"`).ReplaceAllString(string(raw), `$0\u001b]0;x\u0007`+"\u202e\u009b2J")
+			page.Result = append(page.Result, json.RawMessage(hostile))
 		}
 		for _, raw := range page.Result {
 			entries++
@@ -430,7 +434,7 @@ func TestOddEntries(t *testing.T) {
 			}
 		}
 	}
-	if entries < 20 {
+	if entries < 40 {
 		t.Errorf("there are only %d entries", entries)
 	}
 }
