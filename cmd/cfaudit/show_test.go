@@ -388,8 +388,9 @@ func TestShowOrganization(t *testing.T) {
 	}
 }
 
-// TestOddEntries prints each of the odd entries that were collected for the contract tests, as it is
-// and with hostile texts, on a terminal and to a file, as a table with all fields and one by one.
+// TestOddEntries prints each of the odd entries that were collected for the contract tests, as it
+// is and with hostile texts, on a terminal and to a file, as a table with all fields and one by
+// one.
 func TestOddEntries(t *testing.T) {
 	files, err := filepath.Glob("../../contract_test/testdata/odd/*.json")
 	if err != nil {

@@ -18,10 +18,11 @@ const OrganizationID = "a67e14daa5f8dceeb91fe5449ba496ef"
 //
 // A dozen people, among them alice@example.com, some tokens, the system and Cloudflare's staff
 // change what accounts usually change, mostly in working hours, in bursts, and sometimes in bulk at
-// one instant. Some entries deviate from the reference, as real ones do: any 200 in a row have at
-// least one of each kind.
+// one instant. Some entries deviate from the reference, as real ones do: any 200 in a row, those of
+// an incident left out, have at least one of each kind.
 //
-// Many entries are about the same resource as an earlier one. Beside the account's entries there
+// Many entries are about the same resource as an earlier one: its name stays, the response has what
+// the request set, and nothing changes it after it was deleted. Beside the account's entries there
 // are some of an organization, one for every hundred.
 type History struct {
 	// Seed makes histories differ. 0 is a seed like any other.
@@ -30,10 +31,10 @@ type History struct {
 	// Entries is how many entries there are, with those of the incident. 0 makes an empty history.
 	Entries int
 
-	// Incident is when someone breaks into the account, from an address that nobody used before.
-	// The entries of that, and earlier ones about the same resources, are the same at any other
-	// time. The zero time makes no incident, and neither does a history with fewer entries than it
-	// needs, or an organization's. What would be outside the window is left out.
+	// Incident is when someone breaks into the account, from an address that nobody used before:
+	// 38 sign-ins fail and one succeeds, a new API token weakens the settings of three zones and
+	// deletes 24 DNS records, which earlier entries create. What is outside the window is left out.
+	// The zero time makes no incident, and neither does a history with fewer entries than it needs.
 	Incident time.Time
 
 	// Since and Before bound the times of the entries: none is older than Since, and all are older
