@@ -195,7 +195,7 @@ func TestResponseRateLimit(t *testing.T) {
 // forms of the cursor.
 func TestResponseHistory(t *testing.T) {
 	const size = 2000
-	history := auditlogstest.History{Seed: 7, Entries: size, Since: windowStart, Before: windowEnd}
+	history := auditlogstest.History{Seed: 7, Entries: size, Since: windowStart, Before: windowEnd, Incident: windowEnd.AddDate(0, 0, -3)}
 	for _, options := range [][]auditlogstest.Option{
 		nil,
 		{auditlogstest.WithCursorsAfter(), auditlogstest.WithoutGzip(), auditlogstest.WithEmptyPages(2)},

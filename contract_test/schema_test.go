@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -113,7 +114,7 @@ func TestGoldenEvents(t *testing.T) {
 // TestEventsAreValid checks the events of a made-up month and of all odd entries.
 func TestEventsAreValid(t *testing.T) {
 	var raws [][]byte
-	s := auditlogstest.NewServer(auditlogstest.WithHistory(auditlogstest.History{Entries: 3000}))
+	s := auditlogstest.NewServer(auditlogstest.WithHistory(auditlogstest.History{Entries: 3000, Incident: time.Now().AddDate(0, 0, -3)}))
 	defer s.Close()
 	client, err := auditlogs.New(goodToken, auditlogs.WithBaseURL(s.URL), auditlogs.WithRate(0))
 	if err != nil {

@@ -15,7 +15,8 @@ const (
 // appear as late as in the service.
 //
 // The history starts and ends at midnight, and a window that ends now does not see its future part.
-// So it stays the same for a day, and a position that one run prints is valid in the next.
+// So it stays the same for a day, and a position that one run prints is valid in the next. Three
+// days before today, at 02:13 UTC, it has an incident for people to find.
 func newDemo(now time.Time, options ...auditlogstest.Option) *auditlogstest.Server {
 	return auditlogstest.NewServer(append(options, auditlogstest.WithHistory(demoHistory(now, demoEntries, 0)),
 		auditlogstest.WithLateness(auditlogstest.MeasuredLateness))...)
@@ -25,5 +26,8 @@ func newDemo(now time.Time, options ...auditlogstest.Option) *auditlogstest.Serv
 func demoHistory(now time.Time, entries int, seed uint64) auditlogstest.History {
 	const day = 24 * time.Hour
 	end := now.UTC().Truncate(day).Add(day)
-	return auditlogstest.History{Seed: seed, Entries: entries, Since: end.Add(-demoDays * day), Before: end}
+	return auditlogstest.History{
+		Seed: seed, Entries: entries, Since: end.Add(-demoDays * day), Before: end,
+		Incident: end.Add(-4*day + 2*time.Hour + 13*time.Minute),
+	}
 }

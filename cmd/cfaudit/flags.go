@@ -28,18 +28,19 @@ var organizationOperation = auditlogsapi.ListOrganizationAuditLogsOperation
 type flagValue struct {
 	name        string
 	short       string
-	placeholder string   // the name of the value in help; empty for a switch
-	group       string   // the heading under which help shows it
-	help        string   // what it does
-	standard    string   // the default, in words; empty where there is none
-	want        string   // a description of right values
-	enum        []string // the values that completion offers
-	open        bool     // enum holds suggestions; other values are allowed
-	known       bool     // enum holds the known values, which help shows; other values are allowed
-	files       bool     // completion offers files
-	repeated    bool     // each value adds to the ones before
-	exclude     string   // the name of the opposite flag, which help shows on the same line
-	excludes    bool     // it is an opposite flag
+	placeholder string                      // the name of the value in help; empty for a switch
+	group       string                      // the heading under which help shows it
+	help        string                      // what it does
+	standard    string                      // the default, in words; empty where there is none
+	want        string                      // a description of right values
+	enum        []string                    // the values that completion offers
+	open        bool                        // enum holds suggestions; other values are allowed
+	known       bool                        // enum holds the known values, which help shows; other values are allowed
+	files       bool                        // completion offers files
+	repeated    bool                        // each value adds to the ones before
+	exclude     string                      // the name of the opposite flag, which help shows on the same line
+	excludes    bool                        // it is an opposite flag
+	complete    func(typed string) []string // completion offers these, to be continued; nil for enum
 	set         func(value string) bool
 	mistake     func(value string) string // explains why a value is refused, instead of want; empty to show want
 
@@ -80,7 +81,10 @@ func (v *flagValue) addTo(cmd *cobra.Command) {
 	if v.placeholder == "" {
 		flag.NoOptDefVal = "true"
 	}
-	complete := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	complete := func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if v.complete != nil {
+			return v.complete(typed), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder | cobra.ShellCompDirectiveNoSpace
+		}
 		if v.files {
 			return nil, cobra.ShellCompDirectiveDefault
 		}

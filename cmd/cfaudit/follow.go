@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +25,7 @@ type following struct {
 	selection
 	state         string
 	encoding      string
+	style         tableStyle
 	omitRaw       bool
 	once          bool
 	interval      time.Duration
@@ -81,9 +81,11 @@ than --look-back can be missed; "nearly missed" counts those that appeared short
 lines say how late entries appeared: the median, the 95th percentile and the maximum.
 
 Output
-Each line is an entry's own bytes. A line is complete with its line break: if the program is killed, the reader of a pipe
+Each line is an entry's own bytes, unless --format says otherwise. A line is complete with its line break: if the program is killed, the reader of a pipe
 may see a partial line at the end. Nothing is removed from a file that standard output is appended to: if its last line
 lacks the line break, the next run adds it, and prints a note if that line is partial.
+
+` + tableFooter + `
 
 Environment
 CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
@@ -117,11 +119,14 @@ func (f *following) flags() []*flagValue {
 		{
 			name: "format", placeholder: "FORMAT", group: groupOutput,
 			// A file that is appended to has no place for a header.
-			enum:     slices.DeleteFunc(format.Names(), func(name string) bool { return name == format.NameCSV }),
+			enum:     append([]string{nameTable}, slices.DeleteFunc(format.Names(), func(name string) bool { return name == format.NameCSV })...),
 			help:     "how entries are printed",
-			standard: format.NameNDJSON,
+			standard: format.NameNDJSON + ", and table with --columns, --local or --time-zone",
 			set:      into(&f.encoding),
 		},
+	}
+	flags = append(flags, f.style.flags()...)
+	flags = append(flags, []*flagValue{
 		rawFlag(&f.omitRaw),
 		toggle("once", groupPace, "end when all entries up to now, less the settle time, have been printed", &f.once),
 		span("interval", groupPace, &f.interval, time.Second, "how often to request new entries"),
@@ -136,8 +141,8 @@ func (f *following) flags() []*flagValue {
 		},
 		span("health", groupHealth, &f.healthEvery, 0, "how often to print the health of each account to standard error; 0s for never"),
 		f.pageSizeFlag(),
-	}
-	flags = append(flags, f.organizationFlag())
+		f.organizationFlag(),
+	}...)
 	flags = append(flags, f.connection.flags()...)
 	return append(flags, filterFlags(&f.query, organizationOperation)...)
 }
@@ -179,6 +184,9 @@ var errClosedPipe = errors.New("the reader has closed the pipe")
 func (f *following) run(ctx context.Context) error {
 	if f.state == "" {
 		return usage(f.cmd, "--state is missing: want the name of a file, such as audit.state")
+	}
+	if err := f.style.check(f.cmd, f.encoding); err != nil {
+		return err
 	}
 	f.query.Limit = f.pageSize
 	if f.since.given {
@@ -222,11 +230,13 @@ func (f *following) followAll(ctx context.Context, client *auditlogs.Client, hea
 	if err := f.env.startOnNewLine(); err != nil {
 		return err
 	}
-	lines, err := format.New(cmp.Or(f.encoding, format.NameNDJSON), rawOptions(f.omitRaw)...)
-	if err != nil {
+	f.out = &output{w: f.env.stdout, continues: true}
+	if encoding := f.style.encoding(f.encoding, format.NameNDJSON); encoding == nameTable {
+		f.out.continues = false
+		f.out.format = newTable(f.env.terminal(f.env.stdout), f.env.colours(), &f.style)
+	} else if f.out.format, err = format.New(encoding, rawOptions(f.omitRaw)...); err != nil {
 		return err
 	}
-	f.out = &output{w: f.env.stdout, format: lines, continues: true}
 
 	if needs, has := follow.Demand(followers...); has > 0 && needs > has && !f.once {
 		f.env.note("%s every %s need %s a minute, and the budget has %.3g: the interval is stretched to %s",

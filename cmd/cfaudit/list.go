@@ -27,6 +27,7 @@ type listing struct {
 	from       auditlogs.Position
 	most       int // entries to print; 0 for all
 	encoding   string
+	style      tableStyle
 	omitRaw    bool
 	parallel   bool
 
@@ -70,8 +71,9 @@ const outputFooter = `
 Formats
 ndjson prints each entry's own bytes as a line. csv has a column for each known field; what a spreadsheet would take
 for a formula, = + - or @ at the start of a cell or after a semicolon, a tab or a line break in it, gets an apostrophe
-before it; with --from there is no header row, so that the output continues the earlier one. table is for people: it is cut
-to the terminal's width, and characters that cannot be printed appear as �.
+before it; with --from there is no header row, so that the output continues the earlier one.
+
+` + tableFooter + `
 
 Environment
 CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an
@@ -111,9 +113,12 @@ func (l *listing) flags(since *flagValue) []*flagValue {
 		{
 			name: "format", placeholder: "FORMAT", group: groupOutput, enum: append([]string{nameTable}, format.Names()...),
 			help:     "how entries are printed",
-			standard: "table on a terminal, else ndjson",
+			standard: tableStandard,
 			set:      into(&l.encoding),
 		},
+	}
+	flags = append(flags, l.style.flags()...)
+	flags = append(flags, []*flagValue{
 		rawFlag(&l.omitRaw),
 		{
 			name: "max", placeholder: "N", group: groupOutput,
@@ -123,7 +128,7 @@ func (l *listing) flags(since *flagValue) []*flagValue {
 		},
 		l.pageSizeFlag(),
 		l.organizationFlag(),
-	}
+	}...)
 	return append(flags, l.connection.flags()...)
 }
 
@@ -158,19 +163,13 @@ func (l *listing) window(now time.Time) error {
 // newFormat returns the format that entries are printed in.
 func (l *listing) newFormat() format.Format {
 	width := l.env.terminal(l.env.stdout)
-	if l.encoding == "" {
-		l.encoding = format.NameNDJSON
-		if width > 0 {
-			l.encoding = nameTable
-		}
+	standard := format.NameNDJSON
+	if width > 0 {
+		standard = nameTable
 	}
-	switch l.encoding {
-	case nameTable:
-		colours := width > 0 && l.env.getenv("NO_COLOR") == "" && l.env.getenv("TERM") != "dumb" && coloursWork(l.env)
-		if width == 0 {
-			width = tableDefault
-		}
-		return newTable(width, colours)
+	l.encoding = l.style.encoding(l.encoding, standard)
+	if l.encoding == nameTable {
+		return newTable(width, l.env.colours(), &l.style)
 	}
 	options := rawOptions(l.omitRaw)
 	if width > 0 { // A terminal must be safe from the text that it shows; a file gets it unchanged.
@@ -183,12 +182,23 @@ func (l *listing) newFormat() format.Format {
 	return made
 }
 
+// tableStandard says which format is printed where none is chosen.
+const tableStandard = "table on a terminal and with --columns, --local or --time-zone, else ndjson"
+
+// colours reports whether standard output shows colours.
+func (e *environment) colours() bool {
+	return e.terminal(e.stdout) > 0 && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb" && coloursWork(e)
+}
+
 // coloursWork is false on the old console of Windows, which prints colours as text.
 func coloursWork(env *environment) bool {
 	return runtime.GOOS != "windows" || env.getenv("WT_SESSION") != "" || env.getenv("TERM") != ""
 }
 
 func (l *listing) run(ctx context.Context) error {
+	if err := l.style.check(l.cmd, l.encoding); err != nil {
+		return err
+	}
 	if err := l.checkFilters(l.cmd, &l.query); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ func TestManPages(t *testing.T) {
 	for page, want := range map[string][]string{
 		"cfaudit":            {`.TH "CFAUDIT" 1`, `.B cfaudit\-list(1)`, `.B cfaudit\-completion(1)`},
 		"cfaudit-list":       {`.B \-\-actor\-email, \-\-not\-actor\-email VALUE`, `.SH "EXAMPLES"`},
+		"cfaudit-show":       {`.B \-\-full`, `.SH "EXAMPLES"`},
 		"cfaudit-history":    {`.B \-\-action\-time TIME`},
 		"cfaudit-export":     {`.B \-\-out FILE`},
 		"cfaudit-follow":     {`.B \-\-state FILE`},

@@ -124,7 +124,8 @@ func TestEndLastLine(t *testing.T) {
 // program all the same, and what was not read is printed again.
 func TestEndsWhileNobodyReads(t *testing.T) {
 	t.Parallel()
-	server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithHistory(demoHistory(testNow, 400, 0)))
+	history := auditlogstest.History{Entries: 400, Since: testNow.AddDate(0, 0, -29), Before: testNow.Add(-2 * time.Minute)}
+	server := auditlogstest.NewServer(auditlogstest.WithT(t), auditlogstest.WithHistory(history))
 	t.Cleanup(server.Close)
 	state := filepath.Join(t.TempDir(), "state")
 	for _, test := range []struct {
@@ -166,7 +167,7 @@ func TestEndsWhileNobodyReads(t *testing.T) {
 				}
 				code, rest, stderr := try{env: against(server)}.run(t, test.again(r.stderr)...)
 				var all strings.Builder
-				for _, raw := range server.Stored(testNow.AddDate(0, 0, -30), testNow.Add(-2*time.Minute)) {
+				for _, raw := range server.Stored(history.Since, history.Before) {
 					all.Write(append(raw, '\n'))
 				}
 				if code != 0 || strings.Count(first.String(), "\n") != 100 || first.String()+rest != all.String() {

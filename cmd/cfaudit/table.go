@@ -1,8 +1,17 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mattn/go-runewidth"
+	"github.com/spf13/cobra"
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
@@ -11,35 +20,273 @@ import (
 // nameTable is the format that only the command has.
 const nameTable = "table"
 
-// tableFormat prints one line of fixed columns for each entry, for people.
-type tableFormat struct {
-	width   int // of the terminal
-	colours bool
-	columns [5]int
-}
-
-// tableTitles are the columns' titles.
-var tableTitles = [...]string{"TIME", "ACTOR", "ACTION", "RESOURCE", "RESULT"}
-
 const (
 	tableGap     = "  "
-	tableDefault = 120 // the width without a terminal
+	tableDefault = 200 // the width without a terminal
 )
 
+// A tableFormat prints one line for each entry, for people.
+type tableFormat struct {
+	width   int  // of a line
+	whole   bool // longer cells and lines are not cut
+	colours bool
+	columns []column
+	widths  []int // of the columns
+}
+
+// A column is one of the table.
+type column struct {
+	name, title        string
+	least, usual, most int // its width where there is little room, and where there is more
+	// cell returns its text. A text with parts of different weight can use the width; others are
+	// cut.
+	cell func(e *auditlogs.Entry, width int) string
+}
+
+// A tableStyle holds the flags that say how a table looks.
+type tableStyle struct {
+	timeZone
+	columns []string // names of columns and paths of fields; empty for the columns that fit
+}
+
+// standardColumns returns the columns that a table has unless others are chosen.
+func (s *tableStyle) standardColumns() []column {
+	plain := func(text func(e *auditlogs.Entry) string) func(*auditlogs.Entry, int) string {
+		return func(e *auditlogs.Entry, _ int) string { return text(e) }
+	}
+	moment := len(s.text(time.Unix(0, 0)))
+	if s.heading("") != "" {
+		moment = max(len("2006-01-02T15:04:05+00:00"), len(s.heading("TIME")))
+	}
+	return []column{
+		{"time", s.heading("TIME"), moment, moment, moment, plain(func(e *auditlogs.Entry) string { return s.text(e.Action.Time) })},
+		{"actor", "ACTOR", 10, 26, 48, tableActor},
+		{"address", "ADDRESS", 15, 15, 39, plain(func(e *auditlogs.Entry) string { return e.Actor.IPAddress })},
+		{"action", "ACTION", 12, 22, 40, plain(func(e *auditlogs.Entry) string { return firstOf(e.Action.Description, e.Action.Type) })},
+		{"type", "TYPE", 12, 14, 30, plain(tableType)},
+		{"resource", "RESOURCE", 9, 10, 36, plain(func(e *auditlogs.Entry) string { return e.Resource.ID })},
+		{"zone", "ZONE", 11, 14, 30, plain(func(e *auditlogs.Entry) string { return firstOf(e.Zone.Name, e.Zone.ID) })},
+		{"result", "RESULT", 11, 11, 11, plain(tableResult)},
+		{"id", "ID", 36, 36, 36, plain(func(e *auditlogs.Entry) string { return e.ID })},
+	}
+}
+
+// tableFooter is the help about the table.
+const tableFooter = `Table
+table is for people: a line for each entry, cut to the terminal's width, or to 200 columns without a terminal. A token is
+named in brackets beside its owner, and the status beside a result that is no success. Where there is no room for all
+columns, it leaves out resource first, then id, type, zone, address, result, action and actor: id needs a width of 151.
+--columns chooses others, by these names or by the path of any field, such as raw.user_agent; without a terminal, nothing in
+them is cut. Times are in UTC, or with their offset in another time zone; --since and --before take either. Characters that
+cannot be printed appear as �.`
+
+// dropped are the columns in the order in which a table loses them that has no room for all. The
+// first ones are there only if others get more than their least width.
+var dropped = []struct {
+	name  string
+	spare int
+}{{"resource", 16}, {"id", 10}, {"type", 10}, {"zone", 0}, {"address", 0}, {"result", 0}, {"action", 0}, {"actor", 0}}
+
+// fieldColumn returns a column with the field at a path.
+func (s *tableStyle) fieldColumn(path string) column {
+	names := bytes.Split([]byte(path), []byte("."))
+	return column{path, path, min(len(path), 10), max(len(path), 16), max(len(path), 40), func(e *auditlogs.Entry, _ int) string { return s.field(e, names) }}
+}
+
+// field returns the text of the field at a path: the content of a string, a time in the time zone,
+// otherwise JSON.
+func (s *tableStyle) field(e *auditlogs.Entry, path [][]byte) string {
+	var at any = &e.Entry
+	for _, name := range path {
+		_, at = auditlogsapi.Member(at, name)
+	}
+	switch v := at.(type) {
+	case *string:
+		return *v
+	case *int:
+		if *v != 0 {
+			return strconv.Itoa(*v)
+		}
+	case *time.Time:
+		return s.text(*v)
+	case *json.RawMessage:
+		var text string
+		if json.Unmarshal(*v, &text) == nil {
+			return text
+		}
+		return string(*v)
+	}
+	return ""
+}
+
+// columnNames are the names that --columns takes: columns, then fields.
+func columnNames() (names []string) {
+	for _, c := range new(tableStyle).standardColumns() {
+		names = append(names, c.name)
+	}
+	for _, o := range []auditlogsapi.Operation{operation, organizationOperation} {
+		for _, field := range o.Fields {
+			if !slices.Contains(names, field.Path) {
+				names = append(names, field.Path)
+			}
+		}
+	}
+	return names
+}
+
+const columnsFlag = "columns"
+
+func (s *tableStyle) flags() []*flagValue {
+	columns := &flagValue{
+		name: columnsFlag, placeholder: "NAMES", group: groupOutput, repeated: true,
+		help:     "the columns of the table, separated by commas: those it has by itself, and any field by its path, such as time,actor,raw.uri,id",
+		standard: "those that fit",
+		want:     "names of columns or paths of fields, separated by commas, such as time,actor,raw.uri,id",
+		mistake:  columnMistake,
+		complete: completeColumns,
+		set: func(value string) bool {
+			if columnMistake(value) != "" || value == "" {
+				return false
+			}
+			s.columns = append(s.columns, strings.Split(value, ",")...)
+			return true
+		},
+	}
+	return append([]*flagValue{columns}, s.timeZone.flags()...)
+}
+
+// columnMistake explains what is wrong with a list of columns; empty if nothing is.
+func columnMistake(value string) string {
+	names := columnNames()
+	for name := range strings.SplitSeq(value, ",") {
+		if slices.Contains(names, name) {
+			continue
+		}
+		dashes := strings.NewReplacer("_", "-", ".", "-")
+		var alike, meant []string
+		if name != "" {
+			for _, known := range names {
+				alike = append(alike, dashes.Replace(known))
+			}
+		}
+		for _, like := range flagsLike(dashes.Replace(name), alike) {
+			meant = append(meant, names[slices.Index(alike, like)])
+		}
+		switch len(meant) {
+		case 0:
+			return fmt.Sprintf("there is no field %s: want names of %s, or paths of fields such as actor.email", excerpt(name),
+				strings.Join(names[:slices.Index(names, "id")+1], ", "))
+		case 1:
+			return fmt.Sprintf("there is no field %s: did you mean %s?", excerpt(name), meant[0])
+		}
+		return fmt.Sprintf("there is no field %s: want one of %s", excerpt(name), strings.Join(meant, ", "))
+	}
+	return ""
+}
+
+// completeColumns completes the last name of a list.
+func completeColumns(typed string) (values []string) {
+	given := typed[:strings.LastIndexByte(typed, ',')+1]
+	for _, name := range columnNames() {
+		if !slices.Contains(strings.Split(given, ","), name) {
+			values = append(values, given+name)
+		}
+	}
+	return values
+}
+
+// encoding returns the format that is printed: the one that was chosen, or the table for people.
+func (s *tableStyle) encoding(chosen, standard string) string {
+	if chosen == "" && (s.columns != nil || s.chosen()) {
+		return nameTable
+	}
+	return firstOf(chosen, standard)
+}
+
+// check refuses the flags that only a table has where another format was chosen.
+func (s *tableStyle) check(cmd *cobra.Command, chosen string) error {
+	if chosen == "" || chosen == nameTable {
+		return nil
+	}
+	for _, name := range []string{columnsFlag, "local", "time-zone"} {
+		if cmd.Flags().Changed(name) {
+			return usage(cmd, "--%s is for --format %s: %s keeps all fields, and times as they came", name, nameTable, chosen)
+		}
+	}
+	return nil
+}
+
 // newTable divides width among the columns in advance, so that each page can be printed as it
-// arrives.
-func newTable(width int, colours bool) *tableFormat {
-	t := &tableFormat{width: width, colours: colours}
-	timeWidth, resultWidth := len(time.DateOnly+"T"+time.TimeOnly+"Z"), len(auditlogsapi.ActionResultSuccess)+1
-	rest := max(width-timeWidth-resultWidth-len(tableGap)*(len(t.columns)-1), 3*6)
-	actor := rest / 4
-	action := rest * 3 / 10
-	t.columns = [...]int{timeWidth, actor, action, rest - actor - action, resultWidth}
+// arrives. A width of 0 is that of no terminal.
+func newTable(width int, colours bool, style *tableStyle) *tableFormat {
+	t := &tableFormat{width: width, colours: colours, columns: style.standardColumns()}
+	if width == 0 {
+		t.width, t.whole = tableDefault, style.columns != nil
+	}
+	if style.columns == nil {
+		for _, next := range dropped {
+			if needed(t.columns)+next.spare <= t.width {
+				break
+			}
+			t.columns = slices.DeleteFunc(t.columns, func(c column) bool { return c.name == next.name })
+		}
+	} else {
+		standard := t.columns
+		t.columns = nil
+		for _, name := range style.columns {
+			if i := slices.IndexFunc(standard, func(c column) bool { return c.name == name }); i >= 0 {
+				t.columns = append(t.columns, standard[i])
+			} else {
+				t.columns = append(t.columns, style.fieldColumn(name))
+			}
+		}
+	}
+	t.divide()
 	return t
 }
 
+// needed is the least width of a line with some columns.
+func needed(columns []column) int {
+	sum := len(tableGap) * (len(columns) - 1)
+	for _, c := range columns {
+		sum += c.least
+	}
+	return sum
+}
+
+// divide gives each column its least width, then what it usually needs, then more, as long as there
+// is room.
+func (t *tableFormat) divide() {
+	room := t.width - needed(t.columns)
+	for _, c := range t.columns {
+		t.widths = append(t.widths, c.least)
+	}
+	for room < 0 {
+		widest := slices.Index(t.widths, slices.Max(t.widths))
+		if t.widths[widest] == 1 {
+			return
+		}
+		t.widths[widest]--
+		room++
+	}
+	for _, wanted := range []func(c column) int{func(c column) int { return c.usual }, func(c column) int { return c.most }} {
+		for grown := true; grown && room > 0; {
+			grown = false
+			for i, c := range t.columns {
+				if t.widths[i] < wanted(c) && room > 0 {
+					t.widths[i]++
+					room--
+					grown = true
+				}
+			}
+		}
+	}
+}
+
 // Header appends the titles.
-func (t *tableFormat) Header(b []byte) []byte { return t.line(b, tableTitles[:], styleBold) }
+func (t *tableFormat) Header(b []byte) []byte {
+	return t.line(b, styleBold, func(i int) string { return t.columns[i].title })
+}
 
 // Entry appends an entry's line.
 func (t *tableFormat) Entry(b []byte, e *auditlogs.Entry) []byte {
@@ -47,23 +294,34 @@ func (t *tableFormat) Entry(b []byte, e *auditlogs.Entry) []byte {
 	if e.Action.Result == string(auditlogsapi.ActionResultFailure) {
 		colour = styleRed
 	}
-	return t.line(b, []string{tableTime(e), tableActor(e), tableAction(e), tableResource(e), e.Action.Result}, colour)
+	return t.line(b, colour, func(i int) string {
+		if t.whole {
+			return t.columns[i].cell(e, math.MaxInt)
+		}
+		return t.columns[i].cell(e, t.widths[i])
+	})
 }
 
 // line appends one line, which fits into the width.
-func (t *tableFormat) line(b []byte, cells []string, colour string) []byte {
+func (t *tableFormat) line(b []byte, colour string, cell func(i int) string) []byte {
 	var text strings.Builder
-	for i, cell := range cells {
-		if cell == "" {
-			cell = "-"
-		}
+	for i, width := range t.widths {
 		if i > 0 {
 			text.WriteString(tableGap)
 		}
-		text.WriteString(fit(clean(cell), t.columns[i]))
+		shown := clean(firstOf(cell(i), "-"))
+		used, n := measure(shown, width)
+		switch {
+		case n == len(shown):
+			text.WriteString(shown + strings.Repeat(" ", width-used))
+		case t.whole || i == len(t.widths)-1: // The line's width bounds the last one.
+			text.WriteString(shown)
+		default:
+			text.WriteString(fit(shown, width))
+		}
 	}
 	whole := text.String()
-	if _, n := measure(whole, t.width); n < len(whole) {
+	if _, n := measure(whole, t.width); n < len(whole) && !t.whole {
 		whole = fit(whole, t.width)
 	}
 	whole = strings.TrimRight(whole, " ")
@@ -73,43 +331,58 @@ func (t *tableFormat) line(b []byte, cells []string, colour string) []byte {
 	return append(append(b, whole...), '\n')
 }
 
-// tableTime returns the time in a form that --since and --before accept.
-func tableTime(e *auditlogs.Entry) string {
-	if e.Action.Time.IsZero() {
-		return ""
+// tableActor names who acted, and beside the owner the token that was used. Where there is no room
+// for both, both are cut.
+func tableActor(e *auditlogs.Entry, width int) string {
+	owner, token := clean(e.Actor.Email), clean(firstOf(e.Actor.TokenName, e.Actor.TokenID))
+	switch {
+	case token == "":
+		return firstOf(owner, e.Actor.ID, e.Actor.Type)
+	case owner == "":
+		return "[" + token + "]"
 	}
-	return e.Action.Time.UTC().Format(time.RFC3339)
+	ownerWidth, tokenWidth := runewidth.StringWidth(owner), runewidth.StringWidth(token)
+	room := max(width-len(" []"), 2)
+	if ownerWidth+tokenWidth > room {
+		tokenWidth = min(tokenWidth, max(room/2, room-ownerWidth))
+		ownerWidth = room - tokenWidth
+		owner, token = strings.TrimRight(fit(owner, ownerWidth), " "), strings.TrimRight(fit(token, tokenWidth), " ")
+	}
+	return owner + " [" + token + "]"
 }
 
-func tableActor(e *auditlogs.Entry) string {
-	return firstOf(e.Actor.Email, e.Actor.TokenName, e.Actor.ID, e.Actor.Type)
+// tableType returns product and type, and only one of them where it says the other as well.
+func tableType(e *auditlogs.Entry) string {
+	product, kind := e.Resource.Product, e.Resource.Type
+	switch {
+	case says(kind, product):
+		return kind
+	case says(product, kind):
+		return product
+	}
+	return product + " " + kind
 }
 
-func tableAction(e *auditlogs.Entry) string {
-	return firstOf(e.Action.Description, e.Action.Type)
-}
-
-// tableResource says what was changed, and in which zone.
-func tableResource(e *auditlogs.Entry) string {
-	var words []string
-	for _, word := range []string{e.Resource.Product, e.Resource.Type, shorten(e.Resource.ID)} {
-		if word != "" && (len(words) == 0 || word != words[len(words)-1]) {
-			words = append(words, word)
+// says reports whether a text has all words of another one, in singular or plural.
+func says(text, other string) bool {
+	words := func(text string) []string {
+		found := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return strings.ContainsRune(" ._-/", r) })
+		for i := range found {
+			found[i] = strings.TrimSuffix(found[i], "s")
 		}
+		return found
 	}
-	resource, zone := strings.Join(words, " "), firstOf(e.Zone.Name, shorten(e.Zone.ID))
-	if resource != "" && zone != "" {
-		resource += " / "
-	}
-	return resource + zone
+	all := words(text)
+	return !slices.ContainsFunc(words(other), func(word string) bool { return !slices.Contains(all, word) })
 }
 
-// shorten cuts an identifier to a part that still distinguishes it from others nearby.
-func shorten(id string) string {
-	if runes := []rune(id); len(runes) > 10 {
-		return string(runes[:8]) + "…"
+// tableResult returns how the action ended, with the status of a failure.
+func tableResult(e *auditlogs.Entry) string {
+	result, status := e.Action.Result, e.Entry.Raw.StatusCode
+	if status == 0 || result == string(auditlogsapi.ActionResultSuccess) && status < 400 || result == "" && status < 400 {
+		return result
 	}
-	return id
+	return strings.TrimSpace(result + " " + strconv.Itoa(status))
 }
 
 func firstOf(texts ...string) string {

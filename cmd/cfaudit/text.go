@@ -31,10 +31,16 @@ func unwrap(w io.Writer) io.Writer {
 
 // The styles of text on a terminal.
 const (
-	styleBold  = "\x1b[1m"
-	styleRed   = "\x1b[31m"
-	styleReset = "\x1b[0m"
+	styleBold   = "\x1b[1m"
+	styleDim    = "\x1b[2m"
+	styleRed    = "\x1b[31m"
+	styleGreen  = "\x1b[32m"
+	styleYellow = "\x1b[33m"
+	styleCyan   = "\x1b[36m"
+	styleReset  = "\x1b[0m"
 )
+
+var styles = []string{styleBold, styleDim, styleRed, styleGreen, styleYellow, styleCyan, styleReset}
 
 // harmless returns text with \uXXXX in place of what a terminal may take for a command: control
 // characters other than line breaks and tabs, characters that change the direction of text, and
@@ -62,7 +68,7 @@ func harmless(text []byte) []byte {
 
 // styleAt returns the length of the style that text starts with; 0 if it starts with none.
 func styleAt(text []byte) int {
-	for _, style := range []string{styleBold, styleRed, styleReset} {
+	for _, style := range styles {
 		if bytes.HasPrefix(text, []byte(style)) {
 			return len(style)
 		}

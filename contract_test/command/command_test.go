@@ -236,7 +236,7 @@ type lastLines struct {
 }
 
 // offered finds a command in a last line, also one after another that has to come first.
-var offered = regexp.MustCompile(`^(mkdir .* && )?cfaudit (list|export|history) `)
+var offered = regexp.MustCompile(`^(mkdir .* && )?cfaudit (list|export|history|show) `)
 
 // unreachable is where a script's program finds no service, now or later.
 const unreachable = "http://127.0.0.1:1/"
@@ -305,7 +305,7 @@ func start(ts *testscript.TestScript, args []string) (out *os.File, cmd *exec.Cm
 	cmd = exec.Command(filepath.Join(programs, "cfaudit"), args...)
 	cmd.Dir = ts.MkAbs(".")
 	for _, variable := range []string{
-		"CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_BASE_URL", "CF_API_TOKEN", "CLOUDFLARE_API_KEY", "GORACE", "PATH", "HOME", "SYSTEMROOT", "TMPDIR",
+		"CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_BASE_URL", "CF_API_TOKEN", "CLOUDFLARE_API_KEY", "GORACE", "PATH", "HOME", "SYSTEMROOT", "TMPDIR", "TZ",
 	} {
 		if value := ts.Getenv(variable); value != "" {
 			cmd.Env = append(cmd.Env, variable+"="+value)
@@ -343,7 +343,7 @@ func lastLine(ts *testscript.TestScript) string {
 func resume(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) < 2, "resume [file]")
 	command := lastLine(ts)
-	if !regexp.MustCompile(`^(mkdir .* && )?cfaudit (list|export|history [^ -]+) --`).MatchString(command) {
+	if !regexp.MustCompile(`^(mkdir .* && )?cfaudit (list|export|(history|show) [^ -]+) --`).MatchString(command) {
 		ts.Fatalf("the last line is %q", command)
 	}
 	if len(args) == 1 {

@@ -10,7 +10,7 @@ import (
 
 // defaultCategories group the products of a made-up history.
 var defaultCategories = []auditlogsapi.ProductCategory{
-	category("account", "Account", "members", "Members", "tokens", "API Tokens", "audit_logs", "Audit Logs"),
+	category("account", "Account", "members", "Members", "tokens", "API Tokens", "audit_logs", "Audit Logs", "user", "User"),
 	category("developer_platform", "Developer Platform", "workers", "Workers", "r2", "R2"),
 	category("performance", "Performance", "cache", "Cache", "dns", "DNS", "load_balancers", "Load Balancing", "zones", "Zones"),
 	category("security", "Security", "firewall", "WAF", "ssl", "SSL/TLS"),

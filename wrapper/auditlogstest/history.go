@@ -18,17 +18,24 @@ const OrganizationID = "a67e14daa5f8dceeb91fe5449ba496ef"
 //
 // A dozen people, among them alice@example.com, some tokens, the system and Cloudflare's staff
 // change what accounts usually change, mostly in working hours, in bursts, and sometimes in bulk at
-// one instant. Some entries deviate from the reference, as real ones do: any 200 in a row have at
-// least one of each kind.
+// one instant. Some entries deviate from the reference, as real ones do: any 200 in a row, those of
+// an incident left out, have at least one of each kind.
 //
-// Many entries are about the same resource as an earlier one. Beside the account's entries there
+// Many entries are about the same resource as an earlier one: its name stays, the response has what
+// the request set, and nothing changes it after it was deleted. Beside the account's entries there
 // are some of an organization, one for every hundred.
 type History struct {
 	// Seed makes histories differ. 0 is a seed like any other.
 	Seed uint64
 
-	// Entries is how many entries there are. 0 makes an empty history.
+	// Entries is how many entries there are, with those of the incident. 0 makes an empty history.
 	Entries int
+
+	// Incident is when someone breaks into the account, from an address that nobody used before:
+	// 38 sign-ins fail and one succeeds, a new API token weakens the settings of three zones and
+	// deletes 24 DNS records, which earlier entries create. What is outside the window is left out.
+	// The zero time makes no incident, and neither does a history with fewer entries than it needs.
+	Incident time.Time
 
 	// Since and Before bound the times of the entries: none is older than Since, and all are older
 	// than Before. A zero Before means now, and a zero Since means 30 days earlier.
@@ -56,15 +63,6 @@ func (h History) withDefaults() History {
 	return h
 }
 
-// An event is the outline of an entry, before its text is made.
-type event struct {
-	time   time.Time
-	layout string // how the time is written
-	actor  int
-	deed   int
-	zone   int
-}
-
 // The layouts in which times occur.
 const (
 	layoutSeconds = "2006-01-02T15:04:05Z"
@@ -74,24 +72,30 @@ const (
 
 func (h History) generate() []*entry {
 	rng := rand.New(rand.NewPCG(h.Seed, 0x61756469746c6f67))
-	return h.entries(&writer{rng: rng, account: h.AccountID, least: h.EntryBytes, repertoire: accountRepertoire})
+	return h.entries(&writer{rng: rng, account: h.AccountID, least: h.EntryBytes, catalog: accountCatalog})
 }
 
 // generateForOrganization makes the entries of the organization.
 func (h History) generateForOrganization() []*entry {
-	h.Entries = (h.Entries + 99) / 100
+	h.Entries, h.Incident = (h.Entries+99)/100, time.Time{}
 	rng := rand.New(rand.NewPCG(h.Seed, 0x6f7267616e697a61))
-	return h.entries(&writer{rng: rng, account: h.AccountID, least: h.EntryBytes, organization: OrganizationID, repertoire: organizationRepertoire})
+	return h.entries(&writer{rng: rng, account: h.AccountID, least: h.EntryBytes, organization: OrganizationID, catalog: organizationCatalog})
 }
 
 func (h History) entries(w *writer) []*entry {
 	w.cast = newCast(w.rng)
 	w.zones = newZones(w.rng)
-	w.resources = map[string][]string{}
+	w.resources = map[string][]*resource{}
 	events := h.outline(w)
 	entries := make([]*entry, len(events))
+	others := 0 // entries so far that are not of the incident
 	for i := range events {
-		entries[i] = &entry{text: w.entry(&events[i], oddity(i%oddityPeriod)), time: events[i].time}
+		odd := oddNone
+		if !events[i].planned {
+			odd = oddity(others % oddityPeriod)
+			others++
+		}
+		entries[i] = &entry{text: w.entry(&events[i], odd), time: events[i].time}
 	}
 	return entries
 }
@@ -100,6 +104,16 @@ func (h History) entries(w *writer) []*entry {
 func (h History) outline(w *writer) []event {
 	rng := w.rng
 	events := make([]event, 0, h.Entries)
+	if !h.Incident.IsZero() {
+		for _, e := range w.incident(h.Incident.UTC()) {
+			if !e.time.Before(h.Since) && e.time.Before(h.Before) {
+				events = append(events, e)
+			}
+		}
+		if len(events) > h.Entries {
+			events = events[:0]
+		}
+	}
 	span := int64(h.Before.Sub(h.Since))
 	for len(events) < h.Entries {
 		start := h.Since.Add(time.Duration(rng.Int64N(span)))
@@ -110,11 +124,10 @@ func (h History) outline(w *writer) []event {
 			start = h.Since.Add(time.Duration(rng.Int64N(span)))
 		}
 		actor := w.pickActor()
-		zone := rng.IntN(len(w.zones))
+		zone := &w.zones[rng.IntN(len(w.zones))]
 		if rng.IntN(25) == 0 {
-			// A bulk change: one deed, many times, in one instant.
-			deed := w.bulk[rng.IntN(len(w.bulk))]
-			e := event{time: start, actor: actor, deed: deed, zone: zone}
+			// A bulk change: one action, many times, in one instant.
+			e := event{time: start, actor: actor, action: w.bulk[rng.IntN(len(w.bulk))], zone: zone}
 			h.place(rng, &e)
 			for range min(2+rng.IntN(60), h.Entries-len(events)) {
 				events = append(events, e)
@@ -123,7 +136,7 @@ func (h History) outline(w *writer) []event {
 		}
 		at := start
 		for range min(1+rng.IntN(2+rng.IntN(30)), h.Entries-len(events)) {
-			e := event{time: at, actor: actor, deed: w.pickDeed(actor), zone: zone}
+			e := event{time: at, actor: actor, action: w.pickAction(actor), zone: zone}
 			h.place(rng, &e)
 			events = append(events, e)
 			if at = at.Add(time.Duration(rng.ExpFloat64() * float64(20*time.Second))); !at.Before(h.Before) {
@@ -185,6 +198,8 @@ const (
 	oddUUID
 
 	oddityPeriod = 200
+
+	oddNone oddity = -1
 )
 
 // An actor is one of the cast.
@@ -206,6 +221,10 @@ func appendHex(b []byte, n uint64) []byte {
 	return b
 }
 
+var people = []string{
+	"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory", "olivia",
+}
+
 func newCast(rng *rand.Rand) []actor {
 	browsers := []string{
 		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Safari/605.1.15",
@@ -220,9 +239,6 @@ func newCast(rng *rand.Rand) []actor {
 		return [...]string{"192.0.2.", "198.51.100.", "203.0.113."}[rng.IntN(3)] + strconv.Itoa(1+rng.IntN(254))
 	}
 	var cast []actor
-	people := []string{
-		"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory", "olivia",
-	}
 	for i, name := range people {
 		cast = append(cast, actor{
 			id: hexID(rng), kind: "user", context: "dash", email: name + "@example.com", ip: ip(),

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/detail"
+	"cfaudit.example/wrapper/auditlogs/parameter"
+)
+
+// The formats of one entry.
+const (
+	nameText = "text"
+	nameJSON = "json"
+)
+
+// A showing is one run of "cfaudit show".
+type showing struct {
+	env *environment
+	cmd *cobra.Command
+
+	selection
+	zone       timeZone
+	id         string
+	actionTime string // of the entry; empty if it is not known
+	encoding   string
+	full       bool
+}
+
+func newShow(env *environment) *cobra.Command {
+	s := &showing{env: env}
+	s.since = bound{given: true, isAge: true, age: historyDays * 24 * time.Hour}
+	cmd := &cobra.Command{
+		Use:   "show ENTRY [flags]",
+		Short: "Show one entry: who did what, with which request and response, and what it changed",
+		Long: "Shows one entry for eyes: who did what, with which credential, from where, to which resource and with which result, the " +
+			"request and the response, and how these differ from those of the previous entry about the same resource. ENTRY is the entry's id.",
+		Example: "  cfaudit show f174be97-19b1-40d6-954d-70cd5fbd52db\n" +
+			"  cfaudit show f174be97-19b1-40d6-954d-70cd5fbd52db --local --full\n" +
+			"  cfaudit show f174be97-19b1-40d6-954d-70cd5fbd52db --format json | jq '.changes'",
+		Annotations: map[string]string{helpFooter: showFooter},
+		Args:        s.takeEntry,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s.cmd = cmd
+			return s.run(cmd.Context())
+		},
+		DisableFlagsInUseLine: true,
+	}
+	since := s.sinceBound("how far back to look for the entry, and for the previous one about the same resource")
+	since.standard = fmt.Sprintf("%dd", historyDays)
+	flags := []*flagValue{
+		since,
+		s.beforeBound(),
+		{
+			name: actionTimeFlag, placeholder: "TIME", group: groupWindow,
+			help: "when the entry was recorded: looks for it within a minute of that, instead of in the window",
+			want: actionTimeWanted(),
+			set: func(value string) bool {
+				s.actionTime = value
+				return parameter.Check(describedOf(historyOperation, "action_time"), value) == nil
+			},
+		},
+		{
+			name: "format", placeholder: "FORMAT", group: groupOutput, enum: []string{nameText, nameJSON},
+			help:     "how the entry is printed",
+			standard: nameText,
+			set:      into(&s.encoding),
+		},
+		toggle("full", groupOutput, "show large values whole", &s.full),
+	}
+	flags = append(append(flags, s.zone.flags()...), s.organizationFlag())
+	return withFlags(cmd, append(flags, s.connection.flags()...))
+}
+
+var showFooter = boundFooter + fmt.Sprintf(`
+
+What it takes
+A request that looks for the entry by its id, and one for the history of its resource.
+
+Large values
+Unless --full is given, texts are cut after %d bytes, objects and lists after %d members, below %d others in each other and
+after %d lines, and the changes after %d: what is left out is named with its size.
+
+The previous entry
+It is the last entry before this one that the service finds about the same resource. If the entry does not hold the
+resource's own address, the service looks for the kind of resource, and the page says that the previous entry can be about
+another one. Requests and responses are compared by path: "-" was removed, "+" was added, "~" was changed. Elements of lists
+are compared with those at the same index, and numbers by their digits.
+
+Formats
+text is for people: colours on a terminal, request and response side by side where it has %d columns, and characters that
+cannot be printed appear as �. json has the entry's own bytes as entry, then history, the status of the resource's history
+(exact, approximate or unavailable), previous, the id and the time of the previous entry, and changes, a list of path,
+before and after.
+
+Environment
+CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an
+administrator of the organization. CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_BASE_URL are used where their flags are missing.
+NO_COLOR turns colours off.
+
+Exit status
+0: the entry was shown. 1: there is no such entry, or a request failed, and the last line on standard error is a command that
+helps. 2: wrong usage, nothing was requested. 130: interrupted.`, detail.MaxText, detail.MaxMembers, detail.MaxDepth, detail.MaxLines, maxChanges, sideBySide)
+
+// takeEntry takes the only argument.
+func (s *showing) takeEntry(cmd *cobra.Command, args []string) error {
+	id := described("id")
+	switch {
+	case len(args) == 0:
+		return usage(cmd, "the entry is missing: want its id, such as %s", id.Example)
+	case len(args) > 1:
+		return usage(cmd, "unknown argument %s: %q takes one entry", excerpt(args[1]), cmd.CommandPath())
+	case args[0] == "" || parameter.Check(id, args[0]) != nil:
+		return usage(cmd, "the entry is %s: want %s", excerpt(args[0]), parameter.Wanted(id))
+	}
+	s.id = args[0]
+	return nil
+}
+
+func (s *showing) run(ctx context.Context) error {
+	s.encoding = cmp.Or(s.encoding, nameText)
+	for _, name := range []string{"local", "time-zone"} {
+		if s.encoding == nameJSON && s.cmd.Flags().Changed(name) {
+			return usage(s.cmd, "--%s is for --format %s: %s keeps times as they came", name, nameText, nameJSON)
+		}
+	}
+	if s.ofArchive() && !s.cmd.Flags().Changed(sinceFlag) {
+		s.since, _ = parseBound(archiveStart)
+	}
+	since, before, err := s.window(s.cmd, s.env.now())
+	if err != nil {
+		return err
+	}
+	s.query.ID, s.query.Since, s.query.Before = []string{s.id}, since, before
+	from, _ := auditlogs.ParseTime(since) // It was made from a time.
+	if s.actionTime != "" {
+		if s.cmd.Flags().Changed(beforeFlag) {
+			return usage(s.cmd, "--%s and --%s exclude each other: want one of them", actionTimeFlag, beforeFlag)
+		}
+		at, err := auditlogs.ParseTime(s.actionTime)
+		if err != nil {
+			return usage(s.cmd, "--%s %s: want %s", actionTimeFlag, excerpt(s.actionTime), actionTimeWanted())
+		}
+		s.query.Since, s.query.Before = auditlogs.Time(at.Add(-time.Minute)), auditlogs.Time(at.Add(time.Minute))
+		if !s.cmd.Flags().Changed(sinceFlag) {
+			from = at.AddDate(0, 0, -historyDays)
+		}
+	}
+	if err := checkOutput(s.env.stdout); err != nil {
+		return err
+	}
+	return s.use(ctx, s.cmd, s.env, &progress{}, func(ctx context.Context, client *auditlogs.Client) error {
+		return s.show(ctx, s.logs[0].of(client), from)
+	})
+}
+
+// archiveStart is where to look for an entry in an archive, which has older ones than the service.
+const archiveStart = "2000-01-01"
+
+// ofArchive reports whether the entry is looked for in an archive.
+func (s *showing) ofArchive() bool { return s.cmd.Flags().Changed("archive") }
+
+// A shown entry is what is printed, in either format.
+type shown struct {
+	Entry    *auditlogs.Entry
+	History  auditlogs.HistoryStatus
+	Previous *auditlogs.Entry
+	Changes  []detail.Change
+	why      string    // there is no history, where that is so
+	since    time.Time // where the search for the previous entry started
+}
+
+func (s *showing) show(ctx context.Context, log *auditlogs.Log, since time.Time) error {
+	found := shown{History: auditlogs.HistoryUnavailable, why: "the entry does not say enough about it", since: since}
+	for entry, err := range log.Entries(ctx, s.query) {
+		if err != nil {
+			return s.failed(ctx, err)
+		}
+		found.Entry = entry
+		break
+	}
+	if found.Entry == nil {
+		return s.missing()
+	}
+	if !found.Entry.Action.Time.IsZero() {
+		previous, status, err := detail.Previous(ctx, log, found.Entry, since)
+		var incomplete *auditlogs.IncompleteError
+		switch {
+		case errors.Is(err, auditlogs.ErrNotFound):
+			found.why = "the service does not find the entry when it is asked for one"
+		case errors.Is(err, auditlogs.ErrInvalidQuery) && !errors.As(err, &incomplete):
+			found.why = "the service takes no such id for one"
+		case err != nil:
+			return s.failed(ctx, err)
+		default:
+			found.Previous, found.History = previous, status
+		}
+	}
+	if found.Previous != nil {
+		found.Changes = detail.Compare(found.Previous, found.Entry)
+	}
+	var text []byte
+	if s.encoding == nameJSON {
+		text = found.json()
+	} else {
+		p := pageWriter{width: s.env.terminal(s.env.stdout), colours: s.env.colours(), zone: &s.zone, full: s.full}
+		text = p.page(&found)
+	}
+	if _, err := write(ctx, s.env.stdout, text); err != nil && !closedPipe(err) {
+		return s.again(&exit{code: exitIncomplete, text: writeFailed(err)})
+	}
+	return nil
+}
+
+// json returns what was found as data. The entry's own bytes are in it as they came.
+func (f *shown) json() []byte {
+	type entry struct {
+		ID   string    `json:"id"`
+		Time time.Time `json:"time"`
+	}
+	rest := struct {
+		History  auditlogs.HistoryStatus `json:"history"`
+		Previous *entry                  `json:"previous"`
+		Changes  []detail.Change         `json:"changes"`
+	}{f.History, nil, f.Changes}
+	if f.Previous != nil {
+		rest.Previous = &entry{f.Previous.ID, f.Previous.Action.Time}
+	}
+	if rest.Changes == nil {
+		rest.Changes = []detail.Change{}
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(rest); err != nil {
+		panic(err) // It holds texts, a time, and JSON that was decoded before.
+	}
+	return fmt.Appendf(nil, `{"entry":%s,%s`, f.Entry.Raw, b.Bytes()[1:])
+}
+
+// missing reports that there is no such entry.
+func (s *showing) missing() *exit {
+	e := &exit{code: exitIncomplete}
+	words := []string{"cfaudit"}
+	switch flags := s.cmd.Flags(); {
+	case s.actionTime != "":
+		e.text = fmt.Sprintf("no entry with this id was recorded within a minute of %s; to look for it in the whole log:", s.actionTime)
+		words = append(append(words, "show", shellQuote(s.id)), givenFlags(flags, actionTimeFlag)...)
+	default:
+		late := ""
+		if !s.ofArchive() {
+			late = fmt.Sprintf(", or it has not appeared yet (entries appear up to %s after their time)", settleTime)
+		}
+		e.text = fmt.Sprintf("there is no entry with this id from %s up to %s%s; to see the latest ids:", s.query.Since, s.query.Before, late)
+		words = append(words, "list", "--direction", "desc", "--max", "20", "--"+columnsFlag, "time,actor,action,id")
+		if !flags.Changed(sinceFlag) {
+			start := fmt.Sprintf("%dd", historyDays)
+			if s.ofArchive() {
+				start = archiveStart
+			}
+			words = append(words, "--"+sinceFlag, start)
+		}
+		words = append(words, givenFlags(flags, "format", "full")...)
+	}
+	e.last = strings.Join(words, " ")
+	return e
+}
+
+// failed reports a request that failed.
+func (s *showing) failed(ctx context.Context, err error) error {
+	var incomplete *auditlogs.IncompleteError
+	if errors.As(err, &incomplete) {
+		err = incomplete.Err
+	} else if errors.Is(err, auditlogs.ErrInvalidQuery) {
+		return usage(s.cmd, "%s", err) // Refused before any request.
+	}
+	e := &exit{code: exitIncomplete, text: clean(err.Error()), mend: needsMending(err) && ctx.Err() == nil}
+	switch {
+	case ctx.Err() != nil:
+		e.code, e.text = exitInterrupted, "interrupted"
+	case errors.Is(err, auditlogs.ErrInvalidQuery):
+		e.text += "; if the window is too long for the service, give a later --since"
+		e.last = seeHelp(s.cmd)
+		return e
+	}
+	return s.again(e)
+}
+
+// again completes a message with the command that runs once more.
+func (s *showing) again(e *exit) *exit {
+	e.goOn("run the same again")
+	e.last = strings.Join(append([]string{"cfaudit", "show", shellQuote(s.id)}, givenFlags(s.cmd.Flags())...), " ")
+	return e
+}
