@@ -18,6 +18,7 @@ func TestManPages(t *testing.T) {
 		"cfaudit-list":       {`.B \-\-actor\-email, \-\-not\-actor\-email VALUE`, `.SH "EXAMPLES"`},
 		"cfaudit-history":    {`.B \-\-action\-time TIME`},
 		"cfaudit-export":     {`.B \-\-out FILE`},
+		"cfaudit-archive":    {`.B \-\-check`},
 		"cfaudit-follow":     {`.B \-\-state FILE`},
 		"cfaudit-products":   {`.B \-\-account`},
 		"cfaudit-serve":      {`.SH "DESCRIPTION"`},

@@ -31,10 +31,11 @@ func newArchive(t *testing.T, folder string) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newFake(t, auditlogstest.WithHistory(auditlogstest.History{Entries: 2000, Since: first, Before: first.AddDate(0, 0, 10)}))
 		client := newClient(t, server)
-		job := archive.Job{Logs: []*auditlogs.Log{client.Account(account), client.Organization(organization)}, Folder: folder, Since: first}
 		for day := range 12 {
 			sleepUntil(first.AddDate(0, 0, day).Add(time.Hour))
-			keep(t, job)
+			for _, log := range []*auditlogs.Log{client.Account(account), client.Organization(organization)} {
+				keep(t, archive.Job{Log: log, Folder: folder, Since: first})
+			}
 			if day > 0 && day < 10 {
 				server.Add(made(fmt.Sprint("late-", day), first.AddDate(0, 0, day).Add(-time.Hour)))
 			}

@@ -32,15 +32,15 @@ var ErrLocked = durable.ErrLocked
 
 // A Job says what to keep, and where.
 type Job struct {
-	// Logs are the audit logs of accounts and organizations. They are read one after another, and
-	// should share a client, and so its request budget.
-	Logs []*auditlogs.Log
+	// Log is the audit log of an account or an organization. Several are kept in one folder by a job
+	// for each, and should share a client, and so its request budget.
+	Log *auditlogs.Log
 
 	// Folder is the archive's. It is created if it is missing.
 	Folder string
 
-	// Since is in the first day (UTC) that is kept of each log. A zero Since means the first day
-	// that is in the archive, and is an error for a log of which there is none.
+	// Since is in the first day (UTC) that is kept. A zero Since means the first day of the log that
+	// is in the archive, and is an error if there is none.
 	Since time.Time
 
 	// Settle is the time from the end of a day until it is requested. 0 means
@@ -62,8 +62,8 @@ type Job struct {
 	// that called [Keep]. It may be nil.
 	Sealed func(*Manifest)
 
-	// Progress is called as [export.Job.Progress] is, for each day that is read. It may be nil.
-	Progress func(*auditlogs.Log, export.Progress)
+	// Progress is called as that of an [export.Job] is, for each day that is read. It may be nil.
+	Progress func(export.Progress)
 }
 
 // The files of a run, which start with a dot. The work ends as files of the archive.
@@ -84,9 +84,8 @@ const (
 // is due. It returns nil when there is nothing left to do for now.
 //
 // After an error, the end of the context or a crash, the same job continues where this run stopped.
-// A log that fails does not keep the others from being read; the errors of all are joined. An error
-// is [ErrLocked], [ErrDamaged] for an archive that was changed, which is left as it
-// is, [auditlogs.ErrInvalidQuery] for a wrong job, or the failure of a request or a disk.
+// An error is [ErrLocked], [ErrDamaged] for an archive that was changed, which is left as it is,
+// [auditlogs.ErrInvalidQuery] for a wrong job, or the failure of a request or a disk.
 //
 // It decides by the service's clock whether a day has settled, and makes a request to see it.
 //
@@ -112,17 +111,7 @@ func keep(ctx context.Context, job Job) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	var failures []error
-	for _, log := range job.Logs {
-		k := &keeper{Job: &job, log: log, folder: folderOf(log)}
-		if err := k.keep(ctx); err != nil {
-			failures = append(failures, fmt.Errorf("%s: %w", log, err))
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return errors.Join(failures...)
+	return (&keeper{Job: &job, folder: folderOf(job.Log)}).keep(ctx)
 }
 
 // prepare checks the job, and fills in the defaults.
@@ -130,8 +119,8 @@ func (j *Job) prepare() error {
 	j.Settle, j.LookBack = cmp.Or(j.Settle, auditlogs.SettleTime), cmp.Or(j.LookBack, DefaultLookBack)
 	j.Compression, j.PageSize = cmp.Or(j.Compression, "zst"), cmp.Or(j.PageSize, auditlogs.DefaultLimit)
 	switch {
-	case len(j.Logs) == 0 || slices.Contains(j.Logs, nil):
-		return errors.New("a log is missing: want one or more, such as client.Account(id)")
+	case j.Log == nil:
+		return errors.New("the job has no log: want one, such as client.Account(id)")
 	case j.Folder == "":
 		return errors.New("the folder is missing: want a name, such as audit")
 	case j.Settle < 0 || j.LookBack < 0:
@@ -139,22 +128,16 @@ func (j *Job) prepare() error {
 	case j.Compression != "zst" && j.Compression != "gz":
 		return fmt.Errorf("the compression is %q: want zst or gz", j.Compression)
 	}
-	for _, log := range j.Logs {
-		if err := log.Check(j.query(time.Unix(0, 0), time.Unix(1, 0))); err != nil {
-			return err
-		}
-	}
-	return nil
+	return j.Log.Check(j.query(time.Unix(0, 0), time.Unix(1, 0)))
 }
 
 func (j *Job) query(since, before time.Time) auditlogs.Query {
 	return auditlogs.Query{Since: auditlogs.Time(since), Before: auditlogs.Time(before), Limit: &j.PageSize}
 }
 
-// A keeper is a run for one log.
+// A keeper is a run of a job.
 type keeper struct {
 	*Job
-	log    *auditlogs.Log
 	folder string
 	links  []link // in the order of sealing
 }
@@ -173,8 +156,8 @@ func (k *keeper) keep(ctx context.Context) error {
 		}
 	}
 	if first.IsZero() {
-		return fmt.Errorf("%w: no day of it is in %s yet: want since, the first day to keep, such as %s",
-			auditlogs.ErrInvalidQuery, k.Folder, time.Now().AddDate(0, -1, 0).UTC().Format(time.DateOnly))
+		return fmt.Errorf("%w: no day of %s is in %s yet: want since, the first day to keep, such as %s",
+			auditlogs.ErrInvalidQuery, k.Log, k.Folder, time.Now().AddDate(0, -1, 0).UTC().Format(time.DateOnly))
 	}
 	if err := k.askTime(ctx); err != nil {
 		return err
@@ -251,7 +234,7 @@ func (k *keeper) days() [][]link {
 }
 
 // now is the time by the service's clock, as far as it is known.
-func (k *keeper) now() time.Time { return time.Now().Add(k.log.Client().ClockOffset()).Round(0).UTC() }
+func (k *keeper) now() time.Time { return time.Now().Add(k.Log.Client().ClockOffset()).Round(0).UTC() }
 
 // settled reports whether the entries of a day have appeared.
 func (k *keeper) settled(day time.Time) bool {
@@ -269,7 +252,7 @@ func (k *keeper) askTime(ctx context.Context) error {
 	now := time.Now()
 	query, one := k.query(now.Add(-time.Second), now), 1
 	query.Limit = &one
-	for _, err := range k.log.Pages(ctx, query, auditlogs.Prefetch(false)) {
+	for _, err := range k.Log.Pages(ctx, query, auditlogs.Prefetch(false)) {
 		return err
 	}
 	return nil
@@ -327,10 +310,7 @@ func (k *keeper) read(ctx context.Context, s slot, work string, belongs func(*au
 	if err := os.MkdirAll(filepath.Dir(work), folderMode); err != nil {
 		return nil, err
 	}
-	job := export.Job{Log: k.log, Query: k.query(s.day.Add(-margin), s.end().Add(margin)), Path: work, Keep: belongs}
-	if k.Progress != nil {
-		job.Progress = func(p export.Progress) { k.Progress(k.log, p) }
-	}
+	job := export.Job{Log: k.Log, Query: k.query(s.day.Add(-margin), s.end().Add(margin)), Path: work, Keep: belongs, Progress: k.Progress}
 	read, err := export.Run(ctx, job)
 	if !errors.Is(err, export.ErrDamaged) && !errors.Is(err, export.ErrForeign) {
 		return read, err

@@ -43,7 +43,7 @@ func (j *Job) place(name string) string { return filepath.Join(j.Folder, filepat
 // manifest describes a slot of which an export has read the entries.
 func (k *keeper) manifest(s slot, final bool, read *export.Result) *Manifest {
 	m := &Manifest{
-		Version: manifestVersion, Log: k.log.String(), Sequence: 1,
+		Version: manifestVersion, Log: k.Log.String(), Sequence: 1,
 		Day: s.day.Format(time.DateOnly), Late: s.late, File: filepath.Base(s.stem()) + k.ending(),
 		Window: export.Window{Since: auditlogs.Time(s.day), Before: auditlogs.Time(s.end())},
 		Bytes:  read.Bytes, FileSHA256: read.FileSHA256, SHA256: read.SHA256,

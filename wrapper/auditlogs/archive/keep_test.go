@@ -24,7 +24,7 @@ func TestADayIsSealedOnceItHasSettled(t *testing.T) {
 		sleepUntil(second)
 		server.Add(made("a", first.Add(time.Hour)), made("b", second.Add(-time.Second)), made("c", second))
 		folder := t.TempDir()
-		job := archive.Job{Logs: []*auditlogs.Log{newClient(t, server).Account(account)}, Folder: folder, Since: first.Add(time.Hour)}
+		job := archive.Job{Log: newClient(t, server).Account(account), Folder: folder, Since: first.Add(time.Hour)}
 		sleepUntil(second.Add(10*time.Minute - time.Second))
 		keep(t, job)
 		if files := digests(t, folder); len(files) > 0 {
@@ -50,7 +50,7 @@ func TestLateEntriesGoToSupplements(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newFake(t)
 		folder := t.TempDir()
-		job := archive.Job{Logs: []*auditlogs.Log{newClient(t, server).Account(account)}, Folder: folder, Since: first}
+		job := archive.Job{Log: newClient(t, server).Account(account), Folder: folder, Since: first}
 		at := first.Add(time.Hour)
 		server.Add(made("a", at), made("c", at.Add(2)), `{"action":{"time":"2026-11-10T01:00:00Z"}}`)
 		sleepUntil(second.Add(time.Hour))
@@ -103,7 +103,7 @@ func TestTheLookBackEndsWithALink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newFake(t)
 		folder := t.TempDir()
-		job := archive.Job{Logs: []*auditlogs.Log{newClient(t, server).Account(account)}, Folder: folder, Since: first}
+		job := archive.Job{Log: newClient(t, server).Account(account), Folder: folder, Since: first}
 		server.Add(made("a", first))
 		sleepUntil(second.Add(time.Hour))
 		keep(t, job)
@@ -130,8 +130,10 @@ func TestHolesAreFilled(t *testing.T) {
 		folder := t.TempDir()
 		client := newClient(t, server)
 		sleepUntil(first.AddDate(0, 0, 9))
-		keep(t, archive.Job{Logs: []*auditlogs.Log{client.Account(account)}, Folder: folder, Since: first.AddDate(0, 0, 6)})
-		keep(t, archive.Job{Logs: []*auditlogs.Log{client.Account(account), client.Organization(organization)}, Folder: folder, Since: first, Compression: "gz"})
+		keep(t, archive.Job{Log: client.Account(account), Folder: folder, Since: first.AddDate(0, 0, 6)})
+		for _, log := range []*auditlogs.Log{client.Account(account), client.Organization(organization)} {
+			keep(t, archive.Job{Log: log, Folder: folder, Since: first, Compression: "gz"})
+		}
 		report := check(t, folder)
 		if len(report.Logs) != 2 || report.Logs[0].First != "2026-11-10" || report.Logs[0].Days != 8 || report.Logs[0].Supplements != 0 ||
 			report.Logs[1].Log != "organization "+organization || report.Logs[1].Days != 8 {
@@ -179,7 +181,7 @@ func TestADayThatTheServiceNoLongerHasIsNotEmpty(t *testing.T) {
 				sleepUntil(test.now)
 				folder := t.TempDir()
 				ctx, stop := context.WithCancel(context.Background())
-				_ = archive.Keep(ctx, archive.Job{Logs: []*auditlogs.Log{newClient(t, server).Account(account)}, Folder: folder, Since: test.since,
+				_ = archive.Keep(ctx, archive.Job{Log: newClient(t, server).Account(account), Folder: folder, Since: test.since,
 					Sealed: func(*archive.Manifest) { stop() }}) // The first day is enough.
 				m := manifest(t, folder, account+test.since.Format("/2006/01/02")+".manifest.json")
 				_, err := os.Stat(filepath.Join(folder, account, test.since.Format("2006/01/02")+".ndjson.zst"))
@@ -206,7 +208,7 @@ func TestMidnightBelongsToOneDay(t *testing.T) {
 				server.Add(made("a", first), made("b", second.Add(-1)), made("c", second), made("d", third.Add(-1)), made("e", third))
 				sleepUntil(third.AddDate(0, 0, 2))
 				folder := t.TempDir()
-				keep(t, archive.Job{Logs: []*auditlogs.Log{newClient(t, server).Account(account)}, Folder: folder, Since: first})
+				keep(t, archive.Job{Log: newClient(t, server).Account(account), Folder: folder, Since: first})
 				got := lines(t, folder)
 				for day, want := range map[string][]string{"10": {made("a", first), made("b", second.Add(-1))}, "11": {made("c", second), made("d", third.Add(-1))}, "12": {made("e", third)}} {
 					if name := account + "/2026/11/" + day + ".ndjson.zst"; !slices.Equal(got[name], want) {
@@ -227,7 +229,7 @@ func TestTheServicesClockDecides(t *testing.T) {
 		slow := server.Client()
 		slow.Transport = dated{slow.Transport, -48 * time.Hour}
 		folder := t.TempDir()
-		job := archive.Job{Logs: []*auditlogs.Log{newClient(t, server, auditlogs.WithHTTPClient(slow)).Account(account)}, Folder: folder, Since: first}
+		job := archive.Job{Log: newClient(t, server, auditlogs.WithHTTPClient(slow)).Account(account), Folder: folder, Since: first}
 		keep(t, job)
 		if files := digests(t, folder); len(files) > 0 {
 			t.Errorf("sealed by a fast clock: %v", files)
@@ -249,34 +251,17 @@ func (d dated) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-func TestOneLogThatFailsDoesNotStopTheOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		server := newFake(t, auditlogstest.WithAccounts(account))
-		sleepUntil(third)
-		client := newClient(t, server)
-		folder := t.TempDir()
-		err := archive.Keep(context.Background(), archive.Job{Folder: folder, Since: first,
-			Logs: []*auditlogs.Log{client.Account(strings.Repeat("0", 32)), client.Account(account)}})
-		if !errors.Is(err, auditlogs.ErrForbidden) || !strings.Contains(err.Error(), "account "+strings.Repeat("0", 32)) {
-			t.Errorf("%v", err)
-		}
-		if report := check(t, folder); len(report.Logs) != 1 || report.Logs[0].Days != 1 {
-			t.Errorf("%+v", report)
-		}
-	})
-}
-
 func TestWrongJobs(t *testing.T) {
 	server := newFake(t)
 	client := newClient(t, server)
-	logs := []*auditlogs.Log{client.Account(account)}
+	log := client.Account(account)
 	for want, job := range map[string]archive.Job{
-		"a log is missing: want one or more":                   {Folder: "x"},
-		"the folder is missing: want a name, such as audit":    {Logs: logs},
-		"want 0 for the default, or more, such as 10m and 24h": {Logs: logs, Folder: "x", Settle: -1},
-		`the compression is "xz": want zst or gz`:              {Logs: logs, Folder: "x", Compression: "xz"},
-		"account_id": {Logs: []*auditlogs.Log{client.Account("x")}, Folder: "x"},
-		"want since, the first day to keep, such as 20": {Logs: logs, Folder: t.TempDir()},
+		"the job has no log: want one":                         {Folder: "x"},
+		"the folder is missing: want a name, such as audit":    {Log: log},
+		"want 0 for the default, or more, such as 10m and 24h": {Log: log, Folder: "x", Settle: -1},
+		`the compression is "xz": want zst or gz`:              {Log: log, Folder: "x", Compression: "xz"},
+		"account_id": {Log: client.Account("x"), Folder: "x"},
+		"want since, the first day to keep, such as 20": {Log: log, Folder: t.TempDir()},
 	} {
 		err := archive.Keep(t.Context(), job)
 		if !errors.Is(err, auditlogs.ErrInvalidQuery) || !strings.Contains(err.Error(), want) {
@@ -309,7 +294,7 @@ func TestADamagedArchiveIsLeftAlone(t *testing.T) {
 				server := newFake(t)
 				server.Add(made("a", first), made("b", second), made("c", third), made("d", third.AddDate(0, 0, 1)))
 				folder := t.TempDir()
-				job := archive.Job{Logs: []*auditlogs.Log{newClient(t, server).Account(account)}, Folder: folder, Since: first}
+				job := archive.Job{Log: newClient(t, server).Account(account), Folder: folder, Since: first}
 				sleepUntil(third.AddDate(0, 0, 1).Add(time.Hour))
 				keep(t, job)
 				test.damage(t, folder)
@@ -355,7 +340,7 @@ func TestSealingIsFinishedAfterACrash(t *testing.T) {
 		server := newFake(t)
 		server.Add(made("a", first))
 		folder := t.TempDir()
-		job := archive.Job{Logs: []*auditlogs.Log{newClient(t, server).Account(account)}, Folder: folder, Since: first}
+		job := archive.Job{Log: newClient(t, server).Account(account), Folder: folder, Since: first}
 		sleepUntil(second.Add(time.Hour))
 		keep(t, job)
 		want := digests(t, folder)
