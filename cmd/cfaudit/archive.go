@@ -169,7 +169,7 @@ func (a *archiving) run(ctx context.Context) error {
 			return a.keepForever(ctx, client)
 		}
 		if failure := a.keepAll(ctx, client); failure != nil {
-			return failure.exit
+			return a.resume(failure.exit)
 		}
 		return nil
 	})
@@ -279,9 +279,9 @@ func (a *archiving) keepForever(ctx context.Context, client *auditlogs.Client) e
 		switch {
 		case ctx.Err() != nil:
 		case failure != nil && run == 1 && failure.lasting:
-			return failure.exit
+			return a.resume(failure.exit)
 		case failure != nil:
-			a.env.say(fmt.Sprintf("cfaudit: %s; trying again in %s", strings.TrimSuffix(failure.text, resumable), short(a.interval)))
+			a.env.say(fmt.Sprintf("cfaudit: %s; trying again in %s", failure.text, short(a.interval)))
 		}
 		select {
 		case <-ctx.Done():
@@ -300,21 +300,22 @@ func (a *archiving) failed(ctx context.Context, err error) *exit {
 	var incomplete *auditlogs.IncompleteError
 	switch {
 	case ctx.Err() != nil:
-		return a.resume(&exit{code: exitInterrupted, text: "interrupted"})
+		return &exit{code: exitInterrupted, text: "interrupted"}
 	case errors.As(err, &incomplete):
-		return a.resume(&exit{code: exitIncomplete, text: clean(incomplete.Err.Error()), mend: needsMending(err)})
+		return &exit{code: exitIncomplete, text: clean(incomplete.Err.Error()), mend: needsMending(err)}
 	case errors.Is(err, auditlogs.ErrInvalidQuery):
 		return usage(a.cmd, "%s", clean(strings.TrimPrefix(err.Error(), "archive: invalid query: ")))
 	}
-	return a.resume(&exit{code: exitIncomplete, text: clean(strings.TrimPrefix(err.Error(), "archive: ")), mend: needsMending(err)})
+	return &exit{code: exitIncomplete, text: clean(strings.TrimPrefix(err.Error(), "archive: ")), mend: needsMending(err)}
 }
 
-const resumable = "; the archive is incomplete"
-
-// resume adds the command that continues: the same command.
+// resume adds the command that continues, which is the same command, unless it is wrong.
 func (a *archiving) resume(e *exit) *exit {
-	e.text += resumable
-	e.last = strings.Join(append([]string{"cfaudit", "archive", shellQuote(a.folder)}, givenFlags(a.cmd.Flags())...), " ")
+	if e.code != exitUsage {
+		e.text += "; the archive is incomplete"
+		e.goOn("resume")
+		e.last = strings.Join(append([]string{"cfaudit", "archive", shellQuote(a.folder)}, givenFlags(a.cmd.Flags())...), " ")
+	}
 	return e
 }
 
