@@ -297,16 +297,15 @@ func (a *archiving) keepForever(ctx context.Context, client *auditlogs.Client) e
 
 // failed tells wrong usage from failures.
 func (a *archiving) failed(ctx context.Context, err error) *exit {
-	var incomplete *auditlogs.IncompleteError
+	var answered *auditlogs.Error
+	text := clean(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "archive: "), "\n", "; "))
 	switch {
 	case ctx.Err() != nil:
 		return &exit{code: exitInterrupted, text: "interrupted"}
-	case errors.As(err, &incomplete):
-		return &exit{code: exitIncomplete, text: clean(incomplete.Err.Error()), mend: needsMending(err)}
-	case errors.Is(err, auditlogs.ErrInvalidQuery):
-		return usage(a.cmd, "%s", clean(strings.TrimPrefix(err.Error(), "archive: invalid query: ")))
+	case errors.Is(err, auditlogs.ErrInvalidQuery) && !errors.As(err, &answered):
+		return usage(a.cmd, "%s", strings.TrimPrefix(text, "invalid query: "))
 	}
-	return &exit{code: exitIncomplete, text: clean(strings.TrimPrefix(err.Error(), "archive: ")), mend: needsMending(err)}
+	return &exit{code: exitIncomplete, text: text, mend: needsMending(err)}
 }
 
 // resume adds the command that continues, which is the same command, unless it is wrong.

@@ -62,6 +62,7 @@ func Check(ctx context.Context, folder string, anchors ...string) (*Report, erro
 	for _, name := range slices.Sorted(maps.Keys(files.chains)) {
 		chain := files.chains[name]
 		chain.compare()
+		chain.findGaps()
 		report.Findings = append(report.Findings, chain.findings...)
 		if len(chain.links) > 0 {
 			report.Logs = append(report.Logs, chain.report())

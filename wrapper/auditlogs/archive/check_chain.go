@@ -193,8 +193,7 @@ func (l link) verify(ctx context.Context, root string, buffer []byte) error {
 	return nil
 }
 
-// compare puts the links in the order of sealing, and compares each with the one before it, and the
-// days and supplements with the calendar.
+// compare puts the links in the order of sealing, and compares each with the one before it.
 func (c *chain) compare() {
 	slices.SortFunc(c.links, func(a, b link) int {
 		return cmp.Or(cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.manifest(), b.manifest()))
@@ -213,7 +212,6 @@ func (c *chain) compare() {
 		}
 		final[day] = final[day] || l.Final
 	}
-	c.findGaps()
 }
 
 // findGaps finds missing days, and missing supplements of a day.

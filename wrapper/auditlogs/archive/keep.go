@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -149,43 +150,51 @@ func (k *keeper) keep(ctx context.Context) error {
 	if err := k.load(); err != nil {
 		return err
 	}
-	first := k.Since
+	days := map[time.Time][]link{} // the day itself, and its supplements in their order
 	for _, l := range k.links {
-		if first.IsZero() || l.day.Before(first) {
-			first = l.day
-		}
+		days[l.day] = append(days[l.day], l)
 	}
-	if first.IsZero() {
+	sealed := slices.SortedFunc(maps.Keys(days), time.Time.Compare)
+	if k.Since.IsZero() && sealed == nil {
 		return fmt.Errorf("%w: no day of %s is in %s yet: want since, the first day to keep, such as %s",
 			auditlogs.ErrInvalidQuery, k.Log, k.Folder, time.Now().AddDate(0, -1, 0).UTC().Format(time.DateOnly))
 	}
 	if err := k.askTime(ctx); err != nil {
 		return err
 	}
-	days := k.days()
 	var failures []error
-	for _, day := range days {
-		if day[len(day)-1].Final {
-			continue
+	failed := 0 // days in a row
+	// try reports whether to go on. One day that fails may do so in every run, and must not keep
+	// the others from being read; two in a row mean that the service or the disk fails.
+	try := func(err error) bool {
+		switch {
+		case err == nil:
+			failed = 0
+			return true
+		case !errors.Is(err, ErrDamaged):
+			failed++
 		}
-		err := k.lookBack(ctx, day)
-		if err != nil {
-			failures = append(failures, err)
-		}
-		if err != nil && !errors.Is(err, ErrDamaged) {
-			return err
+		failures = append(failures, err)
+		return ctx.Err() == nil && failed < 2
+	}
+	first := dayOf(k.Since)
+	if sealed != nil {
+		first = sealed[0]
+	}
+	for _, day := range sealed {
+		if !try(k.lookBack(ctx, days[day])) {
+			return errors.Join(failures...)
 		}
 	}
-	sealed := map[time.Time]bool{}
-	for _, day := range days {
-		sealed[day[0].day] = true
-	}
-	for day := dayOf(first); k.settled(day); day = day.AddDate(0, 0, 1) {
-		if sealed[day] {
-			continue
+	for day := first; k.settled(day); day = day.AddDate(0, 0, 1) {
+		if days[day] == nil && !try(k.seal(ctx, day)) {
+			return errors.Join(failures...)
 		}
-		if err := k.seal(ctx, slot{folder: k.folder, day: day}); err != nil {
-			return errors.Join(append(failures, err)...)
+	}
+	// Backwards, so that there is no hole wherever this stops.
+	for day := first.AddDate(0, 0, -1); !k.Since.IsZero() && !day.Before(dayOf(k.Since)); day = day.AddDate(0, 0, -1) {
+		if !try(k.seal(ctx, day)) {
+			break
 		}
 	}
 	if failures == nil {
@@ -217,22 +226,6 @@ func (k *keeper) load() error {
 	return nil
 }
 
-// days groups the links by their days, in the order of the days. The first link of each is the day
-// itself, and its supplements follow.
-func (k *keeper) days() [][]link {
-	links := slices.Clone(k.links)
-	slices.SortFunc(links, func(a, b link) int { return cmp.Or(a.day.Compare(b.day), cmp.Compare(a.late, b.late)) })
-	var days [][]link
-	for _, l := range links {
-		if n := len(days); n > 0 && days[n-1][0].day.Equal(l.day) {
-			days[n-1] = append(days[n-1], l)
-		} else {
-			days = append(days, []link{l})
-		}
-	}
-	return days
-}
-
 // now is the time by the service's clock, as far as it is known.
 func (k *keeper) now() time.Time { return time.Now().Add(k.Log.Client().ClockOffset()).Round(0).UTC() }
 
@@ -253,13 +246,14 @@ func (k *keeper) askTime(ctx context.Context) error {
 	query, one := k.query(now.Add(-time.Second), now), 1
 	query.Limit = &one
 	for _, err := range k.Log.Pages(ctx, query, auditlogs.Prefetch(false)) {
-		return err
+		return cause(err)
 	}
 	return nil
 }
 
 // seal reads a day, and seals it.
-func (k *keeper) seal(ctx context.Context, s slot) error {
+func (k *keeper) seal(ctx context.Context, day time.Time) error {
+	s := slot{folder: k.folder, day: day}
 	return k.add(ctx, s, 0, s.contains)
 }
 
@@ -274,13 +268,17 @@ func (s slot) contains(e *auditlogs.Entry) bool {
 	return at.IsZero() || !at.Before(s.day) && at.Before(s.end())
 }
 
-// lookBack reads a day again, and seals what is not in it or its supplements yet.
+// lookBack reads a day again, and seals what is not in it or its supplements yet, until its last
+// link is final.
 func (k *keeper) lookBack(ctx context.Context, day []link) error {
+	last := day[len(day)-1]
+	if last.Final {
+		return nil
+	}
 	known, err := k.known(ctx, day)
 	if err != nil {
 		return err
 	}
-	last := day[len(day)-1]
 	next := last.slot
 	next.late++
 	return k.add(ctx, next, last.LateEntries, func(e *auditlogs.Entry) bool { return next.contains(e) && !known.take(e) })
@@ -312,12 +310,23 @@ func (k *keeper) read(ctx context.Context, s slot, work string, belongs func(*au
 	}
 	job := export.Job{Log: k.Log, Query: k.query(s.day.Add(-margin), s.end().Add(margin)), Path: work, Keep: belongs, Progress: k.Progress}
 	read, err := export.Run(ctx, job)
-	if !errors.Is(err, export.ErrDamaged) && !errors.Is(err, export.ErrForeign) {
-		return read, err
+	if errors.Is(err, export.ErrDamaged) || errors.Is(err, export.ErrForeign) {
+		// An earlier run left something unusable, which is not a part of the archive.
+		if err := discard(work); err != nil {
+			return nil, err
+		}
+		read, err = export.Run(ctx, job)
 	}
-	// An earlier run left something unusable, which is not a part of the archive.
-	if err := discard(work); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.day.Format(time.DateOnly), cause(err))
 	}
-	return export.Run(ctx, job)
+	return read, nil
+}
+
+// cause is what ended a listing, without a position: the next run finds it by itself.
+func cause(err error) error {
+	if incomplete := (*auditlogs.IncompleteError)(nil); errors.As(err, &incomplete) {
+		return incomplete.Err
+	}
+	return err
 }

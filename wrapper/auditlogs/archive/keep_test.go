@@ -123,14 +123,20 @@ func TestTheLookBackEndsWithALink(t *testing.T) {
 	})
 }
 
-// Days that are older than the look-back need no second reading, and holes are filled.
-func TestHolesAreFilled(t *testing.T) {
+// Days that are older than the look-back need no second reading. Earlier days are added from the
+// last to the first, so that there is no hole wherever a run stops.
+func TestEarlierDaysAreAdded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newFake(t, auditlogstest.WithHistory(auditlogstest.History{Entries: 500, Since: first, Before: first.AddDate(0, 0, 9)}))
 		folder := t.TempDir()
 		client := newClient(t, server)
 		sleepUntil(first.AddDate(0, 0, 9))
 		keep(t, archive.Job{Log: client.Account(account), Folder: folder, Since: first.AddDate(0, 0, 6)})
+		ctx, stop := context.WithCancel(context.Background())
+		err := archive.Keep(ctx, archive.Job{Log: client.Account(account), Folder: folder, Since: first, Sealed: func(*archive.Manifest) { stop() }})
+		if report := check(t, folder); !errors.Is(err, context.Canceled) || report.Logs[0].First != "2026-11-15" || report.Logs[0].Days != 3 {
+			t.Errorf("%v, %+v", err, report.Logs)
+		}
 		for _, log := range []*auditlogs.Log{client.Account(account), client.Organization(organization)} {
 			keep(t, archive.Job{Log: log, Folder: folder, Since: first, Compression: "gz"})
 		}
@@ -192,6 +198,47 @@ func TestADayThatTheServiceNoLongerHasIsNotEmpty(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A day that cannot be read does not keep the others from being read. The hole is a finding, and is
+// filled once the day can be read.
+func TestADayThatFailsLeavesAHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := auditlogstest.NewServer()
+		defer server.Close()
+		server.Add(made("a", first), made("b", second), made("c", third))
+		sleepUntil(third.AddDate(0, 0, 2).Add(time.Hour))
+		bad := server.Client()
+		bad.Transport = refusing{bad.Transport, "2026-11-10T23:59:59Z"}
+		folder := t.TempDir()
+		job := archive.Job{Log: newClient(t, server, auditlogs.WithHTTPClient(bad)).Account(account), Folder: folder, Since: first}
+		if err := archive.Keep(context.Background(), job); !errors.Is(err, auditlogs.ErrInvalidQuery) {
+			t.Errorf("%v", err)
+		}
+		report, err := archive.Check(context.Background(), folder)
+		if !errors.Is(err, archive.ErrDamaged) || len(report.Findings) != 1 || report.Findings[0].Path != account+"/2026/11/11.manifest.json" || report.Logs[0].Days != 3 {
+			t.Errorf("%v, %+v", err, report)
+		}
+		job.Log = newClient(t, server).Account(account)
+		keep(t, job)
+		if report := check(t, folder); report.Logs[0].Days != 4 || report.Logs[0].Entries != 3 {
+			t.Errorf("%+v", report)
+		}
+	})
+}
+
+// A refusing transport refuses a window by its start.
+type refusing struct {
+	http.RoundTripper
+	since string
+}
+
+func (r refusing) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.URL.Query().Get("since") == r.since {
+		request = request.Clone(request.Context())
+		request.URL.RawQuery += "&direction=sideways"
+	}
+	return r.RoundTripper.RoundTrip(request)
 }
 
 // What the ends of a window mean, and how precisely the service uses them, is not known.
