@@ -15,6 +15,7 @@ import (
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/archive"
+	"cfaudit.example/wrapper/auditlogs/internal/durable"
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
@@ -419,4 +420,37 @@ func TestSealingIsFinishedAfterACrash(t *testing.T) {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+func TestASecondRunIsRefused(t *testing.T) {
+	server := newFake(t)
+	folder := t.TempDir()
+	release, err := durable.Lock(filepath.Join(folder, ".archive"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = release() }()
+	err = archive.Keep(t.Context(), archive.Job{Log: newClient(t, server).Account(account), Folder: folder, Since: first})
+	if !errors.Is(err, archive.ErrLocked) || len(server.Requests()) > 0 {
+		t.Errorf("%v, %d requests", err, len(server.Requests()))
+	}
+}
+
+// What an earlier run has read of a day is not requested again, even of one that takes many runs.
+func TestADayGoesOnWhereItStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newFake(t, auditlogstest.WithLatency(100*time.Millisecond), auditlogstest.WithHistory(auditlogstest.History{Entries: 200, Since: first, Before: second}))
+		sleepUntil(third.Add(time.Hour))
+		folder := t.TempDir()
+		job := archive.Job{Log: newClient(t, server).Account(account), Folder: folder, Since: first, PageSize: 10}
+		runs := 0
+		for stopped := true; stopped; runs++ {
+			ctx, stop := context.WithTimeout(context.Background(), time.Second)
+			stopped = archive.Keep(ctx, job) != nil
+			stop()
+		}
+		if n := len(lines(t, folder)[account+"/2026/11/10.ndjson.zst"]); n != 200 || runs < 3 || runs > 5 {
+			t.Errorf("%d entries after %d runs", n, runs)
+		}
+	})
 }
