@@ -74,8 +74,9 @@ A day is sealed --settle after its end. For --look-back after that, each run req
 entries have appeared. The first run after that is the last to do so, and its manifest says "final": true.
 
 Days that are missing
-Every run fills holes, from --since or the first day in DIR on. A day that the service no longer had, since it keeps 18
-months and has nothing from before 2026-03-10, gets a manifest with "available": "none", and no file.
+Every run reads the days that are missing, from --since or the first day in DIR on. One that fails does not keep the others
+from being read, and is tried again by the next run. A day that the service no longer had, since it keeps 18 months and has
+nothing from before 2026-03-10, gets a manifest with "available": "none", and no file.
 
 --check
 It compares every file with its manifest and every manifest with the one before it, finds missing days and files that do not

@@ -101,7 +101,7 @@ func TestArchiveKills(t *testing.T) {
 	sealed := files.stop()
 
 	stored := map[string][]json.RawMessage{
-		auditlogstest.AccountID:                         w.server.Stored(since, clock.now()),
+		auditlogstest.AccountID:                        w.server.Stored(since, clock.now()),
 		"organization-" + auditlogstest.OrganizationID: w.server.StoredOrganization(since, clock.now()),
 	}
 	entries, lost, twice, supplements := 0, 0, 0, 0

@@ -81,7 +81,7 @@ func Check(ctx context.Context, folder string, anchors ...string) (*Report, erro
 	}
 	slices.SortStableFunc(report.Findings, func(a, b Finding) int { return cmp.Compare(a.Path, b.Path) })
 	if n := len(report.Findings); n > 0 {
-		return report, fmt.Errorf("archive: %s: %w, %d findings, such as %s", folder, ErrDamaged, n, report.Findings[0])
+		return report, fmt.Errorf("archive: %s: %w (findings: %d): %s", folder, ErrDamaged, n, report.Findings[0])
 	}
 	return report, nil
 }

@@ -123,7 +123,11 @@ func (t *tree) verify(ctx context.Context) error {
 // open reads the manifest of a slot. If that is missing or damaged, it says so in a finding.
 func (c *chain) open(root string, s slot) (l link, ok bool, err error) {
 	if !slices.Contains(c.slots[s], manifestEnd) {
-		c.find(s.stem()+c.slots[s][0], "it has no manifest: restore %s, or move the file away", path.Base(s.manifest()))
+		problem := "it has no manifest: restore %s, or move the file away"
+		if _, err := os.Stat(filepath.Join(root, workName, s.folder, sealName)); err == nil {
+			problem = "it has no manifest, since a run was stopped while it sealed a day: run again, which writes %s"
+		}
+		c.find(s.stem()+c.slots[s][0], problem, path.Base(s.manifest()))
 		return link{}, false, nil
 	}
 	data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(s.manifest())))

@@ -60,7 +60,7 @@ func (k *keeper) known(ctx context.Context, day []link) (*memory, error) {
 		if l.File == "" {
 			continue
 		}
-		m.named = slices.Grow(m.named, int(l.Entries))
+		m.named = slices.Grow(m.named, int(max(l.Entries, 0)))
 		if err := m.read(ctx, k.Folder, l); err != nil {
 			return nil, err
 		}

@@ -162,7 +162,11 @@ func (k *keeper) recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
 	}
-	return k.finish(ctx, slot{k.folder, day, m.Late}, m, data)
+	err = k.finish(ctx, slot{k.folder, day, m.Late}, m, data)
+	if errors.Is(err, fs.ErrNotExist) {
+		return os.Remove(name) // Somebody removed its file: the day is read again.
+	}
+	return err
 }
 
 // discard removes a file of the work, and what is beside it.

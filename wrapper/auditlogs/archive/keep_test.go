@@ -406,6 +406,12 @@ func TestSealingIsFinishedAfterACrash(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if exists(day + ".ndjson.zst") {
+				report, _ := archive.Check(context.Background(), folder)
+				if len(report.Findings) != 1 || !strings.Contains(report.Findings[0].Problem, "since a run was stopped while it sealed a day: run again") {
+					t.Errorf("%v", report.Findings)
+				}
+			}
 			keep(t, job)
 			if got := digests(t, folder); !maps.Equal(got, want) {
 				t.Errorf("the files are %v, want %v", got, want)
@@ -413,6 +419,14 @@ func TestSealingIsFinishedAfterACrash(t *testing.T) {
 			if exists(work) {
 				t.Error("the work is left")
 			}
+		}
+		// Where the file is gone too, the day is read again.
+		if err := errors.Join(os.MkdirAll(work, 0o700), os.Rename(day+".manifest.json", filepath.Join(work, "seal.json")), os.Remove(day+".ndjson.zst")); err != nil {
+			t.Fatal(err)
+		}
+		keep(t, job)
+		if report := check(t, folder); report.Logs[0].Entries != 1 {
+			t.Errorf("%+v", report.Logs)
 		}
 	})
 }
