@@ -36,31 +36,25 @@ type chain struct {
 // walk lists the files of an archive, or of one of its folders.
 func walk(root, folder string) (*tree, error) {
 	t := &tree{root: root, chains: map[string]*chain{}}
-	err := filepath.WalkDir(filepath.Join(root, folder), func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			if folder != "." && errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			return err
-		}
-		relative, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		relative = filepath.ToSlash(relative)
+	// Through os.DirFS, root may be a link.
+	err := fs.WalkDir(os.DirFS(root), folder, func(name string, d fs.DirEntry, err error) error {
 		switch {
-		case relative == workName:
+		case errors.Is(err, fs.ErrNotExist) && name == folder && folder != ".":
+			return nil // No day of the log is sealed yet.
+		case err != nil:
+			return err
+		case name == workName:
 			return fs.SkipDir
-		case relative == lockName+".lock" || d.IsDir():
+		case name == lockName+".lock" || d.IsDir():
 			return nil
 		}
-		s, ending, ok := parsePath(relative)
+		s, ending, ok := parsePath(name)
 		switch {
 		case !ok:
-			t.foreign = append(t.foreign, Finding{relative, "it does not belong to the archive: move it away"})
+			t.foreign = append(t.foreign, Finding{name, "it does not belong to the archive: move it away"})
 			return nil
 		case !d.Type().IsRegular():
-			t.foreign = append(t.foreign, Finding{relative, "it is not a regular file: put the file itself there"})
+			t.foreign = append(t.foreign, Finding{name, "it is not a regular file: put the file itself there"})
 		}
 		c := t.chains[s.folder]
 		if c == nil {
@@ -135,7 +129,7 @@ func (c *chain) open(root string, s slot) (l link, ok bool, err error) {
 		return link{}, false, err
 	}
 	if l, err = openLink(s, data); err != nil {
-		c.find(s.manifest(), "%v: restore it", err)
+		c.find(s.manifest(), "%v", err)
 		return link{}, false, nil
 	}
 	c.mu.Lock()

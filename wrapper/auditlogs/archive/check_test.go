@@ -370,6 +370,9 @@ func TestFindingsNameTheFile(t *testing.T) {
 			}
 		})
 	}
+	if link := filepath.Join(t.TempDir(), "link"); os.Symlink(original, link) == nil { // Not everybody may do so on Windows.
+		check(t, link)
+	}
 	if _, err := archive.Check(t.Context(), t.TempDir()); !errors.Is(err, archive.ErrDamaged) {
 		t.Errorf("an empty folder: %v", err)
 	}

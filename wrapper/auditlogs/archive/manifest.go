@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"time"
@@ -111,7 +112,10 @@ type link struct {
 // openLink reads the manifest of a slot, and compares it with its place.
 func openLink(s slot, data []byte) (link, error) {
 	m, err := decodeManifest(data)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrDamaged):
+		return link{}, fmt.Errorf("%w: restore it", err)
+	case err != nil:
 		return link{}, err
 	}
 	for _, same := range []struct{ what, is, want string }{
@@ -120,11 +124,11 @@ func openLink(s slot, data []byte) (link, error) {
 		{"the supplement", fmt.Sprint(m.Late), fmt.Sprint(s.late)},
 	} {
 		if same.is != same.want {
-			return link{}, fmt.Errorf("%w: it is the manifest of %s %s, and its path says %s: want it back in its place", ErrDamaged, same.what, same.is, same.want)
+			return link{}, fmt.Errorf("%w: it is the manifest of %s %s, and its path says %s: restore both", ErrDamaged, same.what, same.is, same.want)
 		}
 	}
 	if name := path.Base(s.stem()); m.File != "" && m.File != name+zstdEnd && m.File != name+gzipEnd {
-		return link{}, fmt.Errorf("%w: it names the file %q: want %s or %s", ErrDamaged, m.File, name+zstdEnd, name+gzipEnd)
+		return link{}, fmt.Errorf("%w: it names the file %q, and should name %s or %s: restore it", ErrDamaged, m.File, name+zstdEnd, name+gzipEnd)
 	}
 	return link{s, m, digest(data)}, nil
 }
