@@ -41,7 +41,7 @@ type LogReport struct {
 // without a gap, and that there is nothing else. Counts, the order of time and the text of a file
 // were recorded when it was sealed: they hold as long as its bytes are the same.
 //
-// A chain shows every change but one: somebody who replaces a link can make anew all links after it,
+// A chain shows every change but one: somebody who replaces a link can rebuild all links after it,
 // or remove the newest ones. Anchors are digests of manifests that were the newest once, and that
 // were kept elsewhere: each of them must be in the archive, and so everything before it is as it
 // was then.
