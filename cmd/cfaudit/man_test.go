@@ -19,6 +19,7 @@ func TestManPages(t *testing.T) {
 		"cfaudit-show":       {`.B \-\-full`, `.SH "EXAMPLES"`},
 		"cfaudit-history":    {`.B \-\-action\-time TIME`},
 		"cfaudit-export":     {`.B \-\-out FILE`},
+		"cfaudit-archive":    {`.B \-\-check`},
 		"cfaudit-follow":     {`.B \-\-state FILE`},
 		"cfaudit-products":   {`.B \-\-account`},
 		"cfaudit-serve":      {`.SH "DESCRIPTION"`},

@@ -10,14 +10,6 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// retentionMonths is how long the service keeps entries.
-const retentionMonths = 18
-
-// logStart is when version 2 of the audit logs became generally available, according to
-// Cloudflare's changelog. Until the retention reaches this day, in September 2027, hardly any older
-// entries exist.
-var logStart = time.Date(2026, time.March, 10, 0, 0, 0, 0, time.UTC)
-
 // say prints a line for people. A failure to write to standard error is ignored.
 func (e *environment) say(line string) {
 	saying.Lock()
@@ -39,12 +31,13 @@ func (c *connection) noteStart(cmd *cobra.Command, env *environment, since strin
 	if err != nil || c.demo || !cmd.Flags().Changed(sinceFlag) {
 		return
 	}
-	switch oldest := env.now().AddDate(0, -retentionMonths, 0); {
-	case start.Before(logStart) && oldest.Before(logStart):
+	switch oldest, started := auditlogs.Oldest(env.now()); {
+	case !start.Before(oldest):
+	case started:
 		env.note("the window starts before this log, whose oldest entries are from about %s: older ones are only in version 1 of the audit logs",
-			logStart.Format(time.DateOnly))
-	case start.Before(oldest):
-		env.note("the window starts more than %d months ago, and the service keeps no older entries", retentionMonths)
+			oldest.Format(time.DateOnly))
+	default:
+		env.note("the window starts more than %d months ago, and the service keeps no older entries", auditlogs.RetentionMonths)
 	}
 }
 

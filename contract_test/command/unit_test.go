@@ -67,12 +67,41 @@ func TestFollowUnit(t *testing.T) {
 	}
 }
 
+// TestArchiveUnit runs what the packages' timer starts, twice, and checks what that has kept.
+func TestArchiveUnit(t *testing.T) {
+	unit, err := os.ReadFile(filepath.Join("..", "..", "cmd", "cfaudit", "packaging", "cfaudit-archive.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^ExecStart=/usr/bin/cfaudit (archive .*)$`).FindSubmatch(unit)
+	if line == nil {
+		t.Fatal("the unit does not run archive")
+	}
+	now := time.Now()
+	server := auditlogstest.NewServer(auditlogstest.WithTokens(token), auditlogstest.WithHistory(auditlogstest.History{
+		Entries: 1500, Since: now.AddDate(0, 0, -10), Before: now}))
+	defer server.Close()
+	folder := filepath.Join(t.TempDir(), "audit")
+	words := strings.Fields(strings.ReplaceAll(string(line[1]), "/var/lib/cfaudit", folder))
+	for _, arguments := range [][]string{words, words, {"archive", "--check", folder}} {
+		cmd := exec.Command(filepath.Join(programs, "cfaudit"), arguments...)
+		cmd.Env = append(os.Environ(), "CLOUDFLARE_API_TOKEN="+token, "CLOUDFLARE_ACCOUNT_ID="+auditlogstest.AccountID, "CLOUDFLARE_BASE_URL="+server.URL)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	days, err := filepath.Glob(filepath.Join(folder, auditlogstest.AccountID, "*", "*", "??.ndjson.zst"))
+	if err != nil || len(days) < 29 || len(days) > 30 {
+		t.Errorf("%d days, %v", len(days), err)
+	}
+}
+
 // TestReadmeCommands has the command read the flags of each line in the READMEs that calls it. With
 // --help it then does no more.
 func TestReadmeCommands(t *testing.T) {
 	placeholders := map[string]string{"ID": auditlogstest.AccountID, "TIME": "2026-10-30T15:00:00Z"}
 	lines := 0
-	for _, room := range []string{".", "cmd/cfaudit", "wrapper/auditlogs", "wrapper/auditlogs/export", "wrapper/auditlogs/follow"} {
+	for _, room := range []string{".", "cmd/cfaudit", "wrapper/auditlogs", "wrapper/auditlogs/export", "wrapper/auditlogs/archive", "wrapper/auditlogs/follow"} {
 		readme, err := os.ReadFile(filepath.Join("..", "..", room, "README.md"))
 		if err != nil {
 			t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 func TestUnitsAreHardened(t *testing.T) {
 	units, err := filepath.Glob("../../cmd/cfaudit/packaging/*.service")
 	if err != nil || len(units) != 2 {
-		t.Fatalf("want the units of follow and of export-days, and found %q, %v", units, err)
+		t.Fatalf("want the units of follow and of archive, and found %q, %v", units, err)
 	}
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {

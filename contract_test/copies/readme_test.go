@@ -111,7 +111,7 @@ func TestReadmeFragments(t *testing.T) {
 	write(t, filepath.Join(folder, "names.go"), []byte(fragmentNames))
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```")
 	fragments := 0
-	for _, room := range []string{".", "cmd/cfaudit", "wrapper/auditlogs", "wrapper/auditlogs/export", "wrapper/auditlogs/follow", "wrapper/auditlogstest",
+	for _, room := range []string{".", "cmd/cfaudit", "wrapper/auditlogs", "wrapper/auditlogs/export", "wrapper/auditlogs/archive", "wrapper/auditlogs/follow", "wrapper/auditlogstest",
 		"openapi", "contract_test"} {
 		text := readme(t, room)
 		for _, block := range blocks.FindAllStringSubmatchIndex(text, -1) {
@@ -122,7 +122,7 @@ func TestReadmeFragments(t *testing.T) {
 			fragments++
 			var imports strings.Builder
 			for _, name := range []string{"context", "fmt", "os", "time", "cfaudit.example/wrapper/auditlogs", "cfaudit.example/wrapper/auditlogs/export",
-				"cfaudit.example/wrapper/auditlogs/follow", "cfaudit.example/wrapper/auditlogstest"} {
+				"cfaudit.example/wrapper/auditlogs/archive", "cfaudit.example/wrapper/auditlogs/follow", "cfaudit.example/wrapper/auditlogstest"} {
 				fmt.Fprintf(&imports, "import %q\n", name)
 			}
 			write(t, filepath.Join(folder, fmt.Sprintf("fragment%d.go", fragments)), fmt.Appendf(nil,

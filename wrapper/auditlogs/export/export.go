@@ -60,6 +60,11 @@ type Job struct {
 	// nothing.
 	Format string
 
+	// Keep reports whether an entry belongs in the file; the others are left out, and not counted.
+	// It is called once for each entry that a listing shows, in order, and must decide the same in
+	// every run of a job. Nil keeps all.
+	Keep func(*auditlogs.Entry) bool
+
 	// Parallel reads several parts of the window at the same time, within the client's request
 	// budget; see [auditlogs.Backfill]. It is for long windows, and may differ between the runs of
 	// a job. Without it, one page is read after another.
@@ -451,6 +456,9 @@ func (x *exporter) take(page *auditlogs.Page) error {
 		return err
 	}
 	for _, entry := range page.Entries {
+		if x.job.Keep != nil && !x.job.Keep(entry) {
+			continue
+		}
 		if !x.recent.add(entry) {
 			c.Repeated++
 			continue

@@ -1,0 +1,356 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/archive"
+	"cfaudit.example/wrapper/auditlogs/export"
+)
+
+// An archiving is one run of "cfaudit archive".
+type archiving struct {
+	env *environment
+	out io.Writer
+	cmd *cobra.Command
+
+	selection
+	folder      string
+	compression string
+	settle      time.Duration
+	lookBack    time.Duration
+	forever     bool
+	interval    time.Duration
+	checked     bool
+	anchors     []string
+
+	progress progress
+}
+
+func newArchive(env *environment, out io.Writer) *cobra.Command {
+	a := &archiving{env: env, out: out, settle: auditlogs.SettleTime, lookBack: archive.DefaultLookBack, interval: time.Hour}
+	a.several = true
+	cmd := &cobra.Command{
+		Use:   "archive DIR [--since WHEN] [flags]",
+		Short: "Keep a folder of whole days, sealed and checkable, up to date",
+		Long: "Writes each day (UTC) to a file of its own once it has settled, and never changes it again: entries that appear later go to " +
+			"a supplement. Every file's manifest names the digest of the one before it, and --check finds whatever was changed. Whatever stops " +
+			"it, the same command continues where it stopped.",
+		Example: "  cfaudit archive audit --since 30d    # each night or each hour, from cron or a timer\n" +
+			"  cfaudit archive audit --since 2026-03-10 --account ID --organization ID --forever\n" +
+			"  cfaudit archive --check audit\n" +
+			"  cfaudit archive demo --since 7d --demo    # made-up entries, no account needed",
+		Annotations:           map[string]string{helpFooter: archiveFooter},
+		Args:                  a.oneFolder,
+		ValidArgsFunction:     cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
+		RunE:                  runs(&a.cmd, a.run),
+		DisableFlagsInUseLine: true,
+	}
+	return withFlags(cmd, a.flags())
+}
+
+const archiveFooter = boundFooter + `
+
+DIR
+It has a folder for each account, named by its ID, and for each organization, "organization-" and its ID. In it are
+YYYY/MM/DD.ndjson.zst, DD.manifest.json, and for entries that appeared late DD.late-1.ndjson.zst and
+DD.late-1.manifest.json. All of them are written once. .archive.lock keeps a second run away, and .archive.work holds what
+a run has read so far: leave out .archive* where DIR is copied.
+
+Late entries
+A day is sealed --settle after its end. For --look-back after that, each run requests it again, and writes a supplement if
+entries have appeared. The first run after that is the last to do so, and its manifest says "final": true.
+
+Days that are missing
+Every run reads the days that are missing, from --since or the first day in DIR on. One that fails does not keep the others
+from being read, and is tried again by the next run. A day that the service no longer had, since it keeps 18 months and has
+nothing from before 2026-03-10, gets a manifest with "available": "none", and no file.
+
+--check
+It compares every file with its manifest and every manifest with the one before it, finds missing days and files that do not
+belong, and names each. For each log, it prints the SHA-256 of the newest manifest first. Keep that elsewhere and give it to
+a later check as --anchor: without it, nobody can see that the newest days were removed, or all days from one on replaced.
+
+Environment
+CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
+CLOUDFLARE_BASE_URL are used where their flags are missing.
+
+Exit status
+0: DIR is up to date, or with --check as it was sealed; or --forever was stopped by SIGTERM or SIGHUP. 1: failed or
+incomplete, and the last line on standard error is the command that resumes it; or --check has findings. With --forever,
+failures that can pass are printed, and tried again after --interval. 2: wrong usage. 130: interrupted.`
+
+const (
+	anchorFlag  = "anchor"
+	foreverFlag = "forever"
+)
+
+var digestText = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
+
+func (a *archiving) flags() []*flagValue {
+	flags := []*flagValue{
+		a.sinceBound("the first day to keep; needed until DIR has a day of the log"),
+		{
+			name: "compress", placeholder: "FORMAT", group: groupOutput, enum: []string{"zst", "gz"},
+			help:     "how files are compressed",
+			standard: "zst",
+			set:      into(&a.compression),
+		},
+		a.pageSizeFlag(),
+		span("settle", groupPace, &a.settle, time.Second, "how long after its end a day is sealed"),
+		span("look-back", groupPace, &a.lookBack, time.Second, "for how long after that a day is requested again, for entries that appeared late"),
+		toggle(foreverFlag, groupPace, "keep running", &a.forever),
+		span("interval", groupPace, &a.interval, time.Second, "with --forever, the time from one run to the next"),
+		toggle(checkFlag, groupCheck, "compare everything in DIR with its manifests, instead of adding to it; needs no token", &a.checked),
+		{
+			name: anchorFlag, placeholder: "SHA256", group: groupCheck, repeated: true,
+			help: "with --check, the SHA-256 of a manifest that was the newest once: it must still be there",
+			want: "what --check printed first on a line, 64 hexadecimal digits",
+			set: func(value string) bool {
+				a.anchors = append(a.anchors, value)
+				return digestText.MatchString(value)
+			},
+		},
+		a.organizationFlag(),
+	}
+	return append(flags, a.connection.flags()...)
+}
+
+const groupCheck = "Check"
+
+// oneFolder takes DIR.
+func (a *archiving) oneFolder(cmd *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return usage(cmd, "DIR is missing: want the name of a folder, as in cfaudit archive audit --since 30d")
+	case 1:
+		a.folder = args[0]
+		return nil
+	}
+	return usage(cmd, "unknown argument %q: want one folder, as in cfaudit archive audit --since 30d", args[1])
+}
+
+func (a *archiving) run(ctx context.Context) error {
+	if a.checked {
+		return a.check(ctx)
+	}
+	changed := a.cmd.Flags().Changed
+	switch {
+	case a.folder == "":
+		return usage(a.cmd, "DIR is empty: want the name of a folder, as in cfaudit archive audit --since 30d")
+	case changed(anchorFlag):
+		return usage(a.cmd, "--anchor is for --check: want cfaudit archive --check %s --anchor SHA256", shellQuote(a.folder))
+	case changed("interval") && !a.forever:
+		return usage(a.cmd, "--interval is for --forever: want both, or neither")
+	case a.since.given && a.since.resolve(a.env.now()).After(a.env.now()):
+		return usage(a.cmd, "--since %s is in the future: want a day in the past, such as 30d or %s", excerpt(a.since.text),
+			a.env.now().AddDate(0, -1, 0).UTC().Format(time.DateOnly))
+	}
+	if info, err := os.Stat(a.folder); err == nil && !info.IsDir() {
+		return usage(a.cmd, "%s is not a folder: want one, or a new name, such as audit", excerpt(a.folder))
+	}
+	a.progress = progress{w: a.env.stderr}
+	if !a.verbose {
+		a.progress.width = a.env.terminal(a.env.stderr)
+	}
+	return a.use(ctx, a.cmd, a.env, &a.progress, func(ctx context.Context, client *auditlogs.Client) error {
+		if a.forever {
+			return a.keepForever(ctx, client)
+		}
+		if failure := a.keepAll(ctx, client); failure != nil {
+			return a.resume(failure.exit)
+		}
+		return nil
+	})
+}
+
+// A failedRun is a run in which a log failed.
+type failedRun struct {
+	*exit
+	lasting bool // none of the logs could be read, and none can later without somebody's help
+}
+
+// keepAll keeps one log after the other, since they share the request budget. A log that fails does
+// not stop the others.
+func (a *archiving) keepAll(ctx context.Context, client *auditlogs.Client) *failedRun {
+	var failures []*exit
+	lasting := 0
+	for _, name := range a.logs {
+		log := name.of(client)
+		err := a.keep(ctx, log)
+		if err == nil {
+			continue
+		}
+		failure := a.failed(ctx, err)
+		if len(a.logs) > 1 {
+			failure.text = log.String() + ": " + failure.text
+		}
+		failures = append(failures, failure)
+		if failure.code == exitInterrupted {
+			break
+		}
+		if !auditlogs.Retryable(err) || needsMending(err) {
+			lasting++
+		}
+	}
+	if failures == nil {
+		return nil
+	}
+	last := failures[len(failures)-1]
+	for _, failure := range failures[:len(failures)-1] {
+		a.env.say("cfaudit: " + failure.text)
+		last.mend = last.mend || failure.mend
+	}
+	if len(a.logs) > 1 && last.code == exitUsage {
+		last.code = exitIncomplete // Other logs may have been read.
+	}
+	return &failedRun{last, lasting == len(a.logs)}
+}
+
+// keep brings the archive of a log up to date, and says what that has added.
+func (a *archiving) keep(ctx context.Context, log *auditlogs.Log) error {
+	job := archive.Job{Log: log, Folder: a.folder, Settle: a.settle, LookBack: a.lookBack, Compression: a.compression}
+	if a.since.given {
+		job.Since = a.since.resolve(a.env.now())
+	}
+	if a.pageSize != nil {
+		job.PageSize = *a.pageSize
+	}
+	var days, gone, supplements int
+	var entries, late int64
+	job.Sealed = func(m *archive.Manifest) {
+		switch {
+		case m.Late == 0:
+			days++
+			entries += m.Entries
+			if m.Available == archive.AvailableNone {
+				gone++
+			}
+		case m.Entries > 0:
+			supplements++
+			late += m.Entries
+		}
+	}
+	job.Progress = func(p export.Progress) {
+		if p.Pages == 0 {
+			until, _ := auditlogs.ParseTime(p.Window.Before)
+			a.progress.begin(p.From, until, int(p.Entries))
+			return
+		}
+		a.progress.page(int(p.Entries), p.Reached)
+	}
+	err := archive.Keep(ctx, job)
+	a.progress.clear()
+	var added []string
+	if days > 0 {
+		added = append(added, fmt.Sprintf("%s with %s", count(days, "day", "days"), count(int(entries), "entry", "entries")))
+	}
+	if gone > 0 {
+		added[0] += fmt.Sprintf(", %d of them from before what the service still has", gone)
+	}
+	if supplements > 0 {
+		added = append(added, fmt.Sprintf("%s with %s", count(supplements, "supplement", "supplements"), count(int(late), "late entry", "late entries")))
+	}
+	switch {
+	case added != nil:
+		a.env.say(fmt.Sprintf("%s: sealed %s", log, strings.Join(added, ", and ")))
+	case err == nil:
+		a.env.say(fmt.Sprintf("%s: nothing new to seal", log))
+	}
+	return err
+}
+
+// keepForever runs again and again. A failure that somebody must mend ends it only in the first run,
+// and only if no log could be read.
+func (a *archiving) keepForever(ctx context.Context, client *auditlogs.Client) error {
+	for run := 1; ; run++ {
+		failure := a.keepAll(ctx, client)
+		switch {
+		case ctx.Err() != nil:
+		case failure != nil && run == 1 && failure.lasting:
+			return a.resume(failure.exit)
+		case failure != nil:
+			a.env.say(fmt.Sprintf("cfaudit: %s; trying again in %s", failure.text, short(a.interval)))
+		}
+		select {
+		case <-ctx.Done():
+			if told := terminated(ctx); told != nil {
+				a.env.note("stopped by a signal (%s)", told)
+				return nil
+			}
+			return a.resume(&exit{code: exitInterrupted, text: "interrupted"})
+		case <-time.After(a.interval):
+		}
+	}
+}
+
+// failed tells wrong usage from failures.
+func (a *archiving) failed(ctx context.Context, err error) *exit {
+	var answered *auditlogs.Error
+	text := clean(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "archive: "), "\n", "; "))
+	switch {
+	case ctx.Err() != nil:
+		return &exit{code: exitInterrupted, text: "interrupted"}
+	case errors.Is(err, auditlogs.ErrInvalidQuery) && !errors.As(err, &answered):
+		return usage(a.cmd, "%s", strings.TrimPrefix(text, "invalid query: "))
+	}
+	return &exit{code: exitIncomplete, text: text, mend: needsMending(err)}
+}
+
+// resume adds the command that continues, which is the same command, unless it is wrong.
+func (a *archiving) resume(e *exit) *exit {
+	if e.code != exitUsage {
+		e.text += "; the archive is incomplete"
+		e.goOn("resume")
+		e.last = strings.Join(append([]string{"cfaudit", "archive", shellQuote(a.folder)}, givenFlags(a.cmd.Flags())...), " ")
+	}
+	return e
+}
+
+// check prints what is in the archive of each log, and each finding.
+func (a *archiving) check(ctx context.Context) error {
+	var others []string
+	a.cmd.Flags().Visit(func(f *pflag.Flag) {
+		if !slices.Contains([]string{checkFlag, anchorFlag}, f.Name) {
+			others = append(others, "--"+f.Name)
+		}
+	})
+	if others != nil {
+		return usage(a.cmd, "--check and %s exclude each other: want cfaudit archive --check %s", strings.Join(others, ", "), shellQuote(a.folder))
+	}
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
+	report, err := archive.Check(ctx, a.folder, a.anchors...)
+	switch {
+	case ctx.Err() != nil:
+		return &exit{code: exitInterrupted, text: "interrupted"}
+	case errors.Is(err, fs.ErrNotExist):
+		return &exit{code: exitIncomplete, text: clean(err.Error()) + ": want the folder that cfaudit archive wrote"}
+	case report == nil:
+		return &exit{code: exitIncomplete, text: clean(err.Error())}
+	}
+	for _, log := range report.Logs {
+		fmt.Fprintf(a.out, "%s  %s, link %d, %s, %s from %s to %s, %s\n", log.Digest, log.Log, log.Newest, count(log.Days, "day", "days"),
+			count(log.Supplements, "supplement", "supplements"), log.First, log.Last, count(int(log.Entries), "entry", "entries"))
+	}
+	for _, finding := range report.Findings {
+		a.env.say(clean(finding.String()))
+	}
+	if err != nil {
+		return &exit{code: exitIncomplete, text: fmt.Sprintf("%s is not as it was sealed: %s", a.folder, count(len(report.Findings), "finding", "findings"))}
+	}
+	a.env.say(a.folder + " is as it was sealed")
+	return nil
+}
