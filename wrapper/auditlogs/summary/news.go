@@ -1,0 +1,320 @@
+package summary
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"hash/maphash"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs"
+)
+
+// News are what a window has that its baseline, the time before it, has not.
+type News struct {
+	BaselineSince   time.Time `json:"baseline_since"` // the start of the baseline, which ends where the window starts
+	Since           time.Time `json:"since"`          // the start of the window
+	Before          time.Time `json:"before"`         // its end
+	TimeZone        string    `json:"time_zone"`      // of the times
+	BaselineEntries int64     `json:"baseline_entries"`
+	Entries         int64     `json:"entries"` // in the window
+	Kinds           []Kind    `json:"kinds"`
+}
+
+// A Kind are the new values of one kind, such as addresses.
+type Kind struct {
+	Name     string     `json:"name"`     // such as "addresses"
+	Fields   []string   `json:"fields"`   // the paths of the fields
+	Baseline int64      `json:"baseline"` // how many values the baseline has
+	Values   []NewValue `json:"values"`   // the new ones, in the order of their first entries; at most 10,000
+	More     int64      `json:"more"`     // new values beyond these
+	// AtLeast means that Baseline and More are the least that there can be. Missed is then how many
+	// of a million new values are taken for known ones. No value that the baseline has is ever
+	// among Values.
+	AtLeast bool    `json:"at_least"`
+	Missed  float64 `json:"missed_per_million"`
+}
+
+// A NewValue is a value that occurs for the first time.
+type NewValue struct {
+	Text    string    `json:"text"`
+	Entries int64     `json:"entries"` // of the window
+	Failed  int64     `json:"failed"`  // those of them whose action.result is "failure"
+	First   Reference `json:"first"`   // the first of them
+	Last    time.Time `json:"last,omitzero"`
+}
+
+// The bounds of what is kept of each kind: new values and the bytes of their texts, and the values
+// of a baseline that are known exactly. Beyond, a baseline is a Bloom filter of 8 MiB.
+const (
+	keptNew      = 10_000
+	keptNewText  = 2 << 20
+	keptBaseline = 100_000
+	bloomBits    = 64 << 20
+	bloomHashes  = 7
+)
+
+// NewsOptions say what is compared.
+type NewsOptions struct {
+	// BaselineSince is the start of the baseline. Since is its end and the start of the window, and
+	// Before the end of the window. Required.
+	BaselineSince, Since, Before time.Time
+	// Location is the time zone of the times; nil for UTC.
+	Location *time.Location
+}
+
+// A Comparer finds what is new. Give it the entries of the baseline first, in any order, and then
+// those of the window, in any order. It is not safe for use by several goroutines.
+type Comparer struct {
+	options NewsOptions
+	news    News
+	kinds   []*kind
+	key     []byte
+}
+
+type kind struct {
+	name    string
+	of      *grouping
+	address func(netip.Addr) (netip.Prefix, bool) // makes a network of an address; nil for other kinds
+
+	known  set // the baseline, and new values that are beyond what is kept
+	before int64
+	index  map[string]int
+	values []NewValue
+	text   int
+	more   int64
+}
+
+// kinds are what can be new. Networks are those that usually belong to one customer of a provider.
+var kinds = []struct {
+	name    string
+	firstOf bool
+	fields  []string
+	network bool
+}{
+	{name: "actors", firstOf: true, fields: []string{"actor.email", "actor.id", "actor.type"}},
+	{name: "tokens", fields: []string{"actor.token_name", "actor.token_id"}},
+	{name: "addresses", fields: []string{"actor.ip_address"}},
+	{name: "networks", fields: []string{"actor.ip_address"}, network: true},
+	{name: "user agents", fields: []string{"raw.user_agent"}},
+	{name: "actions and products", fields: []string{"action.type", "resource.product"}},
+}
+
+// networkOf returns the network of an address: a /24 of IPv4, a /64 of IPv6.
+func networkOf(address netip.Addr) (netip.Prefix, bool) {
+	address = address.Unmap().WithZone("")
+	bits := 64
+	if address.Is4() {
+		bits = 24
+	}
+	network, err := address.Prefix(bits)
+	return network, err == nil
+}
+
+// NewComparer returns a Comparer. It returns an error if an option is wrong.
+func NewComparer(options NewsOptions) (*Comparer, error) {
+	if options.BaselineSince.IsZero() || !options.BaselineSince.Before(options.Since) || !options.Since.Before(options.Before) {
+		return nil, errors.New("summary: the baseline or the window is missing or empty: want BaselineSince before Since, and Since before Before")
+	}
+	if options.Location == nil {
+		options.Location = time.UTC
+	}
+	c := &Comparer{options: options}
+	for _, k := range kinds {
+		made, err := newGrouping(k.name, k.firstOf, k.fields, "")
+		if err != nil {
+			panic(err) // The contract has these fields.
+		}
+		made.count = nil
+		own := &kind{name: k.name, of: made, index: map[string]int{}, known: newSet()}
+		if k.network {
+			own.address = networkOf
+		}
+		c.kinds = append(c.kinds, own)
+	}
+	return c, nil
+}
+
+// Baseline adds an entry of the baseline.
+func (c *Comparer) Baseline(e *auditlogs.Entry) {
+	c.news.BaselineEntries++
+	for _, k := range c.kinds {
+		if key := c.keyOf(k, e); len(key) > 0 && k.known.add(key) {
+			k.before++
+		}
+	}
+}
+
+// Add compares an entry of the window with the baseline. It reports whether it is the first one
+// with a value that is new.
+func (c *Comparer) Add(e *auditlogs.Entry) (first bool) {
+	c.news.Entries++
+	failed := e.Action.Result == auditlogsapi.ActionResultFailure
+	for _, k := range c.kinds {
+		if key := c.keyOf(k, e); len(key) > 0 && k.add(key, e, failed) {
+			first = true
+		}
+	}
+	return first
+}
+
+// keyOf returns what the entry counts as; nothing where it does not count.
+func (c *Comparer) keyOf(k *kind, e *auditlogs.Entry) []byte {
+	if cap(c.key) > 64<<10 {
+		c.key = nil // Of a huge value.
+	}
+	if k.address == nil {
+		c.key = k.of.appendKey(c.key[:0], e, c.options.Location)
+		return c.key
+	}
+	address, err := netip.ParseAddr(e.Actor.IPAddress)
+	if err != nil {
+		return nil
+	}
+	network, ok := k.address(address)
+	if !ok {
+		return nil
+	}
+	c.key = network.AppendTo(append(c.key[:0], 0, 0))
+	binary.BigEndian.PutUint16(c.key, uint16(len(c.key)-2))
+	return c.key
+}
+
+func (k *kind) add(key []byte, e *auditlogs.Entry, failed bool) (first bool) {
+	i, known := k.index[string(key)]
+	if !known {
+		if k.known.has(key) {
+			return false
+		}
+		if len(k.values) == keptNew || k.text+len(key) > keptNewText {
+			if k.known.add(key) {
+				k.more++
+			}
+			return true
+		}
+		own := string(key)
+		_, texts := k.of.is(own)
+		i = len(k.values)
+		k.index[own] = i
+		k.text += len(own)
+		k.values = append(k.values, NewValue{Text: strings.Join(texts, " / "), First: refer(e, "")})
+	}
+	v := &k.values[i]
+	v.Entries++
+	if failed {
+		v.Failed++
+	}
+	if at := e.Action.Time; !at.IsZero() {
+		if at.Before(v.First.Time) || v.First.Time.IsZero() {
+			v.First = refer(e, "")
+		}
+		if at.After(v.Last) {
+			v.Last = at
+		}
+	}
+	return !known
+}
+
+// News returns what is new so far.
+func (c *Comparer) News() *News {
+	n, in := c.news, c.options.Location
+	n.BaselineSince, n.Since, n.Before = c.options.BaselineSince.In(in), c.options.Since.In(in), c.options.Before.In(in)
+	n.TimeZone = in.String()
+	for _, k := range c.kinds {
+		made := Kind{Name: k.name, Baseline: k.before, More: k.more, Values: slices.Clone(k.values), Missed: k.known.missed()}
+		made.AtLeast = k.known.bloom != nil
+		for _, f := range k.of.fields {
+			made.Fields = append(made.Fields, f.path)
+		}
+		if made.Values == nil {
+			made.Values = []NewValue{}
+		}
+		for i := range made.Values {
+			v := &made.Values[i]
+			v.First.Time, v.Last = inZone(v.First.Time, in), inZone(v.Last, in)
+		}
+		slices.SortStableFunc(made.Values, func(a, b NewValue) int {
+			return cmp.Or(a.First.Time.Compare(b.First.Time), strings.Compare(a.Text, b.Text))
+		})
+		n.Kinds = append(n.Kinds, made)
+	}
+	return &n
+}
+
+// A set knows which values it has: exactly up to a bound, by two hashes of 64 bits, and beyond it
+// as a Bloom filter, which takes a few new values for known ones, and never a known one for new.
+type set struct {
+	seeds [2]maphash.Seed
+	exact map[[2]uint64]struct{}
+	bloom []uint64
+	ones  int // bits of the filter that are set
+	limit int
+}
+
+func newSet() set {
+	return set{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, exact: map[[2]uint64]struct{}{}, limit: keptBaseline}
+}
+
+func (s *set) hash(key []byte) [2]uint64 {
+	return [2]uint64{maphash.Bytes(s.seeds[0], key), maphash.Bytes(s.seeds[1], key)}
+}
+
+func (s *set) has(key []byte) bool {
+	h := s.hash(key)
+	if s.bloom == nil {
+		_, known := s.exact[h]
+		return known
+	}
+	for i := range uint64(bloomHashes) {
+		if bit := (h[0] + i*(h[1]|1)) % bloomBits; s.bloom[bit/64]&(1<<(bit%64)) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// add reports whether the value was added, and not known before.
+func (s *set) add(key []byte) bool {
+	h := s.hash(key)
+	if s.bloom != nil {
+		return s.mark(h)
+	}
+	if _, known := s.exact[h]; known {
+		return false
+	}
+	if len(s.exact) < s.limit {
+		s.exact[h] = struct{}{}
+		return true
+	}
+	s.bloom = make([]uint64, bloomBits/64)
+	for known := range s.exact {
+		s.mark(known)
+	}
+	s.exact = nil
+	return s.mark(h)
+}
+
+func (s *set) mark(h [2]uint64) (added bool) {
+	for i := range uint64(bloomHashes) {
+		bit := (h[0] + i*(h[1]|1)) % bloomBits
+		if word := &s.bloom[bit/64]; *word&(1<<(bit%64)) == 0 {
+			*word |= 1 << (bit % 64)
+			s.ones++
+			added = true
+		}
+	}
+	return added
+}
+
+// missed returns how many of a million values that are not in the set it takes for known.
+func (s *set) missed() float64 {
+	if s.bloom == nil {
+		return 0
+	}
+	return 1e6 * math.Pow(float64(s.ones)/bloomBits, bloomHashes)
+}

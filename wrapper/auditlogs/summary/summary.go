@@ -1,0 +1,344 @@
+package summary
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs"
+)
+
+// Options say what is counted and how.
+type Options struct {
+	// Since and Before are the window. The timeline has a period for each of its hours, or for each
+	// of its days if it is longer than 48 hours. Required.
+	Since, Before time.Time
+	// Location is the time zone of hours, days and weekdays; nil for UTC.
+	Location *time.Location
+	// Top is how many values of each group a summary has; 0 for 10.
+	Top int
+	// By adds groups: each counts the combinations of some fields, named by their paths. See
+	// [Fields].
+	By [][]string
+}
+
+// The bounds of options.
+const (
+	standardTop = 10
+	MaxTop      = 10_000 // of Options.Top
+	MaxBy       = 4      // groups that Options.By adds
+)
+
+// A Summary is what the entries of a window come to.
+type Summary struct {
+	Since    time.Time `json:"since"`     // the start of the window
+	Before   time.Time `json:"before"`    // its end
+	TimeZone string    `json:"time_zone"` // of hours, days and weekdays
+
+	Entries int64     `json:"entries"`
+	Success int64     `json:"success"`        // those whose action.result is "success"
+	Failure int64     `json:"failure"`        // those whose action.result is "failure"
+	Unknown int64     `json:"unknown"`        // all others: the log does not say
+	First   time.Time `json:"first,omitzero"` // the time of the oldest entry
+	Last    time.Time `json:"last,omitzero"`  // the time of the newest entry
+	Untimed int64     `json:"untimed"`        // entries without a time, which the timeline and the heat map lack
+	Outside int64     `json:"outside"`        // entries outside of the window, which the timeline lacks
+	Odd     int64     `json:"odd"`            // entries with a field of an unexpected type; such a field counts as absent
+
+	Timeline Timeline     `json:"timeline"`
+	Week     [7][24]int64 `json:"week"`   // entries by weekday, from Monday, and hour
+	Groups   []Group      `json:"groups"` // actors, tokens, addresses and so on, and then those of Options.By
+	Hints    []Hint       `json:"hints"`  // what deserves a look
+}
+
+// A Timeline counts entries by hour or by day.
+type Timeline struct {
+	Unit    string   `json:"unit"` // UnitHour or UnitDay
+	Periods []Period `json:"periods"`
+}
+
+// A Period is an hour or a day of a timeline.
+type Period struct {
+	Start   time.Time `json:"start"`
+	Entries int64     `json:"entries"`
+	Failed  int64     `json:"failed"`
+}
+
+// A Group counts the values of a field, or the combinations of several.
+type Group struct {
+	Name     string   `json:"name"`     // such as "actors"; for one of Options.By, its fields
+	Fields   []string `json:"fields"`   // the paths of the fields
+	FirstOf  bool     `json:"first_of"` // an entry counts by the first of the fields that it has, and not by all of them
+	Values   []Value  `json:"values"`   // the most frequent ones, at most Options.Top
+	Distinct int64    `json:"distinct"` // how many values there are
+	AtLeast  bool     `json:"at_least"` // there may be more than Distinct
+	Others   int64    `json:"others"`   // entries with a value that is not among Values; at most, where AtLeast
+	Absent   int64    `json:"absent"`   // entries that do not count here, since they have none of the fields
+	// Unseen is how many entries a value that is not among Values can have had without being
+	// noticed; 0 where every number of the group is exact.
+	Unseen int64 `json:"unseen"`
+}
+
+// A Value is a value of a group, or a combination of values.
+type Value struct {
+	Text    string            `json:"text"`             // for people: the values of the fields, joined
+	Is      map[string]string `json:"is"`               // the values of the fields by their paths; without those that are absent
+	Entries int64             `json:"entries"`          // exact, or at least, where there is an AtMost
+	AtMost  int64             `json:"at_most,omitzero"` // then also Failed is at least, and First at the latest
+	Failed  int64             `json:"failed"`           // those of them whose action.result is "failure"
+	Share   float64           `json:"share"`            // Entries as a part of all entries of the summary, from 0 to 1
+	First   time.Time         `json:"first,omitzero"`   // the time of the oldest
+	Last    time.Time         `json:"last,omitzero"`    // the time of the newest
+}
+
+// groups are those that every summary has. Needs is the field without which an entry does not
+// count; empty where any of the fields will do.
+var groups = []struct {
+	name    string
+	firstOf bool
+	fields  []string
+	needs   string
+}{
+	{name: "actors", firstOf: true, fields: []string{"actor.email", "actor.id", "actor.type"}},
+	{name: "tokens", fields: []string{"actor.token_name", "actor.token_id"}},
+	{name: "addresses", fields: []string{"actor.ip_address"}},
+	{name: "user agents", fields: []string{"raw.user_agent"}},
+	{name: "actions", firstOf: true, fields: []string{"action.description", "action.type"}},
+	{name: "action types", fields: []string{"action.type"}},
+	{name: "products", fields: []string{"resource.product"}},
+	{name: "zones", firstOf: true, fields: []string{"zone.name", "zone.id"}},
+	{name: "resources", fields: []string{"resource.type", "resource.id"}, needs: "resource.id"},
+}
+
+// A grouping counts the values of a group.
+type grouping struct {
+	name    string
+	firstOf bool
+	fields  []field
+	needs   int // the place of the field that an entry needs; -1 for any
+	count   *counter
+	absent  int64
+}
+
+func newGrouping(name string, firstOf bool, paths []string, needs string) (*grouping, error) {
+	fields, err := fieldsAt(paths)
+	return &grouping{name: name, firstOf: firstOf, fields: fields, needs: slices.Index(paths, needs), count: newCounter()}, err
+}
+
+// appendKey appends what the entry counts as: for each field the length of its text and the text.
+// It appends nothing where the entry does not count.
+func (g *grouping) appendKey(b []byte, e *auditlogs.Entry, in *time.Location) []byte {
+	start, found := len(b), false
+	for i := range g.fields {
+		b = append(b, 0, 0) // A text has at most longText bytes.
+		from := len(b)
+		b = shortened(g.fields[i].appendTo(b, e, in), from)
+		n := len(b) - from
+		binary.BigEndian.PutUint16(b[from-2:], uint16(n))
+		switch {
+		case n == 0 && i == g.needs:
+			return b[:start]
+		case n > 0:
+			found = true
+		}
+		if found && g.firstOf {
+			return b
+		}
+	}
+	if !found {
+		return b[:start]
+	}
+	return b
+}
+
+// is returns the values of a key by their paths, and their texts in order.
+func (g *grouping) is(key string) (map[string]string, []string) {
+	is, texts := map[string]string{}, []string{}
+	for i := 0; len(key) >= 2; i++ {
+		n := int(key[0])<<8 | int(key[1])
+		if n > 0 {
+			is[g.fields[i].path] = key[2 : 2+n]
+			texts = append(texts, key[2:2+n])
+		}
+		key = key[2+n:]
+	}
+	return is, texts
+}
+
+// A Collector makes a summary of the entries that it is given, in any order. It is not safe for use
+// by several goroutines.
+type Collector struct {
+	options Options
+	counts  Summary // only the totals
+	clock   *clock
+	groups  []*grouping
+	hints   *hints
+	key     []byte
+}
+
+// New returns a Collector. It returns an error if an option is wrong.
+func New(options Options) (*Collector, error) {
+	switch {
+	case options.Since.IsZero() || options.Before.IsZero() || !options.Since.Before(options.Before):
+		return nil, errors.New("summary: the window is missing or empty: want Since before Before")
+	case options.Top < 0 || options.Top > MaxTop:
+		return nil, fmt.Errorf("summary: Top is %d: want 1 to %d", options.Top, MaxTop)
+	case len(options.By) > MaxBy:
+		return nil, fmt.Errorf("summary: By has %d groups: want at most %d", len(options.By), MaxBy)
+	}
+	if options.Location == nil {
+		options.Location = time.UTC
+	}
+	if options.Top == 0 {
+		options.Top = standardTop
+	}
+	c := &Collector{options: options, clock: newClock(options.Since, options.Before, options.Location), hints: newHints()}
+	for _, g := range groups {
+		made, err := newGrouping(g.name, g.firstOf, g.fields, g.needs)
+		if err != nil {
+			panic(err) // The contract has these fields.
+		}
+		c.groups = append(c.groups, made)
+	}
+	for _, paths := range options.By {
+		made, err := newGrouping(strings.Join(paths, ","), false, paths, "")
+		if err == nil && len(paths) == 0 {
+			err = errors.New("want one field or more")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("summary: By: %w", err)
+		}
+		c.groups = append(c.groups, made)
+	}
+	return c, nil
+}
+
+// Of reads the entries of a listing to its end and returns their summary. If the listing ends with
+// an error, the summary is of the entries before it.
+func Of(entries iter.Seq2[*auditlogs.Entry, error], options Options) (*Summary, error) {
+	c, err := New(options)
+	if err != nil {
+		return nil, err
+	}
+	for e, err := range entries {
+		if err != nil {
+			return c.Summary(), err
+		}
+		c.Add(e)
+	}
+	return c.Summary(), nil
+}
+
+// Add counts an entry. It reports whether a hint is about it so far, which is when it deserves a
+// look.
+func (c *Collector) Add(e *auditlogs.Entry) bool {
+	t := &c.counts
+	t.Entries++
+	failed := false
+	switch e.Action.Result {
+	case auditlogsapi.ActionResultSuccess:
+		t.Success++
+	case auditlogsapi.ActionResultFailure:
+		t.Failure++
+		failed = true
+	default:
+		t.Unknown++
+	}
+	if e.Err() != nil {
+		t.Odd++
+	}
+	at, ok := nanoseconds(e.Action.Time)
+	if ok {
+		if t.First.IsZero() || e.Action.Time.Before(t.First) {
+			t.First = e.Action.Time
+		}
+		if e.Action.Time.After(t.Last) {
+			t.Last = e.Action.Time
+		}
+		c.clock.add(e.Action.Time, failed)
+	} else {
+		t.Untimed++
+	}
+	for _, g := range c.groups {
+		c.key = g.appendKey(c.key[:0], e, c.options.Location)
+		if len(c.key) == 0 {
+			g.absent++
+			continue
+		}
+		g.count.add(c.key, at, failed)
+	}
+	if cap(c.key) > 64<<10 {
+		c.key = nil // Of a huge value.
+	}
+	return c.hints.add(e)
+}
+
+// nanoseconds returns a time as a number, where it can be one.
+func nanoseconds(t time.Time) (int64, bool) {
+	if year := t.Year(); t.IsZero() || year < 1678 || year > 2261 {
+		return noTime, false
+	}
+	return t.UnixNano(), true
+}
+
+// Summary returns the summary of the entries so far.
+func (c *Collector) Summary() *Summary {
+	s := c.counts
+	in := c.options.Location
+	s.Since, s.Before, s.TimeZone = c.options.Since.In(in), c.options.Before.In(in), in.String()
+	if !s.First.IsZero() {
+		s.First, s.Last = s.First.In(in), s.Last.In(in)
+	}
+	s.Outside = c.clock.outside
+	s.Timeline = Timeline{Unit: c.clock.unit, Periods: slices.Clone(c.clock.periods)}
+	s.Week = c.clock.week
+	for _, g := range c.groups {
+		s.Groups = append(s.Groups, c.group(g))
+	}
+	s.Hints = c.hints.found(in)
+	return &s
+}
+
+func (c *Collector) group(g *grouping) Group {
+	made := Group{
+		Name: g.name, FirstOf: g.firstOf, Values: []Value{}, Absent: g.absent, Unseen: g.count.dropped,
+		Distinct: int64(g.count.most), AtLeast: g.count.dropped > 0, Others: c.counts.Entries - g.absent,
+	}
+	for _, f := range g.fields {
+		made.Fields = append(made.Fields, f.path)
+	}
+	for _, top := range g.count.top(c.options.Top) {
+		is, texts := g.is(top.key)
+		v := Value{
+			Text: strings.Join(texts, " / "), Is: is, Entries: top.entries, Failed: top.failed,
+			Share: share(top.entries, c.counts.Entries), First: timeOf(top.first, c.options.Location), Last: timeOf(top.last, c.options.Location),
+		}
+		if top.missed > 0 {
+			v.AtMost = top.entries + top.missed
+		}
+		made.Values = append(made.Values, v)
+		made.Others -= top.entries
+	}
+	return made
+}
+
+// share returns a part of a whole, rounded so that it reads well.
+func share(part, whole int64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return math.Round(float64(part)/float64(whole)*1e6) / 1e6
+}
+
+func timeOf(nanoseconds int64, in *time.Location) time.Time {
+	if nanoseconds == noTime {
+		return time.Time{}
+	}
+	return time.Unix(0, nanoseconds).In(in)
+}
