@@ -148,7 +148,7 @@ func newRoot(env *environment, out io.Writer) *cobra.Command {
 		fmt.Fprint(cmd.OutOrStdout(), helpText(cmd, width))
 	})
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newList(env), newShow(env), newHistory(env), newProducts(env, out), newExport(env), newArchive(env, out), newFollow(env), newServe(env, out), newVersion(out),
+	root.AddCommand(newList(env), newShow(env), newHistory(env), newSummary(env, out), newNew(env, out), newProducts(env, out), newExport(env), newArchive(env, out), newFollow(env), newServe(env, out), newVersion(out),
 		newCompletion(out), newMan())
 	return root
 }

@@ -50,35 +50,8 @@ type rule struct {
 
 // rules are hints and not findings: each says where to look, and most of what they show is ordinary
 // work. They know the words that Cloudflare's products are seen to use, and not all that there are.
+// What is rarer comes first.
 var rules = []rule{
-	{
-		name: "token-created", title: "Tokens created",
-		words: "something with \"token\" in its product, type or path was created",
-		finds: onTopic(tokens, auditlogsapi.ActionTypeCreate),
-	},
-	{
-		name: "token-rolled", title: "Tokens rolled or changed",
-		words: "something with \"token\" in its product, type or path was updated; where the path ends in /value, its secret was rolled",
-		finds: func(e *auditlogs.Entry, about topic) (string, bool) {
-			if about&tokens == 0 || e.Action.Type != auditlogsapi.ActionTypeUpdate {
-				return "", false
-			}
-			if strings.HasSuffix(pathOf(e.Entry.Raw.URI), "/value") {
-				return "rolled", true
-			}
-			return "changed", true
-		},
-	},
-	{
-		name: "token-deleted", title: "Tokens deleted",
-		words: "something with \"token\" in its product, type or path was deleted",
-		finds: onTopic(tokens, auditlogsapi.ActionTypeDelete),
-	},
-	{
-		name: "members-changed", title: "Members and roles changed",
-		words: "something with \"member\", \"membership\" or \"role\" in its product, type or path was created, updated or deleted",
-		finds: onTopic(members, auditlogsapi.ActionTypeCreate, auditlogsapi.ActionTypeUpdate, auditlogsapi.ActionTypeDelete),
-	},
 	{
 		name: "security-weakened", title: "Security settings weakened",
 		words: "a zone's setting got a weaker value (such as ssl off or flexible, min_tls_version 1.0 or 1.1, always_use_https off), or DNSSEC was turned off",
@@ -126,6 +99,34 @@ var rules = []rule{
 		finds: func(e *auditlogs.Entry, _ topic) (string, bool) {
 			return "", e.Action.Result == auditlogsapi.ActionResultFailure
 		},
+	},
+	{
+		name: "token-created", title: "Tokens created",
+		words: "something with \"token\" in its product, type or path was created",
+		finds: onTopic(tokens, auditlogsapi.ActionTypeCreate),
+	},
+	{
+		name: "token-rolled", title: "Tokens rolled or changed",
+		words: "something with \"token\" in its product, type or path was updated; where the path ends in /value, its secret was rolled",
+		finds: func(e *auditlogs.Entry, about topic) (string, bool) {
+			if about&tokens == 0 || e.Action.Type != auditlogsapi.ActionTypeUpdate {
+				return "", false
+			}
+			if strings.HasSuffix(pathOf(e.Entry.Raw.URI), "/value") {
+				return "rolled", true
+			}
+			return "changed", true
+		},
+	},
+	{
+		name: "token-deleted", title: "Tokens deleted",
+		words: "something with \"token\" in its product, type or path was deleted",
+		finds: onTopic(tokens, auditlogsapi.ActionTypeDelete),
+	},
+	{
+		name: "members-changed", title: "Members and roles changed",
+		words: "something with \"member\", \"membership\" or \"role\" in its product, type or path was created, updated or deleted",
+		finds: onTopic(members, auditlogsapi.ActionTypeCreate, auditlogsapi.ActionTypeUpdate, auditlogsapi.ActionTypeDelete),
 	},
 }
 

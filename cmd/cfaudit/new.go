@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/summary"
+)
+
+// A comparison is one run of "cfaudit new".
+type comparison struct {
+	reading
+	baseline time.Duration
+	shown    int // new values of each kind that text shows
+}
+
+// standardBaseline is how long a baseline is where none is given.
+const standardBaseline = "21d"
+
+func newNew(env *environment, out io.Writer) *cobra.Command {
+	c := &comparison{reading: reading{env: env, out: out}, shown: 20}
+	c.baseline, _ = parseAge(standardBaseline)
+	cmd := &cobra.Command{
+		Use:   "new --since WHEN [--before WHEN] [--baseline AGE] [flags]",
+		Short: "Print what a window has that the time before it has not: actors, tokens, addresses",
+		Long: "Compares a window with its baseline, the time right before it, and prints the actors, tokens, addresses, networks (/24 of IPv4, " +
+			"/64 of IPv6), user agents, and pairs of an action and a product that the baseline has not, each with its first entry.",
+		Example: "  cfaudit new --since 7d\n" +
+			"  cfaudit new --since 7d --baseline 90d --actor-context api_token\n" +
+			"  cfaudit new --since yesterday --before today --format json | jq -r '.kinds[] | select(.name == \"addresses\") | .values[].text'\n" +
+			"  cfaudit new --demo --since 7d    # made-up entries, no account needed",
+		Annotations:           map[string]string{helpFooter: newFooter},
+		Args:                  noArguments,
+		RunE:                  runs(&c.cmd, c.run),
+		DisableFlagsInUseLine: true,
+	}
+	baseline := &flagValue{
+		name: "baseline", placeholder: "AGE", group: groupWindow, enum: []string{"7d", standardBaseline, "90d"}, open: true,
+		help:     "how long before --since the baseline starts",
+		standard: standardBaseline,
+		want:     "a length of time such as 12h, 21d or 8w",
+		set: func(value string) (ok bool) {
+			c.baseline, ok = parseAge(value)
+			return ok && c.baseline > 0
+		},
+	}
+	top := &flagValue{
+		name: "top", placeholder: "N", group: groupOutput,
+		help:     "how many new values of each kind text and html show",
+		standard: "20",
+		want:     "a whole number from 1 to 10000",
+		set:      whole(&c.shown, 1, 10_000),
+	}
+	flags := c.flags(c.sinceBound("the start of the window, and the end of its baseline; required"))
+	return withFlags(cmd, append(append(flags[:2:2], baseline, top), flags[2:]...))
+}
+
+const newFooter = whenFooter + `
+
+What new means
+A value is new if no entry of the baseline has it; filters apply to both. It says nothing about the time before the baseline.
+Up to 100,000 values of a kind in the baseline are known exactly. Of more, a few new values are taken for known ones, and a
+note says about how many; a value that the baseline has is never called new. At most 10,000 new values of each kind are
+kept, and those beyond are counted.
+
+Formats
+text is for people. json has the same in one object, with all new values that are kept. html is a page in one file that
+loads nothing from anywhere, with the first entry of each value.
+` + readingFooter
+
+func (c *comparison) run(ctx context.Context) error {
+	since, before, err := c.window(c.cmd, c.env.now())
+	if err != nil {
+		return err
+	}
+	c.query.Since, c.query.Before = since, before
+	if err := c.prepare(); err != nil {
+		return err
+	}
+	options := summary.NewsOptions{Location: c.location}
+	options.Since, _ = auditlogs.ParseTime(since)
+	options.Before, _ = auditlogs.ParseTime(before)
+	options.BaselineSince = options.Since.Add(-c.baseline)
+	baseline := c.query
+	baseline.Since, baseline.Before = auditlogs.Time(options.BaselineSince), since
+	comparer, err := summary.NewComparer(options)
+	if err != nil {
+		return usage(c.cmd, "%s", err)
+	}
+	return c.do(ctx, options.BaselineSince, options.Before, func(ctx context.Context, log *auditlogs.Log) error {
+		if err := c.each(ctx, log, baseline, comparer.Baseline); err != nil {
+			return err
+		}
+		if err := c.each(ctx, log, c.query, func(e *auditlogs.Entry) { comparer.Add(e) }); err != nil {
+			return err
+		}
+		news := comparer.News()
+		switch c.encoding {
+		case nameJSON:
+			c.printJSON(news)
+		default:
+			c.text(log, news)
+		}
+		c.entries = int(news.Entries)
+		whole := c.query
+		whole.Since = baseline.Since
+		c.notes(whole)
+		if news.BaselineEntries == 0 && news.Entries > 0 {
+			c.env.note("the baseline %s has no entries, and so everything is new", windowWords(baseline))
+		}
+		for _, k := range news.Kinds {
+			if k.AtLeast {
+				c.env.note("the baseline has so many %s that about %.2g of a million new ones are taken for known", k.Name, k.Missed)
+			}
+		}
+		return nil
+	})
+}
+
+// text prints what is new for people.
+func (c *comparison) text(log *auditlogs.Log, news *summary.News) {
+	p := c.paper()
+	p.line("%s  %s, from %s up to %s (%s)", p.style(styleBold, "NEW"), log, c.shortTime(news.Since), c.shortTime(news.Before), news.TimeZone)
+	p.line("%s, compared with %s of the baseline, which starts %s", count(int(news.Entries), "entry", "entries"),
+		count(int(news.BaselineEntries), "entry", "entries"), c.shortTime(news.BaselineSince))
+	for _, k := range news.Kinds {
+		found := int64(len(k.Values)) + k.More
+		least := ""
+		if k.AtLeast {
+			least = "at least "
+		}
+		p.heading(k.Name, fmt.Sprintf("%s%d new, %d in the baseline", least, found, k.Baseline))
+		for _, v := range k.Values[:min(len(k.Values), c.shown)] {
+			c.novelty(p, v)
+		}
+		if more := found - int64(min(len(k.Values), c.shown)); more > 0 {
+			p.line("and %s%d more", least, more)
+		}
+	}
+	c.print(p)
+}
+
+// novelty prints a new value, and below it its first entry.
+func (c *comparison) novelty(p *paper, v summary.NewValue) {
+	numbers := count(int(v.Entries), "entry", "entries")
+	if v.Failed > 0 {
+		numbers += fmt.Sprintf(", %d failed", v.Failed)
+	}
+	text := clean(v.Text)
+	if room := p.width - len(numbers) - 2; room > 8 {
+		if _, n := measure(text, room); n < len(text) {
+			text = strings.TrimRight(fit(text, room), " ")
+		}
+	}
+	p.line("%s  %s", p.style(styleBold, text), numbers)
+	c.reference(p, "    ", v.Text, v.First)
+}

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cfaudit.example/wrapper/auditlogs"
+)
+
+// The formats of commands that print what entries come to, and not entries.
+const (
+	nameText = "text"
+	nameJSON = "json"
+	nameHTML = "html"
+)
+
+// A reading is one run of a command that reads a window to its end and prints what its entries come
+// to.
+type reading struct {
+	env *environment
+	cmd *cobra.Command
+	out io.Writer
+
+	selection
+	encoding string
+	parallel bool
+	location *time.Location // of the times that are printed
+
+	progress progress
+	tally    tally
+	entries  int
+	reached  time.Time
+}
+
+// flags are those of every such command.
+func (r *reading) flags(since *flagValue) []*flagValue {
+	flags := []*flagValue{
+		since,
+		r.beforeBound(),
+		{
+			name: "format", placeholder: "FORMAT", group: groupOutput, enum: []string{nameText, nameJSON, nameHTML},
+			help:     "text for people, json for programs, or html: a page in one file",
+			standard: nameText,
+			set:      into(&r.encoding),
+		},
+		r.pageSizeFlag(),
+		parallelFlag(&r.parallel),
+		r.organizationFlag(),
+	}
+	return append(append(flags, r.connection.flags()...), filterFlags(&r.query, organizationOperation)...)
+}
+
+// prepare checks what can be checked without a request.
+func (r *reading) prepare() error {
+	if r.location == nil {
+		r.location = time.UTC
+	}
+	if r.encoding == nameHTML && r.env.terminal(r.env.stdout) > 0 {
+		return usage(r.cmd, "a page of html is no use on a terminal: want it in a file, as with --format html > %s.html", r.cmd.Name())
+	}
+	if err := r.checkFilters(r.cmd, &r.query); err != nil {
+		return err
+	}
+	r.query.Limit = r.pageSize
+	return checkOutput(r.env.stdout)
+}
+
+// do connects and calls work.
+func (r *reading) do(ctx context.Context, since, before time.Time, work func(context.Context, *auditlogs.Log) error) error {
+	r.progress = progress{w: r.env.stderr}
+	r.progress.begin(since, before, 0)
+	if !r.verbose {
+		r.progress.width = r.env.terminal(r.env.stderr)
+	}
+	return r.use(ctx, r.cmd, r.env, &r.progress, func(ctx context.Context, client *auditlogs.Client) error {
+		return work(ctx, r.logs[0].of(client))
+	})
+}
+
+// each calls do for every entry of a query. A listing that does not reach its end is an error that
+// says how far it came.
+func (r *reading) each(ctx context.Context, log *auditlogs.Log, query auditlogs.Query, do func(*auditlogs.Entry)) error {
+	options := []auditlogs.ListOption{auditlogs.Prefetch(true)}
+	if r.parallel {
+		r.env.boundMemory()
+		options = append(options, auditlogs.Backfill())
+	}
+	for page, err := range log.Pages(ctx, query, options...) {
+		r.progress.clear()
+		var incomplete *auditlogs.IncompleteError
+		switch {
+		case err != nil && !errors.As(err, &incomplete):
+			return usage(r.cmd, "%s", err) // Refused before any request.
+		case err != nil:
+			return r.incomplete(ctx, query, incomplete.Err)
+		}
+		r.tally.repeated += page.Repeated
+		r.tally.unsorted += page.OutOfOrder
+		for _, entry := range page.Entries {
+			if err := entry.Err(); err != nil {
+				if r.tally.odd++; r.tally.odd == 1 {
+					r.tally.oddOne = clean(fmt.Sprintf("%s (%s)", firstOf(entry.ID, "one without an id"), err))
+				}
+			}
+			do(entry)
+		}
+		r.entries += len(page.Entries)
+		if at := reached(page); !at.IsZero() {
+			r.reached = at
+		}
+		r.progress.page(r.entries, r.reached)
+	}
+	r.progress.clear()
+	return nil
+}
+
+// incomplete reports a listing that the service, the network or the user has ended. Nothing is
+// printed: numbers of a part of a window look like those of the whole.
+func (r *reading) incomplete(ctx context.Context, query auditlogs.Query, cause error) error {
+	e := &exit{code: exitIncomplete, text: clean(cause.Error()), mend: needsMending(cause) && ctx.Err() == nil}
+	if ctx.Err() != nil {
+		e.code, e.text = exitInterrupted, "interrupted"
+	}
+	if errors.Is(cause, auditlogs.ErrInvalidQuery) && r.entries == 0 {
+		e.text += "; nothing was printed"
+		e.last = seeHelp(r.cmd)
+		return e
+	}
+	e.text += fmt.Sprintf("; nothing was printed, since only %s of the window %s were read", count(r.entries, "entry", "entries"), windowWords(query))
+	if !r.reached.IsZero() {
+		e.text += ", up to " + auditlogs.Time(r.reached)
+	}
+	e.goOn("start again")
+	e.last = r.commandLine()
+	return e
+}
+
+func windowWords(query auditlogs.Query) string {
+	return "from " + query.Since + " up to " + query.Before
+}
+
+// commandLine is the command with fixed times.
+func (r *reading) commandLine() string {
+	words := []string{"cfaudit", r.cmd.Name(), "--since", shellQuote(r.query.Since), "--before", shellQuote(r.query.Before)}
+	return strings.Join(append(words, givenFlags(r.cmd.Flags(), sinceFlag, beforeFlag)...), " ")
+}
+
+// notes prints what people must know about what was read.
+func (r *reading) notes(query auditlogs.Query) {
+	r.noteStart(r.cmd, r.env, query.Since)
+	r.env.noteUnsettled(query.Since, query.Before)
+	r.tally.note(r.env, "counted")
+	if r.entries == 0 {
+		r.env.noteNothing(&r.query, false)
+	}
+}
+
+// printJSON prints a value for programs. A failure to write is noticed by run.
+func (r *reading) printJSON(value any) {
+	encoder := json.NewEncoder(r.out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	_ = encoder.Encode(value)
+}
+
+// a page of text for people, as wide as the terminal.
+type paper struct {
+	strings.Builder
+	width   int
+	colours bool
+}
+
+func (r *reading) paper() *paper {
+	p := &paper{width: r.env.terminal(r.env.stdout)}
+	p.colours = p.width > 0 && r.env.getenv("NO_COLOR") == "" && r.env.getenv("TERM") != "dumb" && coloursWork(r.env)
+	if p.width == 0 {
+		p.width = tableDefault
+	}
+	p.width = max(p.width, 40)
+	return p
+}
+
+// print prints the page. A failure to write is noticed by run.
+func (r *reading) print(p *paper) { _, _ = io.WriteString(r.out, p.String()) }
+
+// style puts a style around text that is already as wide as it has to be.
+func (p *paper) style(style, text string) string {
+	if !p.colours || strings.TrimSpace(text) == "" {
+		return text
+	}
+	return style + text + styleReset
+}
+
+func (p *paper) line(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	p.WriteString(strings.TrimRight(text, " "))
+	p.WriteByte('\n')
+}
+
+func (p *paper) heading(text, remark string) {
+	text = strings.ToUpper(text)
+	p.WriteByte('\n')
+	if remark == "" {
+		p.line("%s", p.style(styleBold, text))
+		return
+	}
+	for i, line := range wrap(remark, max(p.width-len(text)-2, 24)) {
+		if i > 0 {
+			p.line("%*s%s", len(text)+2, "", line)
+			continue
+		}
+		p.line("%s  %s", p.style(styleBold, text), line)
+	}
+}
+
+// bar returns a bar of at most width columns, to an eighth of one.
+func bar(part, whole int64, width int) string {
+	if whole <= 0 || part <= 0 || width <= 0 {
+		return ""
+	}
+	eighths := max(int(float64(part)/float64(whole)*float64(width)*8+0.5), 1)
+	text := strings.Repeat("█", eighths/8)
+	if rest := eighths % 8; rest > 0 {
+		text += string([]rune(" ▏▎▍▌▋▊▉")[rest])
+	}
+	return text
+}
+
+// minutes is how times are printed where seconds do not matter.
+const minutes = "2006-01-02 15:04"
+
+func (r *reading) shortTime(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.In(r.location).Format(minutes)
+}

@@ -1,0 +1,375 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+	"github.com/spf13/cobra"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/summary"
+)
+
+// A summing is one run of "cfaudit summary".
+type summing struct {
+	reading
+	options summary.Options
+}
+
+func newSummary(env *environment, out io.Writer) *cobra.Command {
+	s := &summing{reading: reading{env: env, out: out}}
+	cmd := &cobra.Command{
+		Use:   "summary --since WHEN [--before WHEN] [flags]",
+		Short: "Print counts and pictures of a window, and what deserves a look",
+		Long: "Reads a window and prints how many entries there are by time, actor, token, address, user agent, action, product, zone and " +
+			"resource, with when each was first and last seen, and hints at what deserves a look. It needs little memory, however long the window is.",
+		Example: "  cfaudit summary --since 30d\n" +
+			"  cfaudit summary --since 7d --actor-token-name 'ci deploy' --by action.type,resource.product --by raw.status_code\n" +
+			"  cfaudit summary --since 30d --format html > summary.html\n" +
+			"  cfaudit summary --since 7d --format json | jq '.groups[] | select(.name == \"addresses\") | .values[] | select(.failed > 0)'\n" +
+			"  cfaudit summary --demo --since 30d    # made-up entries, no account needed",
+		Annotations:           map[string]string{helpFooter: summaryFooter},
+		Args:                  noArguments,
+		RunE:                  runs(&s.cmd, s.run),
+		DisableFlagsInUseLine: true,
+	}
+	by := &flagValue{
+		name: "by", placeholder: "FIELD[,FIELD]", group: groupOutput, repeated: true, enum: summary.Fields(), open: true,
+		help: "count the values of another field too, or the combinations of several, such as action.type,resource.product. Can be repeated",
+		want: "fields of an entry, such as actor.email or action.type,resource.product",
+		mistake: func(value string) string {
+			for path := range strings.SplitSeq(value, ",") {
+				if slices.Contains(summary.Fields(), path) {
+					continue
+				}
+				text := fmt.Sprintf("an entry has no field %s: want one of %s", excerpt(path), strings.Join(summary.Fields(), ", "))
+				if near := nearest(path, summary.Fields()); near != "" {
+					text = fmt.Sprintf("an entry has no field %s: did you mean %s?", excerpt(path), near)
+				}
+				return text
+			}
+			return fmt.Sprintf("want it %d times at most", summary.MaxBy)
+		},
+		set: func(value string) bool {
+			paths := strings.Split(value, ",")
+			for _, path := range paths {
+				if !slices.Contains(summary.Fields(), path) {
+					return false
+				}
+			}
+			s.options.By = append(s.options.By, paths)
+			return len(s.options.By) <= summary.MaxBy
+		},
+	}
+	top := &flagValue{
+		name: "top", placeholder: "N", group: groupOutput,
+		help:     "how many values of each field are printed",
+		standard: "10",
+		want:     fmt.Sprintf("a whole number from 1 to %d", summary.MaxTop),
+		set:      whole(&s.options.Top, 1, summary.MaxTop),
+	}
+	return withFlags(cmd, slices.Concat([]*flagValue{by, top}, s.flags(s.sinceBound("the older end of the window; required"))))
+}
+
+const summaryFooter = whenFooter + `
+
+What is exact
+All numbers are, as long as a field has at most 50,000 values. Of more, the rarest are dropped; a number that may be too low
+because of that is followed by +, and a note says how many entries a value that is not shown can have. A value of more than
+256 bytes is shown by its start and its digest. An entry without an action.result of success or failure counts as unknown.
+
+What deserves a look
+Hints by simple rules, each printed with what it found. They are no findings: most of it is ordinary work, and what no rule
+looks for is not shown.
+
+Formats
+text is for people. json has the same in one object, and more of the hints. html is a page in one file that loads nothing
+from anywhere, with the newest 2,000 entries at most.
+` + readingFooter
+
+// readingFooter is the end of the help of commands that print what entries come to.
+const readingFooter = `
+Environment
+CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an
+administrator of the organization. CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_BASE_URL are used where their flags are missing.
+NO_COLOR turns colours off.
+
+Exit status
+0: the whole window was read and everything was printed, or the reader closed the pipe. 1: failed or incomplete, and then
+nothing was printed: the last line on standard error is the command to start again, and the line before it says how far the
+listing came. 2: wrong usage, nothing was requested. 130: interrupted, with the same last line.`
+
+func (s *summing) run(ctx context.Context) error {
+	since, before, err := s.window(s.cmd, s.env.now())
+	if err != nil {
+		return err
+	}
+	s.query.Since, s.query.Before = since, before
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	s.options.Since, _ = auditlogs.ParseTime(since)
+	s.options.Before, _ = auditlogs.ParseTime(before)
+	s.options.Location = s.location
+	collector, err := summary.New(s.options)
+	if err != nil {
+		return usage(s.cmd, "%s", err)
+	}
+	return s.do(ctx, s.options.Since, s.options.Before, func(ctx context.Context, log *auditlogs.Log) error {
+		if err := s.each(ctx, log, s.query, func(e *auditlogs.Entry) { collector.Add(e) }); err != nil {
+			return err
+		}
+		made := collector.Summary()
+		switch s.encoding {
+		case nameJSON:
+			s.printJSON(made)
+		default:
+			s.text(log, made)
+		}
+		s.notes(s.query)
+		return nil
+	})
+}
+
+// text prints a summary for people.
+func (s *summing) text(log *auditlogs.Log, made *summary.Summary) {
+	p := s.paper()
+	zone := made.TimeZone
+	p.line("%s  %s, from %s up to %s (%s)", p.style(styleBold, "SUMMARY"), log, s.shortTime(made.Since), s.shortTime(made.Before), zone)
+	p.line("%s: %s", count(int(made.Entries), "entry", "entries"), strings.Join([]string{
+		s.outcome(made, made.Success, "succeeded"), s.outcome(made, made.Failure, "failed"), s.outcome(made, made.Unknown, "unknown"),
+	}, ", "))
+	if made.Entries == 0 {
+		s.print(p)
+		return
+	}
+	if !made.First.IsZero() {
+		p.line("the oldest is from %s, the newest from %s", made.First.Format(time.RFC3339), made.Last.Format(time.RFC3339))
+	}
+	if made.Untimed > 0 {
+		p.line("%s without a time, which the timeline and the heat map lack", count(int(made.Untimed), "entry", "entries"))
+	}
+	s.hints(p, made.Hints)
+	s.timeline(p, made.Timeline)
+	heatMap(p, made.Week)
+	p.heading("most frequent values", "with their entries, their share of all entries, the failed ones (✗), and when they were first and last seen")
+	for _, g := range made.Groups {
+		s.group(p, g)
+	}
+	s.print(p)
+}
+
+func (s *summing) outcome(made *summary.Summary, n int64, word string) string {
+	text := fmt.Sprintf("%d %s", n, word)
+	if n > 0 {
+		text += " (" + percent(float64(n)/float64(made.Entries)) + ")"
+	}
+	return text
+}
+
+func percent(share float64) string {
+	switch {
+	case share > 0 && share < 0.001:
+		return "<0.1%"
+	case share > 0.999 && share < 1:
+		return ">99.9%"
+	}
+	return strconv.FormatFloat(100*share, 'f', 1, 64) + "%"
+}
+
+// mostRows is how many days a timeline has on a terminal, at most: beyond, a row is a week.
+const mostRows = 62
+
+func (s *summing) timeline(p *paper, timeline summary.Timeline) {
+	layout, step, name := "2006-01-02 Mon", 1, timeline.Unit
+	switch {
+	case timeline.Unit == summary.UnitHour:
+		layout = "2006-01-02 15:04"
+	case len(timeline.Periods) > mostRows:
+		step, name = 7, "week"
+	}
+	var most int64
+	var rows []summary.Period
+	for group := range slices.Chunk(timeline.Periods, step) {
+		row := summary.Period{Start: group[0].Start}
+		for _, period := range group {
+			row.Entries += period.Entries
+			row.Failed += period.Failed
+		}
+		most = max(most, row.Entries)
+		rows = append(rows, row)
+	}
+	p.heading("by "+name, "")
+	numbers := len(strconv.FormatInt(most, 10))
+	room := min(max(p.width-len(layout)-numbers-24, 8), 60)
+	for _, row := range rows {
+		failed := ""
+		if row.Failed > 0 {
+			failed = p.style(styleRed, fmt.Sprintf("%d failed", row.Failed))
+		}
+		p.line("%s  %s  %*d  %s", row.Start.Format(layout), fit(bar(row.Entries, most, room), room), numbers, row.Entries, failed)
+	}
+}
+
+// shades are the cells of a heat map, from none to the most.
+var shades = []rune("·░▒▓█")
+
+// heatMap prints entries by weekday and hour.
+func heatMap(p *paper, week [7][24]int64) {
+	var most int64
+	for _, day := range week {
+		most = max(most, slices.Max(day[:]))
+	}
+	if most == 0 {
+		return
+	}
+	wide := 1
+	if p.width >= 4+24*2 {
+		wide = 2
+	}
+	p.heading("by weekday and hour", "")
+	hours := "    "
+	for hour := 0; hour < 24; hour += 3 {
+		hours += fmt.Sprintf("%-*d", 3*wide, hour)
+	}
+	p.line("%s", hours)
+	steps := int64(len(shades) - 1)
+	for i, day := range week {
+		row := (time.Weekday(i+1) % 7).String()[:3] + " "
+		for _, n := range day {
+			row += strings.Repeat(string(shades[(n*steps+most-1)/most]), wide)
+		}
+		p.line("%s", row)
+	}
+	legend := fmt.Sprintf("    %c none", shades[0])
+	for i := int64(1); i <= steps; i++ {
+		if top := most * i / steps; top > most*(i-1)/steps {
+			legend += fmt.Sprintf("  %c up to %d", shades[i], top)
+		}
+	}
+	p.line("%s", legend)
+}
+
+func (s *summing) group(p *paper, g summary.Group) {
+	remark := count(int(g.Distinct), "value", "values")
+	if g.AtLeast {
+		remark = fmt.Sprintf("at least %s; + means at least, and a value that is not shown has %s at most", remark, count(int(g.Unseen), "entry", "entries"))
+	}
+	if g.Others > 0 {
+		remark += fmt.Sprintf("; %s with others", count(int(g.Others), "entry", "entries"))
+	}
+	if g.Absent > 0 {
+		remark += fmt.Sprintf("; %s without", count(int(g.Absent), "entry", "entries"))
+	}
+	p.heading(g.Name, remark)
+	if len(g.Values) == 0 {
+		return
+	}
+	whole := g.Values[0].Entries
+	times, short := true, p.width < 100
+	fixed := 10 + 8 + 8 + 2*(2+len(minutes))
+	if short {
+		fixed = 10 + 8 + 8 + 2*(2+len(time.DateOnly))
+	}
+	if p.width < fixed+16 {
+		times, fixed = false, 10+8+8
+	}
+	room := p.width - fixed
+	bars := 0
+	if room > 50 {
+		bars = min(room-46, 12)
+		room -= bars + 2
+	}
+	for _, v := range g.Values {
+		number := strconv.FormatInt(v.Entries, 10)
+		if v.AtMost > 0 {
+			number += "+"
+		}
+		failed := ""
+		if v.Failed > 0 {
+			failed = strconv.FormatInt(v.Failed, 10) + "✗"
+		}
+		text := fit(clean(v.Text), room)
+		if bars > 0 {
+			text += "  " + fit(bar(v.Entries, whole, bars), bars)
+		}
+		text += fmt.Sprintf("%10s%8s", number, percent(v.Share)) + p.style(styleRed, strings.Repeat(" ", max(8-runewidth.StringWidth(failed), 0))+failed)
+		if times {
+			for _, at := range []time.Time{v.First, v.Last} {
+				shown := s.shortTime(at)
+				if short {
+					shown, _, _ = strings.Cut(shown, " ")
+				}
+				text += "  " + shown
+			}
+		}
+		p.line("%s", text)
+	}
+}
+
+// What text shows of hints; json has more.
+const (
+	shownCases      = 3
+	shownReferences = 2
+)
+
+func (s *summing) hints(p *paper, hints []summary.Hint) {
+	if len(hints) == 0 {
+		p.heading("what deserves a look", "no rule has found anything, which does not mean that nothing does")
+		return
+	}
+	p.heading("what deserves a look", "hints by simple rules, not findings: most of it is ordinary work; \"cfaudit show ID\" shows an entry")
+	for _, h := range hints {
+		p.line("%s: %s", p.style(styleBold, h.Title), count(int(h.Entries), "entry", "entries"))
+		for _, line := range wrap("rule: "+h.Words, p.width-2) {
+			p.line("  %s", line)
+		}
+		var beyond int64 = h.More
+		for i, c := range h.Cases {
+			if i >= shownCases {
+				beyond += c.Entries
+				continue
+			}
+			p.line("  %s: %s, %s to %s", firstOf(clean(c.Who), "-"), count(int(c.Entries), "entry", "entries"), s.shortTime(c.First), s.shortTime(c.Last))
+			for _, r := range c.Found[:min(len(c.Found), shownReferences)] {
+				s.reference(p, "    ", c.Who, r)
+			}
+			if more := c.Entries - int64(min(len(c.Found), shownReferences)); more > 0 {
+				p.line("    and %d more", more)
+			}
+		}
+		if beyond > 0 {
+			p.line("  and %s of others", count(int(beyond), "entry", "entries"))
+		}
+	}
+}
+
+// reference prints which entry is meant, with its whole id, which other commands take.
+// Who is what need not be said again.
+func (s *reading) reference(p *paper, indent, who string, r summary.Reference) {
+	words := []string{s.shortTime(r.Time)}
+	for _, word := range []string{r.Action, r.Note, r.Actor, r.Address} {
+		if word = clean(word); word != "" && word != clean(who) && !slices.Contains(words, word) {
+			words = append(words, word)
+		}
+	}
+	text, id := indent+strings.Join(words, ", "), clean(r.ID)
+	if room := p.width - len(id) - 2; room >= 40 {
+		if _, n := measure(text, room); n < len(text) {
+			text = strings.TrimRight(fit(text, room), " ")
+		}
+		p.line("%s  %s", text, id)
+		return
+	}
+	if _, n := measure(text, p.width); n < len(text) {
+		text = fit(text, p.width)
+	}
+	p.line("%s", text)
+	p.line("%s  %s", indent, id)
+}
