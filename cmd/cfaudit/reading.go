@@ -31,7 +31,7 @@ type reading struct {
 	selection
 	encoding string
 	parallel bool
-	location *time.Location // of the times that are printed
+	timeZone
 
 	progress progress
 	tally    tally
@@ -54,14 +54,12 @@ func (r *reading) flags(since *flagValue) []*flagValue {
 		parallelFlag(&r.parallel),
 		r.organizationFlag(),
 	}
-	return append(append(flags, r.connection.flags()...), filterFlags(&r.query, organizationOperation)...)
+	flags = append(append(flags, r.timeZone.flags()...), r.connection.flags()...)
+	return append(flags, filterFlags(&r.query, organizationOperation)...)
 }
 
 // prepare checks what can be checked without a request.
 func (r *reading) prepare() error {
-	if r.location == nil {
-		r.location = time.UTC
-	}
 	if r.encoding == nameHTML && r.env.terminal(r.env.stdout) > 0 {
 		return usage(r.cmd, "a page of html is no use on a terminal: want it in a file, as with --format html > %s.html", r.cmd.Name())
 	}
@@ -155,7 +153,9 @@ func (r *reading) commandLine() string {
 // notes prints what people must know about what was read.
 func (r *reading) notes(query auditlogs.Query) {
 	r.noteStart(r.cmd, r.env, query.Since)
-	r.env.noteUnsettled(query.Since, query.Before)
+	if len(r.archives) == 0 {
+		r.env.noteUnsettled(query.Since, query.Before)
+	}
 	r.tally.note(r.env, "counted")
 	if r.entries == 0 {
 		r.env.noteNothing(&r.query, false)
@@ -170,7 +170,7 @@ func (r *reading) printJSON(value any) {
 	_ = encoder.Encode(value)
 }
 
-// a page of text for people, as wide as the terminal.
+// A paper is text for people, as wide as the terminal.
 type paper struct {
 	strings.Builder
 	width   int
@@ -240,5 +240,5 @@ func (r *reading) shortTime(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.In(r.location).Format(minutes)
+	return r.in(t).Format(minutes)
 }

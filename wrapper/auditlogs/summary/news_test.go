@@ -29,8 +29,9 @@ func TestNews(t *testing.T) {
 	}
 	n := newsOf(t,
 		[]string{
-			who("1", 0, "old@example.com", "k1", "192.0.2.1", "curl", "create"),
-			who("2", 0, "", "", "2001:db8:0:1::1", "", ""),
+			who("1", -time.Hour, "old@example.com", "k1", "192.0.2.1", "curl", "create"),
+			who("2", -time.Nanosecond, "", "", "2001:db8:0:1::1", "", ""),
+			who("at the start of the window", 0, "new@example.com", "k2", "192.0.2.2", "wget", "delete"),
 		},
 		[]string{
 			who("3", 3*time.Hour, "new@example.com", "k2", "192.0.2.2", "wget", "delete"),
