@@ -164,7 +164,7 @@ func TestListSaysWhatIsWrong(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		{args: []string{}, want: "a command is missing: want one of archive, completion, export, follow, help, history, list, products, serve, show, version"},
+		{args: []string{}, want: "a command is missing: want one of archive, completion, export, follow, help, history, list, new, products, serve, show, summary, version"},
 		{args: []string{"lsit"}, want: `unknown command "lsit": did you mean "list"?`},
 		{args: []string{"exprot"}, want: `unknown command "exprot": did you mean "export"?`},
 		{args: []string{"help", "nothing"}, want: `unknown command "nothing"`},

@@ -258,8 +258,12 @@ func heatMap(p *paper, week [7][24]int64) {
 
 func (s *summing) group(p *paper, g summary.Group) {
 	remark := count(int(g.Distinct), "value", "values")
+	var last int64
+	if len(g.Values) > 0 {
+		last = g.Values[len(g.Values)-1].Entries
+	}
 	if g.AtLeast {
-		remark = fmt.Sprintf("at least %s; + means at least, and a value that is not shown has %s at most", remark, count(int(g.Unseen), "entry", "entries"))
+		remark = fmt.Sprintf("at least %s; + means at least, and a value that is not shown has %s at most", remark, count(int(g.MayMiss+last), "entry", "entries"))
 	}
 	if g.Others > 0 {
 		remark += fmt.Sprintf("; %s with others", count(int(g.Others), "entry", "entries"))

@@ -236,7 +236,7 @@ type lastLines struct {
 }
 
 // offered finds a command in a last line, also one after another that has to come first.
-var offered = regexp.MustCompile(`^(mkdir .* && )?cfaudit (list|export|archive|history|show) `)
+var offered = regexp.MustCompile(`^(mkdir .* && )?cfaudit (list|export|archive|history|show|summary|new) `)
 
 // unreachable is where a script's program finds no service, now or later.
 const unreachable = "http://127.0.0.1:1/"
@@ -343,7 +343,7 @@ func lastLine(ts *testscript.TestScript) string {
 func resume(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) < 2, "resume [file]")
 	command := lastLine(ts)
-	if !regexp.MustCompile(`^(mkdir .* && )?cfaudit (list|export|archive ('[^']+'|[^ ']+)|(history|show) [^ -]+) --`).MatchString(command) {
+	if !regexp.MustCompile(`^(mkdir .* && )?cfaudit (list|export|archive ('[^']+'|[^ ']+)|(history|show) [^ -]+|summary|new) --`).MatchString(command) {
 		ts.Fatalf("the last line is %q", command)
 	}
 	if len(args) == 1 {

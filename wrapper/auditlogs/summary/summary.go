@@ -80,9 +80,10 @@ type Group struct {
 	AtLeast  bool     `json:"at_least"` // there may be more than Distinct
 	Others   int64    `json:"others"`   // entries with a value that is not among Values; at most, where AtLeast
 	Absent   int64    `json:"absent"`   // entries that do not count here, since they have none of the fields
-	// Unseen is how many entries a value that is not among Values can have had without being
-	// noticed; 0 where every number of the group is exact.
-	Unseen int64 `json:"unseen"`
+	// MayMiss is how many entries of one value may not have been counted, at most; 0 where every
+	// number of the group is exact. A value that is not among Values has at most that many more than
+	// the last of them.
+	MayMiss int64 `json:"may_miss"`
 }
 
 // A Value is a value of a group, or a combination of values.
@@ -307,7 +308,7 @@ func (c *Collector) Summary() *Summary {
 
 func (c *Collector) group(g *grouping) Group {
 	made := Group{
-		Name: g.name, FirstOf: g.firstOf, Values: []Value{}, Absent: g.absent, Unseen: g.count.dropped,
+		Name: g.name, FirstOf: g.firstOf, Values: []Value{}, Absent: g.absent, MayMiss: g.count.dropped,
 		Distinct: int64(g.count.most), AtLeast: g.count.dropped > 0, Others: c.counts.Entries - g.absent,
 	}
 	for _, f := range g.fields {
