@@ -2,10 +2,11 @@ package command
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -13,21 +14,45 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// mostGrown bounds the peak memory of a listing, in bytes, however many entries there are: read
-// plainly or in parallel.
-var mostGrown = map[bool]int64{false: 100 << 20, true: 300 << 20}
+// growths are ways to read all entries, and the peak memory of each, in bytes, at most: however many
+// entries there are.
+var growths = []struct {
+	name string
+	args []string
+	most int64
+}{
+	{"list", []string{"list", "--format", "ndjson", "--since", day(since)}, 100 << 20},
+	{"list --parallel", []string{"list", "--format", "ndjson", "--parallel", "--since", day(since)}, 300 << 20},
+	{"summary", []string{"summary", "--format", "json", "--since", day(since)}, 150 << 20},
+	{"new", []string{"new", "--format", "json", "--since", day(since.AddDate(0, 0, 21)), "--baseline", "21d"}, 150 << 20},
+}
 
-// A counter counts the lines and the bytes that go through it.
-type counter struct{ lines, bytes int }
+func day(t time.Time) string { return t.Format(time.DateOnly) }
+
+// A counter counts the lines and the bytes that go through it, and keeps the first of them.
+type counter struct {
+	lines, bytes int
+	start        []byte
+}
+
+// entries are those that a summary or what is new says to be about.
+func (c *counter) entries() (sum int) {
+	for _, match := range regexp.MustCompile(`\n  "(?:baseline_)?entries": (\d+),`).FindAllSubmatch(c.start, -1) {
+		n, _ := strconv.Atoi(string(match[1]))
+		sum += n
+	}
+	return sum
+}
 
 func (c *counter) Write(b []byte) (int, error) {
+	c.start = append(c.start, b[:min(len(b), 4096-len(c.start))]...)
 	c.lines += bytes.Count(b, []byte{'\n'})
 	c.bytes += len(b)
 	return len(b), nil
 }
 
-// TestGrowth lists ten times as many entries, and ten times as many again, one page after the other
-// and in parallel. It prints how long that takes; the memory it takes is bounded. CFAUDIT_GROWTH
+// TestGrowth reads ten times as many entries, and ten times as many again, in several ways. It
+// prints how long each takes, beside a plain listing; the memory it takes is bounded. CFAUDIT_GROWTH
 // sets the largest number of entries.
 func TestGrowth(t *testing.T) {
 	most := 10_000
@@ -44,9 +69,10 @@ func TestGrowth(t *testing.T) {
 		for _, entry := range server.Stored(since, before) {
 			stored += len(entry) + 1
 		}
-		for _, parallel := range []bool{false, true} {
-			cmd, peakOf := measured(program, "list", "--base-url", server.URL, "--account", auditlogstest.AccountID, "--format", "ndjson", "--rate", "0",
-				"--since", since.Format(time.RFC3339), "--before", before.Format(time.RFC3339), fmt.Sprintf("--parallel=%t", parallel))
+		var listed time.Duration
+		for _, g := range growths {
+			args := append(slices.Clone(g.args), "--before", day(before), "--base-url", server.URL, "--account", auditlogstest.AccountID, "--rate", "0")
+			cmd, peakOf := measured(program, args...)
 			cmd.Env = append(cmd.Env, "CLOUDFLARE_API_TOKEN="+token, "HOME="+t.TempDir(), "SYSTEMROOT="+os.Getenv("SYSTEMROOT"))
 			var out counter
 			var errs bytes.Buffer
@@ -54,17 +80,23 @@ func TestGrowth(t *testing.T) {
 			began := time.Now()
 			err := cmd.Run()
 			took := time.Since(began)
+			if g.name == "list" {
+				listed = took
+			}
 			peak, known := peakOf()
-			t.Logf("%9d entries, parallel %-5t %6.1f s, %6.0f entries/s, peak %3d MB", n, parallel, took.Seconds(), float64(n)/took.Seconds(), peak>>20)
+			t.Logf("%9d entries, %-16s %6.1f s, %6.0f entries/s, %4.2f of the speed of list, peak %3d MB", n, g.name, took.Seconds(),
+				float64(n)/took.Seconds(), listed.Seconds()/took.Seconds(), peak>>20)
 			switch {
 			case err != nil:
 				t.Errorf("%v: %s", err, errs.String())
-			case out.lines != n || out.bytes != stored:
+			case g.args[0] == "list" && (out.lines != n || out.bytes != stored):
 				t.Errorf("%d lines with %d bytes, want %d with %d", out.lines, out.bytes, n, stored)
+			case g.args[0] != "list" && out.entries() != n:
+				t.Errorf("%s is about %d entries, want %d", g.name, out.entries(), n)
 			case runtime.GOOS == "linux" && !known:
 				t.Error("its memory was not measured")
-			case known && peak > mostGrown[parallel]:
-				t.Errorf("took %d MB at its peak, want at most %d MB", peak>>20, mostGrown[parallel]>>20)
+			case known && peak > g.most:
+				t.Errorf("%s took %d MB at its peak, want at most %d MB", g.name, peak>>20, g.most>>20)
 			}
 		}
 		server.Close()

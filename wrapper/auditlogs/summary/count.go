@@ -92,18 +92,9 @@ func (c *counter) drop() {
 
 // top returns the values that occurred most often.
 func (c *counter) top(n int) []cell {
-	var best []cell
-	for _, candidate := range c.cells {
-		i, _ := slices.BinarySearchFunc(best, candidate, byEntries)
-		if i >= n {
-			continue
-		}
-		if len(best) == n {
-			best = best[:n-1]
-		}
-		best = slices.Insert(best, i, candidate)
-	}
-	return best
+	best := slices.Clone(c.cells)
+	slices.SortFunc(best, byEntries)
+	return best[:min(n, len(best))]
 }
 
 // byEntries puts the most frequent first, and of those that are equal the one that was there first.
