@@ -14,12 +14,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// The formats of commands that print what entries come to, and not entries.
-const (
-	nameText = "text"
-	nameJSON = "json"
-	nameHTML = "html"
-)
+// nameHTML is the format of a page in one file.
+const nameHTML = "html"
 
 // A reading is one run of a command that reads a window to its end and prints what its entries come
 // to.
