@@ -11,6 +11,7 @@ import (
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/summary"
+	"cfaudit.example/wrapper/auditlogs/summary/page"
 )
 
 // A comparison is one run of "cfaudit new".
@@ -97,27 +98,35 @@ func (c *comparison) run(ctx context.Context) error {
 		if err := c.each(ctx, log, baseline, comparer.Baseline); err != nil {
 			return err
 		}
-		if err := c.each(ctx, log, c.query, func(e *auditlogs.Entry) { comparer.Add(e) }); err != nil {
+		keeper := page.NewKeeper()
+		err := c.each(ctx, log, c.query, func(e *auditlogs.Entry) {
+			if comparer.Add(e) && c.encoding == nameHTML {
+				keeper.Add(e, true, nil)
+			}
+		})
+		if err != nil {
 			return err
 		}
 		news := comparer.News()
-		switch c.encoding {
-		case nameJSON:
-			c.printJSON(news)
-		default:
-			c.text(log, news)
-		}
 		c.entries = int(news.Entries)
 		whole := c.query
 		whole.Since = baseline.Since
-		c.notes(whole)
+		notes := c.notes(whole)
 		if news.BaselineEntries == 0 && news.Entries > 0 {
-			c.env.note("the baseline %s has no entries, and so everything is new", windowWords(baseline))
+			notes = append(notes, c.note("the baseline %s has no entries, and so everything is new", windowWords(baseline)))
 		}
 		for _, k := range news.Kinds {
 			if k.AtLeast {
-				c.env.note("the baseline has so many %s that about %.2g of a million new ones are taken for known", k.Name, k.Missed)
+				notes = append(notes, c.note("the baseline has so many %s that about %.2g of a million new ones are taken for known", k.Name, k.Missed))
 			}
+		}
+		switch c.encoding {
+		case nameJSON:
+			c.printJSON(news)
+		case nameHTML:
+			c.printPage(&page.Page{Log: log.String(), Notes: notes, News: news, Entries: keeper.Entries()})
+		default:
+			c.text(log, news)
 		}
 		return nil
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/summary/page"
 )
 
 // nameHTML is the format of a page in one file.
@@ -146,8 +147,12 @@ func (r *reading) commandLine() string {
 	return strings.Join(append(words, givenFlags(r.cmd.Flags(), sinceFlag, beforeFlag)...), " ")
 }
 
-// notes prints what people must know about what was read.
-func (r *reading) notes(query auditlogs.Query) {
+// notes prints what people must know about what was read, and returns it for a page.
+func (r *reading) notes(query auditlogs.Query) []string {
+	errs := r.env.stderr
+	var said strings.Builder
+	r.env.stderr = io.MultiWriter(errs, &said)
+	defer func() { r.env.stderr = errs }()
 	r.noteStart(r.cmd, r.env, query.Since)
 	if len(r.archives) == 0 {
 		r.env.noteUnsettled(query.Since, query.Before)
@@ -156,6 +161,24 @@ func (r *reading) notes(query auditlogs.Query) {
 	if r.entries == 0 {
 		r.env.noteNothing(&r.query, false)
 	}
+	var notes []string
+	for line := range strings.Lines(said.String()) {
+		notes = append(notes, strings.TrimPrefix(strings.TrimSpace(line), "note: "))
+	}
+	return notes
+}
+
+// note prints a note and returns it.
+func (r *reading) note(format string, args ...any) string {
+	text := fmt.Sprintf(format, args...)
+	r.env.note("%s", text)
+	return text
+}
+
+// printPage prints a page of html. A failure to write is noticed by run.
+func (r *reading) printPage(p *page.Page) {
+	p.Command, p.Made, p.Location = r.commandLine(), r.env.now(), r.location
+	_ = p.Write(r.out)
 }
 
 // printJSON prints a value for programs. A failure to write is noticed by run.

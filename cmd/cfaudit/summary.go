@@ -14,6 +14,7 @@ import (
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/summary"
+	"cfaudit.example/wrapper/auditlogs/summary/page"
 )
 
 // A summing is one run of "cfaudit summary".
@@ -122,17 +123,26 @@ func (s *summing) run(ctx context.Context) error {
 		return usage(s.cmd, "%s", err)
 	}
 	return s.do(ctx, s.options.Since, s.options.Before, func(ctx context.Context, log *auditlogs.Log) error {
-		if err := s.each(ctx, log, s.query, func(e *auditlogs.Entry) { collector.Add(e) }); err != nil {
+		keeper := page.NewKeeper()
+		err := s.each(ctx, log, s.query, func(e *auditlogs.Entry) {
+			rules := collector.Add(e)
+			if s.encoding == nameHTML {
+				keeper.Add(e, rules != nil, rules)
+			}
+		})
+		if err != nil {
 			return err
 		}
 		made := collector.Summary()
+		notes := s.notes(s.query)
 		switch s.encoding {
 		case nameJSON:
 			s.printJSON(made)
+		case nameHTML:
+			s.printPage(&page.Page{Log: log.String(), Notes: notes, Summary: made, Entries: keeper.Entries()})
 		default:
 			s.text(log, made)
 		}
-		s.notes(s.query)
 		return nil
 	})
 }

@@ -80,8 +80,8 @@ func newHints() *hints {
 	return h
 }
 
-// add shows an entry to all rules. It reports whether one has found it.
-func (h *hints) add(e *auditlogs.Entry) (found bool) {
+// add shows an entry to all rules. It returns those that have found it.
+func (h *hints) add(e *auditlogs.Entry) (found []string) {
 	failed := e.Action.Result == auditlogsapi.ActionResultFailure
 	about := h.about(e)
 	for _, f := range h.rules {
@@ -94,10 +94,10 @@ func (h *hints) add(e *auditlogs.Entry) (found bool) {
 		}
 		if f.burst == 0 {
 			f.take(f.who(e), refer(e, note), failed)
-			found = true
-		} else if f.watch(e, failed) {
-			found = true
+		} else if !f.watch(e, failed) {
+			continue
 		}
+		found = append(found, f.name)
 	}
 	return found
 }

@@ -206,7 +206,7 @@ func (k *kind) add(key []byte, e *auditlogs.Entry, failed bool) (first bool) {
 		i = len(k.values)
 		k.index[own] = i
 		k.text += len(own)
-		k.values = append(k.values, NewValue{Text: strings.Join(texts, " / "), First: refer(e, "")})
+		k.values = append(k.values, NewValue{Text: strings.Join(texts, separator), First: refer(e, "")})
 	}
 	v := &k.values[i]
 	v.Entries++

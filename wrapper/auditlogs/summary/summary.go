@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -172,6 +173,30 @@ func (g *grouping) is(key string) (map[string]string, []string) {
 	return is, texts
 }
 
+// Index returns a function that tells which of the group's Values an entry has: its place there, or
+// -1. The zone is that of the summary's times.
+func (g Group) Index(in *time.Location) func(e *auditlogs.Entry) int {
+	made, err := newGrouping(g.Name, g.FirstOf, g.Fields, "")
+	if err != nil {
+		return func(*auditlogs.Entry) int { return -1 }
+	}
+	places := map[string]int{}
+	for i, v := range g.Values {
+		places[v.Text] = i
+	}
+	return func(e *auditlogs.Entry) int {
+		is, texts := made.is(string(made.appendKey(nil, e, in)))
+		i, known := places[strings.Join(texts, separator)]
+		if !known || !maps.Equal(is, g.Values[i].Is) {
+			return -1
+		}
+		return i
+	}
+}
+
+// separator joins the values of several fields for people.
+const separator = " / "
+
 // A Collector makes a summary of the entries that it is given, in any order. It is not safe for use
 // by several goroutines.
 type Collector struct {
@@ -236,9 +261,10 @@ func Of(entries iter.Seq2[*auditlogs.Entry, error], options Options) (*Summary, 
 	return c.Summary(), nil
 }
 
-// Add counts an entry. It reports whether a hint is about it so far, which is when it deserves a
-// look.
-func (c *Collector) Add(e *auditlogs.Entry) bool {
+// Add counts an entry. It returns the names of the rules that have found it, such as
+// "token-created"; nil for most entries. Of a burst, these are the entries from the one on that made
+// it a burst.
+func (c *Collector) Add(e *auditlogs.Entry) (found []string) {
 	t := &c.counts
 	t.Entries++
 	failed := false
@@ -317,7 +343,7 @@ func (c *Collector) group(g *grouping) Group {
 	for _, top := range g.count.top(c.options.Top) {
 		is, texts := g.is(top.key)
 		v := Value{
-			Text: strings.Join(texts, " / "), Is: is, Entries: top.entries, Failed: top.failed,
+			Text: strings.Join(texts, separator), Is: is, Entries: top.entries, Failed: top.failed,
 			Share: share(top.entries, c.counts.Entries), First: timeOf(top.first, c.options.Location), Last: timeOf(top.last, c.options.Location),
 		}
 		if top.missed > 0 {
