@@ -101,7 +101,7 @@ func (c *comparison) run(ctx context.Context) error {
 		keeper := page.NewKeeper()
 		err := c.each(ctx, log, c.query, func(e *auditlogs.Entry) {
 			if comparer.Add(e) && c.encoding == nameHTML {
-				keeper.Add(e, true, nil)
+				keeper.AddFirst(e)
 			}
 		})
 		if err != nil {

@@ -127,7 +127,7 @@ func (s *summing) run(ctx context.Context) error {
 		err := s.each(ctx, log, s.query, func(e *auditlogs.Entry) {
 			rules := collector.Add(e)
 			if s.encoding == nameHTML {
-				keeper.Add(e, rules != nil, rules)
+				keeper.Add(e, rules)
 			}
 		})
 		if err != nil {

@@ -8,20 +8,22 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// The bounds of the entries that a page has: those that deserve a look, which have half of the
-// places at most, and then the newest.
+// The bounds of the entries that a page has.
 const (
 	MaxEntries = 2_000
-	maxBytes   = 32 << 20 // of the JSON of each kind
+	maxEach    = 100      // of each rule
+	maxFirst   = 1_000    // that deserve a look without a rule
+	maxBytes   = 32 << 20 // of the JSON of the newest
+	maxEachOf  = 4 << 20  // of the JSON of each rule
 )
 
-// A Keeper keeps the entries of a stream that a page shows, in any order: of those that deserve a
-// look the newest 1,000, and of all the newest 2,000. Of entries with much JSON it keeps fewer, 32
-// MiB of each kind.
+// A Keeper keeps the entries of a stream that a page shows, in any order: the newest 100 that each
+// rule has found, the newest 1,000 that deserve a look without a rule, and of all the newest, 2,000
+// in all. Of entries with much JSON it keeps fewer.
 type Keeper struct {
-	seen        int
-	newest      newest
-	interesting newest
+	seen   int
+	newest newest
+	found  map[string]*newest // by rule; "" for those without
 }
 
 // An Entry is an entry of a page.
@@ -34,33 +36,50 @@ type Entry struct {
 
 // NewKeeper returns a Keeper without entries.
 func NewKeeper() *Keeper {
-	return &Keeper{newest: newest{most: MaxEntries}, interesting: newest{most: MaxEntries / 2}}
+	return &Keeper{newest: newest{most: MaxEntries, bytesMost: maxBytes}, found: map[string]*newest{}}
 }
 
-// Add shows the keeper an entry, and whether it deserves a look. Rules are those that have found it.
-func (k *Keeper) Add(e *auditlogs.Entry, interesting bool, rules []string) {
+// Add shows the keeper an entry, and which rules have found it.
+func (k *Keeper) Add(e *auditlogs.Entry, rules []string) {
 	own := Entry{Entry: e, Rules: rules, number: k.seen}
 	k.seen++
 	k.newest.add(own)
-	if interesting {
-		k.interesting.add(own)
+	for _, rule := range rules {
+		k.keep(rule, maxEach, own)
 	}
+}
+
+// AddFirst shows the keeper an entry that deserves a look without a rule.
+func (k *Keeper) AddFirst(e *auditlogs.Entry) {
+	k.keep("", maxFirst, Entry{Entry: e, number: k.seen})
+	k.seen++
+}
+
+func (k *Keeper) keep(rule string, most int, e Entry) {
+	if k.found[rule] == nil {
+		k.found[rule] = &newest{most: most, bytesMost: maxEachOf}
+	}
+	k.found[rule].add(e)
 }
 
 // Entries returns the kept entries, the newest first.
 func (k *Keeper) Entries() []Entry {
-	kept := slices.Clone(k.interesting.entries)
+	var kept []Entry
 	has := map[int]bool{}
-	for _, e := range kept {
-		has[e.number] = true
-	}
-	rest := slices.Clone(k.newest.entries)
-	slices.SortFunc(rest, newer)
-	for _, e := range rest {
-		if len(kept) < MaxEntries && !has[e.number] {
-			kept = append(kept, e)
+	take := func(from newest, most int) {
+		entries := slices.Clone(from.entries)
+		slices.SortFunc(entries, newer)
+		for _, e := range entries {
+			if len(kept) < most && !has[e.number] {
+				has[e.number] = true
+				kept = append(kept, e)
+			}
 		}
 	}
+	for _, found := range k.found {
+		take(*found, MaxEntries)
+	}
+	take(k.newest, MaxEntries)
 	slices.SortFunc(kept, newer)
 	return kept
 }
@@ -71,14 +90,14 @@ func newer(a, b Entry) int {
 
 // newest keeps the newest entries: a heap with the oldest at its top.
 type newest struct {
-	most    int
-	entries []Entry
-	bytes   int
+	most, bytesMost int
+	entries         []Entry
+	bytes           int
 }
 
 func (n *newest) add(e Entry) {
 	heap.Push(n, e)
-	for len(n.entries) > n.most || n.bytes > maxBytes && len(n.entries) > 1 {
+	for len(n.entries) > n.most || n.bytes > n.bytesMost && len(n.entries) > 1 {
 		heap.Pop(n)
 	}
 }

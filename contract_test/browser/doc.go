@@ -1,0 +1,2 @@
+// Package browser looks at the pages of html that the command writes, in a real browser.
+package browser
