@@ -8,7 +8,7 @@ SHELL := /bin/bash
 export GOWORK := off
 
 # Modules with code of their own, and those that only pin a tool.
-CODE := . contract_test contract_test/consumer contract_test/compatible contract_test/bench contract_test/peers openapi/tools/licences
+CODE := . contract_test contract_test/consumer contract_test/compatible contract_test/bench contract_test/browser contract_test/peers openapi/tools/licences
 MODULES := $(CODE) openapi/tools openapi/tools/lint openapi/tools/release
 LINT := go tool -modfile=$(CURDIR)/openapi/tools/lint/go.mod
 RELEASE := go tool -modfile=$(CURDIR)/openapi/tools/release/go.mod
@@ -17,7 +17,7 @@ ENTRIES ?= 1000000
 MODULE ?=
 
 # What make check runs after the tests, in this order.
-CHECKS := format vet tidy drift compatible lint vulnerabilities licences cross consumer race copies crash faults secrets growth lint-contract peers fuzz schedules
+CHECKS := format vet tidy drift compatible lint vulnerabilities licences cross consumer race copies crash faults secrets growth lint-contract peers browser fuzz schedules
 
 .PHONY: help
 help: ## List the targets
@@ -119,6 +119,15 @@ $(PEERS)/node_modules/.package-lock.json: $(PEERS)/package-lock.json
 else
 peers lint-contract:
 	@echo "make $@: SKIPPED, since there is no Node.js (20 or later, with npm)"
+endif
+
+.PHONY: browser
+ifneq ($(shell command -v chromium || command -v chromium-browser || command -v google-chrome),)
+browser: ## The pages of summary and new in a real browser; needs Chromium
+	cd contract_test/browser && go test -count=1 -timeout 20m ./...
+else
+browser:
+	@echo "make $@: SKIPPED, since there is no Chromium"
 endif
 
 .PHONY: secrets

@@ -18,6 +18,8 @@ func TestManPages(t *testing.T) {
 		"cfaudit-list":       {`.B \-\-actor\-email, \-\-not\-actor\-email VALUE`, `.SH "EXAMPLES"`},
 		"cfaudit-show":       {`.B \-\-full`, `.SH "EXAMPLES"`},
 		"cfaudit-history":    {`.B \-\-action\-time TIME`},
+		"cfaudit-summary":    {`.B \-\-by FIELD[,FIELD]`},
+		"cfaudit-new":        {`.B \-\-baseline AGE`},
 		"cfaudit-export":     {`.B \-\-out FILE`},
 		"cfaudit-archive":    {`.B \-\-check`},
 		"cfaudit-follow":     {`.B \-\-state FILE`},

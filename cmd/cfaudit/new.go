@@ -135,8 +135,8 @@ func (c *comparison) run(ctx context.Context) error {
 // text prints what is new for people.
 func (c *comparison) text(log *auditlogs.Log, news *summary.News) {
 	p := c.paper()
-	p.line("%s  %s, from %s up to %s (%s)", p.style(styleBold, "NEW"), log, c.shortTime(news.Since), c.shortTime(news.Before), news.TimeZone)
-	p.line("%s, compared with %s of the baseline, which starts %s", count(int(news.Entries), "entry", "entries"),
+	p.heading("new", fmt.Sprintf("%s, from %s up to %s (%s)", log, c.shortTime(news.Since), c.shortTime(news.Before), news.TimeZone))
+	p.flow("", "%s, compared with %s of the baseline, which starts %s", count(int(news.Entries), "entry", "entries"),
 		count(int(news.BaselineEntries), "entry", "entries"), c.shortTime(news.BaselineSince))
 	for _, k := range news.Kinds {
 		found := int64(len(k.Values)) + k.More

@@ -223,14 +223,37 @@ func (p *paper) line(format string, args ...any) {
 	p.WriteByte('\n')
 }
 
+// flow prints words on as many lines as they take, with an indent.
+func (p *paper) flow(indent, format string, args ...any) {
+	for i, line := range wrap(fmt.Sprintf(format, args...), p.width-len(indent)-2) {
+		if i > 0 {
+			line = "  " + line
+		}
+		p.line("%s%s", indent, line)
+	}
+}
+
+// cut shortens a text of an entry to a part of the page's width.
+func (p *paper) cut(text string) string {
+	text = clean(text)
+	if _, n := measure(text, p.width/2); n < len(text) {
+		text = strings.TrimRight(fit(text, p.width/2), " ")
+	}
+	return text
+}
+
 func (p *paper) heading(text, remark string) {
 	text = strings.ToUpper(text)
-	p.WriteByte('\n')
-	if remark == "" {
+	if p.Len() > 0 {
+		p.WriteByte('\n')
+	}
+	room := p.width - len(text) - 2
+	if remark == "" || room < 40 {
 		p.line("%s", p.style(styleBold, text))
+		p.flow("  ", "%s", remark)
 		return
 	}
-	for i, line := range wrap(remark, max(p.width-len(text)-2, 24)) {
+	for i, line := range wrap(remark, room) {
 		if i > 0 {
 			p.line("%*s%s", len(text)+2, "", line)
 			continue

@@ -150,9 +150,8 @@ func (s *summing) run(ctx context.Context) error {
 // text prints a summary for people.
 func (s *summing) text(log *auditlogs.Log, made *summary.Summary) {
 	p := s.paper()
-	zone := made.TimeZone
-	p.line("%s  %s, from %s up to %s (%s)", p.style(styleBold, "SUMMARY"), log, s.shortTime(made.Since), s.shortTime(made.Before), zone)
-	p.line("%s: %s", count(int(made.Entries), "entry", "entries"), strings.Join([]string{
+	p.heading("summary", fmt.Sprintf("%s, from %s up to %s (%s)", log, s.shortTime(made.Since), s.shortTime(made.Before), made.TimeZone))
+	p.flow("", "%s: %s", count(int(made.Entries), "entry", "entries"), strings.Join([]string{
 		s.outcome(made, made.Success, "succeeded"), s.outcome(made, made.Failure, "failed"), s.outcome(made, made.Unknown, "unknown"),
 	}, ", "))
 	if made.Entries == 0 {
@@ -160,10 +159,10 @@ func (s *summing) text(log *auditlogs.Log, made *summary.Summary) {
 		return
 	}
 	if !made.First.IsZero() {
-		p.line("the oldest is from %s, the newest from %s", made.First.Format(time.RFC3339), made.Last.Format(time.RFC3339))
+		p.flow("", "the oldest is from %s, the newest from %s", made.First.Format(time.RFC3339), made.Last.Format(time.RFC3339))
 	}
 	if made.Untimed > 0 {
-		p.line("%s without a time, which the timeline and the heat map lack", count(int(made.Untimed), "entry", "entries"))
+		p.flow("", "%s without a time, which the timeline and the heat map lack", count(int(made.Untimed), "entry", "entries"))
 	}
 	s.hints(p, made.Hints)
 	s.timeline(p, made.Timeline)
@@ -217,7 +216,7 @@ func (s *summing) timeline(p *paper, timeline summary.Timeline) {
 	}
 	p.heading("by "+name, "")
 	numbers := len(strconv.FormatInt(most, 10))
-	room := min(max(p.width-len(layout)-numbers-24, 8), 60)
+	room := min(max(p.width-len(layout)-numbers-20, 4), 60)
 	for _, row := range rows {
 		failed := ""
 		if row.Failed > 0 {
@@ -257,13 +256,13 @@ func heatMap(p *paper, week [7][24]int64) {
 		}
 		p.line("%s", row)
 	}
-	legend := fmt.Sprintf("    %c none", shades[0])
+	legend := fmt.Sprintf("%c none", shades[0])
 	for i := int64(1); i <= steps; i++ {
 		if top := most * i / steps; top > most*(i-1)/steps {
-			legend += fmt.Sprintf("  %c up to %d", shades[i], top)
+			legend += fmt.Sprintf(" %c up to %d", shades[i], top)
 		}
 	}
-	p.line("%s", legend)
+	p.flow("    ", "%s", legend)
 }
 
 func (s *summing) group(p *paper, g summary.Group) {
@@ -340,7 +339,9 @@ func (s *summing) hints(p *paper, hints []summary.Hint) {
 	}
 	p.heading("what deserves a look", "hints by simple rules, not findings: most of it is ordinary work; \"cfaudit show ID\" shows an entry")
 	for _, h := range hints {
-		p.line("%s: %s", p.style(styleBold, h.Title), count(int(h.Entries), "entry", "entries"))
+		for _, line := range wrap(h.Title+": "+count(int(h.Entries), "entry", "entries"), p.width) {
+			p.line("%s", p.style(styleBold, line))
+		}
 		for _, line := range wrap("rule: "+h.Words, p.width-2) {
 			p.line("  %s", line)
 		}
@@ -350,7 +351,7 @@ func (s *summing) hints(p *paper, hints []summary.Hint) {
 				beyond += c.Entries
 				continue
 			}
-			p.line("  %s: %s, %s to %s", firstOf(clean(c.Who), "-"), count(int(c.Entries), "entry", "entries"), s.shortTime(c.First), s.shortTime(c.Last))
+			p.flow("  ", "%s: %s, %s to %s", firstOf(p.cut(c.Who), "-"), count(int(c.Entries), "entry", "entries"), s.shortTime(c.First), s.shortTime(c.Last))
 			for _, r := range c.Found[:min(len(c.Found), shownReferences)] {
 				s.reference(p, "    ", c.Who, r)
 			}

@@ -490,8 +490,9 @@ func TestAccessible(t *testing.T) {
 			for _, width := range []int64{1280, 400} {
 				where := fmt.Sprintf("%s, %s, %d", name, scheme, width)
 				o := open(t, html, viewport{width, scheme})
-				o.js(`document.querySelectorAll("details").forEach(d => d.open = true); (b => b && b.click())(document.querySelector(".unfold")); (b => b && b.click())(document.querySelector(".timeline button"))`)
-				o.picture(t, strings.NewReplacer(", ", "-").Replace(where), width)
+				o.js(`(b => b && b.click())(document.querySelector(".unfold")); (b => b && b.click())(document.querySelector(".timeline button:last-child")); (d => d && (d.open = true))(document.querySelector("details"))`)
+				o.picture(strings.NewReplacer(", ", "-").Replace(where), width)
+				o.js(`document.querySelectorAll("details").forEach(d => d.open = true)`)
 				if bad := eval[[]string](o, contrast); len(bad) > 0 {
 					t.Errorf("%s: too little contrast: %q", where, bad)
 				}
@@ -505,23 +506,26 @@ func TestAccessible(t *testing.T) {
 	}
 }
 
-// picture saves a screenshot where CFAUDIT_SCREENSHOTS names a folder.
-func (o *tab) picture(t *testing.T, name string, width int64) {
+// picture saves screenshots of the page, from top to end, where CFAUDIT_SCREENSHOTS names a folder.
+func (o *tab) picture(name string, width int64) {
 	folder := os.Getenv("CFAUDIT_SCREENSHOTS")
 	if folder == "" {
 		return
 	}
-	png, err := chromedp.Run(o, func(ctx context.Context, t *chromedp.Target) ([]byte, error) {
-		shot, err := cdp.Call(ctx, t, page.CaptureScreenshot, page.CaptureScreenshotParams{
-			CaptureBeyondViewport: new(true), Clip: &page.Viewport{Width: float64(width), Height: 5200, Scale: 1},
+	height := eval[float64](o, `document.documentElement.scrollHeight`)
+	for i, top := 0, 0.0; top < min(height, 8000); i, top = i+1, top+1000 {
+		png, err := chromedp.Run(o, func(ctx context.Context, t *chromedp.Target) ([]byte, error) {
+			shot, err := cdp.Call(ctx, t, page.CaptureScreenshot, page.CaptureScreenshotParams{
+				CaptureBeyondViewport: new(true), Clip: &page.Viewport{Y: top, Width: float64(width), Height: 1000, Scale: 1},
+			})
+			return shot.Data, err
 		})
-		return shot.Data, err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(folder, name+".png"), png, 0o600); err != nil {
-		t.Fatal(err)
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%d.png", name, i)), png, 0o600); err != nil {
+			o.t.Fatal(err)
+		}
 	}
 }
 

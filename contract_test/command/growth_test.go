@@ -24,6 +24,7 @@ var growths = []struct {
 	{"list", []string{"list", "--format", "ndjson", "--since", day(since)}, 100 << 20},
 	{"list --parallel", []string{"list", "--format", "ndjson", "--parallel", "--since", day(since)}, 300 << 20},
 	{"summary", []string{"summary", "--format", "json", "--since", day(since)}, 150 << 20},
+	{"summary html", []string{"summary", "--format", "html", "--since", day(since)}, 150 << 20},
 	{"new", []string{"new", "--format", "json", "--since", day(since.AddDate(0, 0, 21)), "--baseline", "21d"}, 150 << 20},
 }
 
@@ -37,15 +38,15 @@ type counter struct {
 
 // entries are those that a summary or what is new says to be about.
 func (c *counter) entries() (sum int) {
-	for _, match := range regexp.MustCompile(`\n  "(?:baseline_)?entries": (\d+),`).FindAllSubmatch(c.start, -1) {
-		n, _ := strconv.Atoi(string(match[1]))
+	for _, match := range regexp.MustCompile(`\n  "(?:baseline_)?entries": (\d+),|data-total="entries">(\d+)<`).FindAllSubmatch(c.start, -1) {
+		n, _ := strconv.Atoi(string(match[1]) + string(match[2]))
 		sum += n
 	}
 	return sum
 }
 
 func (c *counter) Write(b []byte) (int, error) {
-	c.start = append(c.start, b[:min(len(b), 4096-len(c.start))]...)
+	c.start = append(c.start, b[:min(len(b), 64<<10-len(c.start))]...)
 	c.lines += bytes.Count(b, []byte{'\n'})
 	c.bytes += len(b)
 	return len(b), nil
