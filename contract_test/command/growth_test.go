@@ -14,8 +14,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// growths are ways to read all entries, and the peak memory of each, in bytes, at most: however many
-// entries there are.
+// growths are ways to read all entries, and the peak memory of each, in bytes, at most: however
+// many entries there are.
 var growths = []struct {
 	name string
 	args []string
@@ -53,8 +53,8 @@ func (c *counter) Write(b []byte) (int, error) {
 }
 
 // TestGrowth reads ten times as many entries, and ten times as many again, in several ways. It
-// prints how long each takes, beside a plain listing; the memory it takes is bounded. CFAUDIT_GROWTH
-// sets the largest number of entries.
+// prints how long each takes, beside a plain listing; the memory it takes is bounded.
+// CFAUDIT_GROWTH sets the largest number of entries.
 func TestGrowth(t *testing.T) {
 	most := 10_000
 	if text := os.Getenv("CFAUDIT_GROWTH"); text != "" {

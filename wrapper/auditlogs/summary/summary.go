@@ -82,8 +82,8 @@ type Group struct {
 	Others   int64    `json:"others"`   // entries with a value that is not among Values; at most, where AtLeast
 	Absent   int64    `json:"absent"`   // entries that do not count here, since they have none of the fields
 	// MayMiss is how many entries of one value may not have been counted, at most; 0 where every
-	// number of the group is exact. A value that is not among Values has at most that many more than
-	// the last of them.
+	// number of the group is exact. A value that is not among Values has at most that many more
+	// than the last of them.
 	MayMiss int64 `json:"may_miss"`
 }
 
@@ -262,8 +262,8 @@ func Of(entries iter.Seq2[*auditlogs.Entry, error], options Options) (*Summary, 
 }
 
 // Add counts an entry. It returns the names of the rules that have found it, such as
-// "token-created"; nil for most entries. Of a burst, these are the entries from the one on that made
-// it a burst.
+// "token-created"; nil for most entries. Of a burst, these are the entries from the one on that
+// made it a burst.
 func (c *Collector) Add(e *auditlogs.Entry) (found []string) {
 	t := &c.counts
 	t.Entries++
