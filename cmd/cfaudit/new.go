@@ -124,7 +124,7 @@ func (c *comparison) run(ctx context.Context) error {
 		case nameJSON:
 			c.printJSON(news)
 		case nameHTML:
-			c.printPage(&page.Page{Log: log.String(), Notes: notes, News: news, Entries: keeper.Entries()})
+			c.printPage(&page.Page{Log: log.String(), Notes: notes, News: news, Entries: keeper.Entries(), MaxNew: c.shown})
 		default:
 			c.text(log, news)
 		}

@@ -125,9 +125,9 @@ func (s *summing) run(ctx context.Context) error {
 	return s.do(ctx, s.options.Since, s.options.Before, func(ctx context.Context, log *auditlogs.Log) error {
 		keeper := page.NewKeeper()
 		err := s.each(ctx, log, s.query, func(e *auditlogs.Entry) {
-			rules := collector.Add(e)
+			found := collector.Add(e)
 			if s.encoding == nameHTML {
-				keeper.Add(e, rules)
+				keeper.Add(e, found)
 			}
 		})
 		if err != nil {

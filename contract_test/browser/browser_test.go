@@ -353,6 +353,10 @@ func TestFilterSearchAndSort(t *testing.T) {
 	if rows, with = o.visible("settings/"); rows != 9 || with != 9 {
 		t.Errorf("%d entries of a hint, %d of them right: want 9", rows, with)
 	}
+	o.js(`document.querySelector('[data-chart="hint"][data-key="bulk-deletion"]').click()`)
+	if rows, with = o.visible("Delete DNS record"); rows != 24 || with != 24 {
+		t.Errorf("%d entries of a burst, %d of them right: want 24", rows, with)
+	}
 	o.js(`document.querySelector("#filters button").click()`)
 
 	// Headings sort.

@@ -80,8 +80,14 @@ func newHints() *hints {
 	return h
 }
 
+// A Found says that a rule has found an entry.
+type Found struct {
+	Rule    string   // such as "bulk-deletion"
+	Earlier []string // the ids of the entries before it that it made a burst
+}
+
 // add shows an entry to all rules. It returns those that have found it.
-func (h *hints) add(e *auditlogs.Entry) (found []string) {
+func (h *hints) add(e *auditlogs.Entry) (found []Found) {
 	failed := e.Action.Result == auditlogsapi.ActionResultFailure
 	about := h.about(e)
 	for _, f := range h.rules {
@@ -94,10 +100,10 @@ func (h *hints) add(e *auditlogs.Entry) (found []string) {
 		}
 		if f.burst == 0 {
 			f.take(f.who(e), refer(e, note), failed)
-		} else if !f.watch(e, failed) {
-			continue
+			found = append(found, Found{Rule: f.name})
+		} else if earlier, ok := f.watch(e, failed); ok {
+			found = append(found, Found{Rule: f.name, Earlier: earlier})
 		}
-		found = append(found, f.name)
 	}
 	return found
 }
@@ -166,10 +172,10 @@ func (f *finder) take(who string, r Reference, failed bool) {
 
 // watch adds an entry to the last ones of its actor or address, and takes all of these if they came
 // within the time.
-func (f *finder) watch(e *auditlogs.Entry, failed bool) bool {
+func (f *finder) watch(e *auditlogs.Entry, failed bool) (earlier []string, found bool) {
 	who := f.who(e)
 	if who == "" || e.Action.Time.IsZero() {
-		return false
+		return nil, false
 	}
 	who = cut(who)
 	b, lately := f.bursts[0][who]
@@ -185,15 +191,19 @@ func (f *finder) watch(e *auditlogs.Entry, failed bool) bool {
 	b = append(b, watched{Reference: refer(e, ""), failed: failed})
 	f.bursts[0][who] = b
 	if len(b) < f.burst || !within(b, f.within) {
-		return false
+		return nil, false
 	}
 	for i := range b {
-		if !b[i].taken {
-			b[i].taken = true
-			f.take(who, b[i].Reference, b[i].failed)
+		if b[i].taken {
+			continue
+		}
+		b[i].taken = true
+		f.take(who, b[i].Reference, b[i].failed)
+		if i < len(b)-1 {
+			earlier = append(earlier, b[i].ID)
 		}
 	}
-	return true
+	return earlier, true
 }
 
 func within(entries burst, most time.Duration) bool {

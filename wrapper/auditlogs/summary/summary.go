@@ -261,10 +261,9 @@ func Of(entries iter.Seq2[*auditlogs.Entry, error], options Options) (*Summary, 
 	return c.Summary(), nil
 }
 
-// Add counts an entry. It returns the names of the rules that have found it, such as
-// "token-created"; nil for most entries. Of a burst, these are the entries from the one on that
-// made it a burst.
-func (c *Collector) Add(e *auditlogs.Entry) (found []string) {
+// Add counts an entry. It returns the rules that have found it; nil for most entries. A burst is
+// found with the entry that makes it one, which names the earlier ones.
+func (c *Collector) Add(e *auditlogs.Entry) []Found {
 	t := &c.counts
 	t.Entries++
 	failed := false

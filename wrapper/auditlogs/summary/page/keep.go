@@ -3,9 +3,11 @@ package page
 import (
 	"cmp"
 	"container/heap"
+	"maps"
 	"slices"
 
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/summary"
 )
 
 // The bounds of the entries that a page has.
@@ -39,14 +41,27 @@ func NewKeeper() *Keeper {
 	return &Keeper{newest: newest{most: MaxEntries, bytesMost: maxBytes}, found: map[string]*newest{}}
 }
 
-// Add shows the keeper an entry, and which rules have found it.
-func (k *Keeper) Add(e *auditlogs.Entry, rules []string) {
-	own := Entry{Entry: e, Rules: rules, number: k.seen}
+// Add shows the keeper an entry, and which rules have found it: what [summary.Collector.Add]
+// returns. The earlier entries of a burst are kept as far as they are among the newest.
+func (k *Keeper) Add(e *auditlogs.Entry, found []summary.Found) {
+	own := Entry{Entry: e, number: k.seen}
 	k.seen++
-	k.newest.add(own)
-	for _, rule := range rules {
-		k.keep(rule, maxEach, own)
+	for _, f := range found {
+		own.Rules = append(own.Rules, f.Rule)
 	}
+	for _, f := range found {
+		k.keep(f.Rule, maxEach, own)
+		if f.Earlier == nil {
+			continue
+		}
+		for _, earlier := range k.newest.entries {
+			if earlier.ID != "" && slices.Contains(f.Earlier, earlier.ID) {
+				earlier.Rules = []string{f.Rule}
+				k.keep(f.Rule, maxEach, earlier)
+			}
+		}
+	}
+	k.newest.add(own)
 }
 
 // AddFirst shows the keeper an entry that deserves a look without a rule.
@@ -65,19 +80,21 @@ func (k *Keeper) keep(rule string, most int, e Entry) {
 // Entries returns the kept entries, the newest first.
 func (k *Keeper) Entries() []Entry {
 	var kept []Entry
-	has := map[int]bool{}
+	has := map[int]int{} // places in kept, from 1
 	take := func(from newest, most int) {
 		entries := slices.Clone(from.entries)
 		slices.SortFunc(entries, newer)
 		for _, e := range entries {
-			if len(kept) < most && !has[e.number] {
-				has[e.number] = true
+			if place := has[e.number]; place > 0 {
+				kept[place-1].Rules = append(slices.Clip(kept[place-1].Rules), e.Rules...)
+			} else if len(kept) < most {
 				kept = append(kept, e)
+				has[e.number] = len(kept)
 			}
 		}
 	}
-	for _, found := range k.found {
-		take(*found, MaxEntries)
+	for _, rule := range slices.Sorted(maps.Keys(k.found)) {
+		take(*k.found[rule], MaxEntries)
 	}
 	take(k.newest, MaxEntries)
 	slices.SortFunc(kept, newer)

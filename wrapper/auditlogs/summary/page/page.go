@@ -38,6 +38,7 @@ type Page struct {
 	Entries []Entry // see [Keeper]
 
 	Location *time.Location // of times; nil for UTC
+	MaxNew   int            // how many new values of each kind are shown; 0 for all
 }
 
 //go:embed page.html.tmpl page.css page.js
@@ -396,7 +397,7 @@ func (v *view) rows() map[string]int {
 				made.Keys = append(made.Keys, key{"g" + strconv.Itoa(i), strconv.Itoa(place)})
 			}
 		}
-		for _, rule := range e.Rules {
+		for _, rule := range slices.Compact(slices.Sorted(slices.Values(e.Rules))) {
 			made.Keys = append(made.Keys, key{"hint", rule})
 		}
 		for _, rule := range found[e.ID] {
@@ -541,7 +542,12 @@ func (v *view) kinds(rows map[string]int) {
 		for _, n := range k.Values {
 			most = max(most, n.Entries)
 		}
+		more := k.More
 		for j, n := range k.Values {
+			if v.MaxNew > 0 && j >= v.MaxNew {
+				more++
+				continue
+			}
 			b := bar{
 				Chart: "k" + strconv.Itoa(i), Key: strconv.Itoa(j), Text: n.Text, Entries: n.Entries, Failed: n.Failed,
 				Number: strconv.FormatInt(n.Entries, 10), Last: v.minute(n.Last),
@@ -553,8 +559,8 @@ func (v *view) kinds(rows map[string]int) {
 		if k.AtLeast {
 			made.Remark = "at least " + made.Remark
 		}
-		if k.More > 0 {
-			made.Remark += fmt.Sprintf("; %d new ones are not shown", k.More)
+		if more > 0 {
+			made.Remark += fmt.Sprintf("; %d new ones are not shown", more)
 		}
 		v.Kinds = append(v.Kinds, made)
 	}

@@ -118,14 +118,15 @@ func TestKeeperIsBounded(t *testing.T) {
 	for i := range 5000 {
 		e := &auditlogs.Entry{Raw: make([]byte, 1000)}
 		e.Action.Time = day.Add(time.Duration(i) * time.Second)
-		var rules []string
+		e.ID = fmt.Sprint(i)
+		var found []summary.Found
 		if i%10 == 0 {
-			rules = []string{"often"}
+			found = []summary.Found{{Rule: "often"}}
 		}
 		if i == 3 {
-			rules = []string{"once"}
+			found = []summary.Found{{Rule: "once", Earlier: []string{"1", "2"}}}
 		}
-		k.Add(e, rules)
+		k.Add(e, found)
 	}
 	kept := k.Entries()
 	rules := map[string]int{}
@@ -137,12 +138,12 @@ func TestKeeperIsBounded(t *testing.T) {
 			rules[rule]++
 		}
 	}
-	if len(kept) != MaxEntries || rules["once"] != 1 || rules["often"] < 100 || !kept[0].Action.Time.Equal(day.Add(4999*time.Second)) {
+	if len(kept) != MaxEntries || rules["once"] != 3 || rules["often"] < 100 || !kept[0].Action.Time.Equal(day.Add(4999*time.Second)) {
 		t.Errorf("%d entries are kept, %v", len(kept), rules)
 	}
 	k = NewKeeper()
 	for range 100 {
-		k.Add(&auditlogs.Entry{Raw: make([]byte, 1<<20)}, []string{"huge"})
+		k.Add(&auditlogs.Entry{Raw: make([]byte, 1<<20)}, []summary.Found{{Rule: "huge"}})
 	}
 	if n := k.newest.bytes + k.found["huge"].bytes; n > maxBytes+maxEachOf {
 		t.Errorf("%d MB are kept", n>>20)
