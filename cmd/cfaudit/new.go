@@ -58,8 +58,7 @@ func newNew(env *environment, out io.Writer) *cobra.Command {
 		want:     "a whole number from 1 to 10000",
 		set:      whole(&c.shown, 1, 10_000),
 	}
-	flags := c.flags(c.sinceBound("the start of the window, and the end of its baseline; required"))
-	return withFlags(cmd, append(append(flags[:2:2], baseline, top), flags[2:]...))
+	return withFlags(cmd, c.flags(c.sinceBound("the start of the window, and the end of its baseline; required"), baseline, top))
 }
 
 const newFooter = whenFooter + `

@@ -36,11 +36,10 @@ type reading struct {
 	reached  time.Time
 }
 
-// flags are those of every such command.
-func (r *reading) flags(since *flagValue) []*flagValue {
-	flags := []*flagValue{
-		since,
-		r.beforeBound(),
+// flags are those of every such command, with its own after the window.
+func (r *reading) flags(since *flagValue, own ...*flagValue) []*flagValue {
+	flags := append([]*flagValue{since, r.beforeBound()}, own...)
+	flags = append(flags, []*flagValue{
 		{
 			name: "format", placeholder: "FORMAT", group: groupOutput, enum: []string{nameText, nameJSON, nameHTML},
 			help:     "text for people, json for programs, or html: a page in one file",
@@ -50,7 +49,7 @@ func (r *reading) flags(since *flagValue) []*flagValue {
 		r.pageSizeFlag(),
 		parallelFlag(&r.parallel),
 		r.organizationFlag(),
-	}
+	}...)
 	flags = append(append(flags, r.timeZone.flags()...), r.connection.flags()...)
 	return append(flags, filterFlags(&r.query, organizationOperation)...)
 }
@@ -141,10 +140,10 @@ func windowWords(query auditlogs.Query) string {
 	return "from " + query.Since + " up to " + query.Before
 }
 
-// commandLine is the command with fixed times.
-func (r *reading) commandLine() string {
+// commandLine is the command with fixed times, and without some flags.
+func (r *reading) commandLine(except ...string) string {
 	words := []string{"cfaudit", r.cmd.Name(), "--since", shellQuote(r.query.Since), "--before", shellQuote(r.query.Before)}
-	return strings.Join(append(words, givenFlags(r.cmd.Flags(), sinceFlag, beforeFlag)...), " ")
+	return strings.Join(append(words, givenFlags(r.cmd.Flags(), append(except, sinceFlag, beforeFlag)...)...), " ")
 }
 
 // notes prints what people must know about what was read, and returns it for a page.
@@ -177,7 +176,8 @@ func (r *reading) note(format string, args ...any) string {
 
 // printPage prints a page of html. A failure to write is noticed by run.
 func (r *reading) printPage(p *page.Page) {
-	p.Command, p.Made, p.Location = r.commandLine(), r.env.now(), r.location
+	// A page is handed on, and a URL can hold a password.
+	p.Command, p.Made, p.Location = r.commandLine(baseURLFlag), r.env.now(), r.location
 	_ = p.Write(r.out)
 }
 

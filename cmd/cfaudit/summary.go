@@ -75,7 +75,7 @@ func newSummary(env *environment, out io.Writer) *cobra.Command {
 		want:     fmt.Sprintf("a whole number from 1 to %d", summary.MaxTop),
 		set:      whole(&s.options.Top, 1, summary.MaxTop),
 	}
-	return withFlags(cmd, slices.Concat([]*flagValue{by, top}, s.flags(s.sinceBound("the older end of the window; required"))))
+	return withFlags(cmd, s.flags(s.sinceBound("the older end of the window; required"), by, top))
 }
 
 const summaryFooter = whenFooter + `

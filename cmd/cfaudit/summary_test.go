@@ -126,3 +126,13 @@ func TestBar(t *testing.T) {
 		}
 	}
 }
+
+// TestPageIsDiscreet hands on a page without the URL of the API, which can hold a password.
+func TestPageIsDiscreet(t *testing.T) {
+	server := auditlogstest.NewServer()
+	defer server.Close()
+	_, out, errs := try{env: against(server)}.run(t, "summary", "--since", "2d", "--format", "html", "--base-url", server.URL, "--actor-email", "<b>@example.com")
+	if !strings.Contains(out, "--actor-email &#39;&lt;b&gt;@example.com&#39;") || strings.Contains(out, server.URL) {
+		t.Errorf("the page's command line is wrong: %s", errs)
+	}
+}
