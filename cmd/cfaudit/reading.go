@@ -153,7 +153,7 @@ func (r *reading) notes(query auditlogs.Query) []string {
 	r.env.stderr = io.MultiWriter(errs, &said)
 	defer func() { r.env.stderr = errs }()
 	r.noteStart(r.cmd, r.env, query.Since)
-	if len(r.archives) == 0 {
+	if !r.cmd.Flags().Changed("archive") { // What an archive lacks does not appear by itself.
 		r.env.noteUnsettled(query.Since, query.Before)
 	}
 	r.tally.note(r.env, "counted")
