@@ -173,25 +173,39 @@ func (g *grouping) is(key string) (map[string]string, []string) {
 	return is, texts
 }
 
-// Index returns a function that tells which of the group's Values an entry has: its place there, or
-// -1. The zone is that of the summary's times.
-func (g Group) Index(in *time.Location) func(e *auditlogs.Entry) int {
+// An Index tells which of a group's Values an entry has.
+type Index struct {
+	group    *grouping
+	values   []Value
+	places   map[string]int // by their texts
+	location *time.Location
+}
+
+// Index returns the group's index. The zone is that of the summary's times.
+func (g Group) Index(in *time.Location) *Index {
 	made, err := newGrouping(g.Name, g.FirstOf, g.Fields, "")
 	if err != nil {
-		return func(*auditlogs.Entry) int { return -1 }
+		return new(Index) // It is no group of a summary.
 	}
-	places := map[string]int{}
+	x := &Index{group: made, values: g.Values, places: map[string]int{}, location: in}
 	for i, v := range g.Values {
-		places[v.Text] = i
+		x.places[v.Text] = i
 	}
-	return func(e *auditlogs.Entry) int {
-		is, texts := made.is(string(made.appendKey(nil, e, in)))
-		i, known := places[strings.Join(texts, separator)]
-		if !known || !maps.Equal(is, g.Values[i].Is) {
-			return -1
-		}
-		return i
+	return x
+}
+
+// Of returns the place of the entry's value in the group's Values, or -1 where it is not among
+// them.
+func (x *Index) Of(e *auditlogs.Entry) int {
+	if x.group == nil {
+		return -1
 	}
+	is, texts := x.group.is(string(x.group.appendKey(nil, e, x.location)))
+	i, known := x.places[strings.Join(texts, separator)]
+	if !known || !maps.Equal(is, x.values[i].Is) {
+		return -1
+	}
+	return i
 }
 
 // separator joins the values of several fields for people.
@@ -252,13 +266,14 @@ func Of(entries iter.Seq2[*auditlogs.Entry, error], options Options) (*Summary, 
 	if err != nil {
 		return nil, err
 	}
-	for e, err := range entries {
-		if err != nil {
-			return c.Summary(), err
+	for e, problem := range entries {
+		if problem != nil {
+			err = problem
+			break
 		}
 		c.Add(e)
 	}
-	return c.Summary(), nil
+	return c.Summary(), err
 }
 
 // Add counts an entry. It returns the rules that have found it; nil for most entries. A burst is

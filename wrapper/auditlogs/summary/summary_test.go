@@ -208,3 +208,13 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 	}
 }
+
+func TestIndex(t *testing.T) {
+	both, name, none := `{"actor":{"token_id":"k","token_name":"n"}}`, `{"actor":{"token_name":"n / k"}}`, `{}`
+	g := group(t, collect(t, Options{}, both, both), "tokens")
+	for raw, want := range map[string]int{both: 0, name: -1, none: -1} {
+		if got := g.Index(time.UTC).Of(entry(t, raw)); got != want {
+			t.Errorf("%s is value %d, want %d", raw, got, want)
+		}
+	}
+}
