@@ -557,6 +557,32 @@ func (o *tab) names(where string) {
 	}
 }
 
+// TestPrinted looks at the page as it is printed: light, without what only works on a screen, and
+// with all of what is unfolded.
+func TestPrinted(t *testing.T) {
+	o := open(t, run(t, nil, append([]string{"summary", "--format", "html"}, window(29)...)...), viewport{720, "dark"})
+	o.js(`document.querySelector(".unfold").click(); document.querySelector("details").open = true`)
+	o.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+		return err
+	}))
+	for what, script := range map[string]string{
+		"the paper is white":               `getComputedStyle(document.body).backgroundColor === "rgb(255, 255, 255)"`,
+		"there is no search":               `!document.getElementById("search").getClientRects().length`,
+		"the unfolded entry is there":      `document.getElementById("d0").getClientRects().length > 0`,
+		"a folded entry is not":            `!document.getElementById("d1").getClientRects().length`,
+		"nothing is cut off":               `Array.from(document.querySelectorAll(".hint > ul, .bodies pre")).every(e => e.scrollHeight <= e.clientHeight + 1)`,
+		"the colours of bars are printed":  `getComputedStyle(document.querySelector("rect.ok")).printColorAdjust === "exact"`,
+		"the table is as wide as the page": `document.documentElement.scrollWidth <= 720`,
+	} {
+		if !eval[bool](o, script) {
+			t.Errorf("it is not so that %s", what)
+		}
+	}
+	o.picture("printed", 720)
+	o.quiet()
+}
+
 // TestKeyboard goes through the page with keys alone.
 func TestKeyboard(t *testing.T) {
 	html, data := demo[summary.Summary](t, append([]string{"summary"}, window(29)...)...)
