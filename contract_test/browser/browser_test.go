@@ -573,6 +573,7 @@ func TestPrinted(t *testing.T) {
 		"a folded entry is not":            `!document.getElementById("d1").getClientRects().length`,
 		"nothing is cut off":               `Array.from(document.querySelectorAll(".hint > ul, .bodies pre")).every(e => e.scrollHeight <= e.clientHeight + 1)`,
 		"the colours of bars are printed":  `getComputedStyle(document.querySelector("rect.ok")).printColorAdjust === "exact"`,
+		"no cell runs into the next one":   `Array.from(document.querySelectorAll("#table tbody")).slice(0, 50).every(b => Array.from(b.rows[0].cells).every(c => c.scrollWidth <= c.clientWidth + 1))`,
 		"the table is as wide as the page": `document.documentElement.scrollWidth <= 720`,
 	} {
 		if !eval[bool](o, script) {
