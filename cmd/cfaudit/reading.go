@@ -81,6 +81,7 @@ func (r *reading) do(ctx context.Context, since, before time.Time, work func(con
 // each calls do for every entry of a query. A listing that does not reach its end is an error that
 // says how far it came.
 func (r *reading) each(ctx context.Context, log *auditlogs.Log, query auditlogs.Query, do func(*auditlogs.Entry)) error {
+	r.entries, r.reached = 0, time.Time{}
 	options := []auditlogs.ListOption{auditlogs.Prefetch(true)}
 	if r.parallel {
 		r.env.boundMemory()
