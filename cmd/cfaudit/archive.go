@@ -272,8 +272,8 @@ func (a *archiving) keep(ctx context.Context, log *auditlogs.Log) error {
 	return err
 }
 
-// keepForever runs again and again. A failure that somebody must mend ends it only in the first run,
-// and only if no log could be read.
+// keepForever runs again and again. A failure that somebody must mend ends it only in the first
+// run, and only if no log could be read.
 func (a *archiving) keepForever(ctx context.Context, client *auditlogs.Client) error {
 	for run := 1; ; run++ {
 		failure := a.keepAll(ctx, client)

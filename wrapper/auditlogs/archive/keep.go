@@ -33,15 +33,15 @@ var ErrLocked = durable.ErrLocked
 
 // A Job says what to keep, and where.
 type Job struct {
-	// Log is the audit log of an account or an organization. Several are kept in one folder by a job
-	// for each, and should share a client, and so its request budget.
+	// Log is the audit log of an account or an organization. Several are kept in one folder by a
+	// job for each, and should share a client, and so its request budget.
 	Log *auditlogs.Log
 
 	// Folder is the archive's. It is created if it is missing.
 	Folder string
 
-	// Since is in the first day (UTC) that is kept. A zero Since means the first day of the log that
-	// is in the archive, and is an error if there is none.
+	// Since is in the first day (UTC) that is kept. A zero Since means the first day of the log
+	// that is in the archive, and is an error if there is none.
 	Since time.Time
 
 	// Settle is the time from the end of a day until it is requested. 0 means
@@ -59,8 +59,8 @@ type Job struct {
 	// PageSize is how many entries a page holds; 0 means the most.
 	PageSize int
 
-	// Sealed is called with each day and each supplement that the run has sealed, from the goroutine
-	// that called [Keep]. It may be nil.
+	// Sealed is called with each day and each supplement that the run has sealed, from the
+	// goroutine that called [Keep]. It may be nil.
 	Sealed func(*Manifest)
 
 	// Progress is called as that of an [export.Job] is, for each day that is read. It may be nil.
