@@ -22,7 +22,7 @@ var growths = []struct {
 	most int64
 }{
 	{"list", []string{"list", "--format", "ndjson", "--since", day(since)}, 100 << 20},
-	{"list --parallel", []string{"list", "--format", "ndjson", "--parallel", "--since", day(since)}, 300 << 20},
+	{"list --parallel", []string{"list", "--format", "ndjson", "--parallel", "--since", day(since)}, 250 << 20},
 	{"summary", []string{"summary", "--format", "json", "--since", day(since)}, 150 << 20},
 	{"summary html", []string{"summary", "--format", "html", "--since", day(since)}, 150 << 20},
 	{"new", []string{"new", "--format", "json", "--since", day(since.AddDate(0, 0, 21)), "--baseline", "21d"}, 150 << 20},

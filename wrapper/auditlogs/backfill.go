@@ -114,7 +114,9 @@ func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *ans
 		front, only := b.stretches[0], len(b.stretches) == 1
 		switch {
 		case len(front.pages) > 0:
-			next, front.pages = front.pages[0], front.pages[1:]
+			next = front.pages[0]
+			// The stretch is kept with what it has shown: its array must not keep the page as well.
+			front.pages = slices.Delete(front.pages, 0, 1)
 			b.owed -= len(next.entries)
 			b.plan()
 			return next, !front.done || len(front.pages) > 0 || !only, nil
