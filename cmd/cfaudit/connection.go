@@ -36,6 +36,9 @@ type connection struct {
 	verbose bool
 	demo    bool
 	clock   string // what a wrong clock of this machine means for this command; empty for nothing
+
+	serviceOnly bool     // the command does not read archives
+	archives    []string // folders and files that are read in place of the service
 }
 
 const (
@@ -44,8 +47,11 @@ const (
 )
 
 func (c *connection) flags() []*flagValue {
-	return []*flagValue{
-		c.accountFlag(),
+	flags := []*flagValue{c.accountFlag()}
+	if !c.serviceOnly {
+		flags = append(flags, c.archiveFlag())
+	}
+	return append(flags, []*flagValue{
 		{
 			name: baseURLFlag, placeholder: "URL", group: groupConnection,
 			help:     "where the API is",
@@ -89,16 +95,20 @@ func (c *connection) flags() []*flagValue {
 		},
 		toggle("demo", groupConnection, "read made-up entries of the last 30 days from this program itself; needs no token and no account", &c.demo),
 		verboseFlag(groupConnection, &c.verbose),
-	}
+	}...)
 }
 
-// A logName names the log of an account or an organization.
+// A logName names the log of an account or an organization, or all logs of an archive.
 type logName struct {
 	organization bool
 	id           string
+	all          *auditlogs.Log // of an archive; nil for the log of an account or an organization
 }
 
 func (n logName) of(client *auditlogs.Client) *auditlogs.Log {
+	if n.all != nil {
+		return n.all
+	}
 	if n.organization {
 		return client.Organization(n.id)
 	}
@@ -108,6 +118,9 @@ func (n logName) of(client *auditlogs.Client) *auditlogs.Log {
 // in inserts the name into a file name.
 func (n logName) in(file string) string {
 	mark := n.id
+	if n.all != nil {
+		mark = "all"
+	}
 	if n.organization {
 		mark = "organization-" + mark
 	}
@@ -190,6 +203,9 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 	if !c.several && len(c.logs) > 1 {
 		return "", usage(cmd, "--organization and --account exclude each other: want one of them")
 	}
+	if c.archives != nil {
+		return "", c.checkArchive(cmd)
+	}
 	if c.demo {
 		if cmd.Flags().Changed(baseURLFlag) {
 			return "", usage(cmd, "--demo and --base-url exclude each other: want one of them")
@@ -261,6 +277,10 @@ func (c *connection) open(cmd *cobra.Command, env *environment, observer auditlo
 		return nil, nil, usageError
 	}
 	closing = func() {}
+	if c.archives != nil {
+		client, err := c.openArchive()
+		return client, closing, err
+	}
 	options := []auditlogs.Option{auditlogs.WithObserver(&watch{Observer: observer, env: env, clock: c.clock})}
 	if c.verbose {
 		handler := slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
