@@ -17,4 +17,3 @@ func (s *store) find(id string, at, now time.Time) *entry {
 	}
 	return nil
 }
-

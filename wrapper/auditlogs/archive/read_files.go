@@ -1,0 +1,166 @@
+package archive
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/export"
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
+	"cfaudit.example/wrapper/auditlogs/parameter"
+)
+
+// categoriesFile is the file of a folder that holds the product categories, as "cfaudit products"
+// prints them.
+const categoriesFile = "product-categories.ndjson"
+
+// find returns the files of entries at some paths, in the order in which they list entries of the
+// same time, and the files with product categories.
+func find(paths []string) (files []*file, categories []string, err error) {
+	known := map[string]bool{}
+	add := func(path string) error {
+		full, err := filepath.Abs(path)
+		if err != nil || known[full] {
+			return err
+		}
+		known[full] = true
+		f, err := newFile(path, full)
+		files = append(files, f)
+		return err
+	}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !info.IsDir() {
+			if err := add(path); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		before := len(known)
+		err = filepath.WalkDir(path, func(at string, entry fs.DirEntry, err error) error {
+			switch name := entry.Name(); {
+			case err != nil:
+				return err
+			case at != path && strings.HasPrefix(name, "."):
+				if entry.IsDir() {
+					return fs.SkipDir
+				}
+			case entry.IsDir():
+			case name == categoriesFile:
+				categories = append(categories, at)
+			case ofEntries(name):
+				return add(at)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(known) == before {
+			return nil, nil, fmt.Errorf("%s: there is no file of entries in this folder: want one with files such as 20.ndjson.zst, audit.ndjson.gz or audit.ndjson", path)
+		}
+	}
+	slices.SortStableFunc(files, func(a, b *file) int {
+		return cmp.Or(strings.Compare(a.log, b.log), a.since.Compare(b.since), cmp.Compare(a.late, b.late))
+	})
+	for i, f := range files {
+		f.number = i
+	}
+	return files, categories, nil
+}
+
+// ofEntries reports whether a file in a folder holds entries, by its name.
+func ofEntries(name string) bool {
+	name = strings.ToLower(name)
+	for _, end := range []string{".gz", ".zst"} {
+		name = strings.TrimSuffix(name, end)
+	}
+	return strings.HasSuffix(name, ".ndjson") || strings.HasSuffix(name, ".jsonl")
+}
+
+// newFile reads what is known of a file without reading the file itself.
+func newFile(path, full string) (*file, error) {
+	f := &file{path: path}
+	parts := strings.Split(filepath.ToSlash(full), "/")
+	if s, _, ok := parsePath(strings.Join(parts[max(0, len(parts)-4):], "/")); ok && isLog(s.folder) {
+		f.log, f.ordered, f.since, f.before, f.late = s.folder, true, s.day, s.end(), s.late
+		return f, nil
+	}
+	const manifest, checkpoint = ".manifest.json", ".checkpoint.json"
+	if _, err := os.Stat(path + checkpoint); err == nil {
+		return nil, fmt.Errorf("%s: the export to this file is not finished, see %s: want \"cfaudit export\" to finish it first", path, filepath.Base(path)+checkpoint)
+	}
+	data, err := os.ReadFile(path + manifest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var m export.Manifest
+	if json.Unmarshal(data, &m) != nil || m.Version != 1 || m.File != filepath.Base(path) {
+		return f, nil // It is not an export's, so that nothing is known.
+	}
+	kind, id, _ := strings.Cut(m.Request.Log, " ")
+	switch kind {
+	case "account":
+		f.log = id
+	case "organization":
+		f.log = stored.Organization + id
+	}
+	if m.Outside == 0 && m.OutOfOrder == 0 && m.Odd == 0 {
+		since, problem := auditlogs.ParseTime(m.Window.Since)
+		before, problem2 := auditlogs.ParseTime(m.Window.Before)
+		if problem == nil && problem2 == nil {
+			f.ordered, f.since, f.before = true, since, before
+		}
+	}
+	return f, nil
+}
+
+// isLog reports whether a folder has the name of a log.
+func isLog(folder string) bool {
+	operation, name := auditlogsapi.ListAccountAuditLogsOperation, "account_id"
+	id, organization := strings.CutPrefix(folder, stored.Organization)
+	if organization {
+		operation, name = auditlogsapi.ListOrganizationAuditLogsOperation, "organization_id"
+	}
+	for _, p := range operation.Parameters {
+		if p.Name == name {
+			return parameter.Check(p, id) == nil
+		}
+	}
+	return false
+}
+
+// readCategories reads the files with product categories.
+func readCategories(names []string) (categories []auditlogs.ProductCategory, err error) {
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(string(data)) {
+			var c auditlogs.ProductCategory
+			if strings.TrimSpace(line) == "" {
+				continue
+			}
+			if err := json.Unmarshal([]byte(line), &c); err != nil {
+				return nil, fmt.Errorf("%s: %w: it does not hold product categories: write it with \"cfaudit products --format ndjson\"", name, ErrDamaged)
+			}
+			categories = append(categories, c)
+		}
+	}
+	return categories, nil
+}
