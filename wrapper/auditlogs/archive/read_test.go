@@ -41,17 +41,17 @@ func files(t testing.TB, namesAndLines ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	var name string
-	texts := map[string]string{}
+	texts := map[string][]string{}
 	for _, text := range namesAndLines {
 		if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "!") {
-			texts[name] += strings.TrimPrefix(text, "!") + "\n"
+			texts[name] = append(texts[name], strings.TrimPrefix(text, "!")+"\n")
 			continue
 		}
 		name = text
-		texts[name] += ""
+		texts[name] = append(texts[name], "")
 	}
-	for name, text := range texts {
-		write(t, filepath.Join(dir, name), text)
+	for name, lines := range texts {
+		write(t, filepath.Join(dir, name), strings.Join(lines, ""))
 	}
 	return dir
 }
