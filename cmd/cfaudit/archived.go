@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -10,28 +11,38 @@ import (
 	"cfaudit.example/wrapper/auditlogs/archive"
 )
 
-const archiveFlagName = "archive"
+const (
+	archiveFlagName = "archive"
+	archiveWanted   = "a folder or a file that exists, such as audit/ or october.ndjson.gz"
+)
 
 func (c *connection) archiveFlag() *flagValue {
 	return &flagValue{
 		name: archiveFlagName, placeholder: "PATH", group: groupConnection, repeated: true, files: true,
 		help: "read what export, follow and archive wrote, a folder or a file, instead of asking the service; needs no token and no account; can be repeated",
-		want: "a folder or a file that exists, such as audit/ or october.ndjson.gz",
-		set: func(value string) bool {
-			c.archives = append(c.archives, value)
-			_, err := os.Stat(value)
-			return err == nil
-		},
+		want: archiveWanted,
+		set:  existing(&c.archives),
+	}
+}
+
+// existing adds the path of a folder or file that exists.
+func existing(target *[]string) func(string) bool {
+	return func(value string) bool {
+		*target = append(*target, value)
+		_, err := os.Stat(value)
+		return err == nil
 	}
 }
 
 // checkArchive refuses flags that say how to reach the service.
 func (c *connection) checkArchive(cmd *cobra.Command) (problem *exit) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		switch v, ok := f.Value.(*flagValue); {
-		case !ok || problem != nil || f.Name == archiveFlagName || f.Name == "account" || f.Name == "organization":
-		case v.group == groupConnection || f.Name == parallelName:
-			problem = usage(cmd, "--%s and --%s exclude each other: an archive is read without the service", f.Name, archiveFlagName)
+		v, ok := f.Value.(*flagValue)
+		if !ok || problem != nil || f.Name == archiveFlagName || f.Name == accountFlagName || f.Name == organizationFlagName {
+			return
+		}
+		if v.group == groupConnection || f.Name == parallelFlagName {
+			problem = usage(cmd, "--%s and --%s exclude each other: an archive is read without the service, on all processors", archiveFlagName, f.Name)
 		}
 	})
 	return problem
@@ -48,4 +59,20 @@ func (c *connection) openArchive() (*auditlogs.Client, error) {
 		c.logs = []logName{{all: opened.Log()}}
 	}
 	return opened.Client(), nil
+}
+
+// archivedEntries reads all entries of archives, byte for byte.
+func archivedEntries(ctx context.Context, paths []string) (entries []any, err error) {
+	opened, err := archive.Open(paths...)
+	if err != nil {
+		return nil, err
+	}
+	everything := auditlogs.Query{Since: "0001-01-01", Before: "9999-12-31"}
+	for entry, err := range opened.Entries(ctx, everything) {
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry.Raw)
+	}
+	return entries, nil
 }

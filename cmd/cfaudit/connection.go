@@ -44,6 +44,9 @@ type connection struct {
 const (
 	groupConnection = "Connection"
 	baseURLFlag     = "base-url"
+
+	accountFlagName      = "account"
+	organizationFlagName = "organization"
 )
 
 func (c *connection) flags() []*flagValue {
@@ -143,7 +146,7 @@ func (c *connection) ofOrganization() bool {
 func (c *connection) accountFlag() *flagValue {
 	described := described("account_id")
 	flag := &flagValue{
-		name: "account", placeholder: "ID", group: groupConnection, repeated: c.several,
+		name: accountFlagName, placeholder: "ID", group: groupConnection, repeated: c.several,
 		help:     "the account whose audit log is read",
 		standard: "$" + envAccount,
 		want:     parameter.Wanted(described),
@@ -161,7 +164,7 @@ func (c *connection) accountFlag() *flagValue {
 func (c *connection) organizationFlag() *flagValue {
 	described := describedOf(organizationOperation, "organization_id")
 	flag := &flagValue{
-		name: "organization", placeholder: "ID", group: groupConnection, repeated: c.several,
+		name: organizationFlagName, placeholder: "ID", group: groupConnection, repeated: c.several,
 		help: "the organization whose audit log is read, instead of an account",
 		want: parameter.Wanted(described),
 		set: func(value string) bool {

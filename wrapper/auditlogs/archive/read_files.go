@@ -14,6 +14,7 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/export"
+	"cfaudit.example/wrapper/auditlogs/format"
 	"cfaudit.example/wrapper/auditlogs/internal/stored"
 	"cfaudit.example/wrapper/auditlogs/parameter"
 )
@@ -40,6 +41,9 @@ func find(paths []string) (files []*file, categories []string, err error) {
 		info, err := os.Stat(path)
 		if err != nil {
 			return nil, nil, err
+		}
+		if said := formatOf(path); !info.IsDir() && said != "" && said != format.NameNDJSON {
+			return nil, nil, fmt.Errorf("%s: the file holds entries as %s: want one that was exported as %s", path, said, format.NameNDJSON)
 		}
 		if !info.IsDir() {
 			if err := add(path); err != nil {
@@ -82,11 +86,17 @@ func find(paths []string) (files []*file, categories []string, err error) {
 
 // ofEntries reports whether a file in a folder holds entries, by its name.
 func ofEntries(name string) bool {
-	name = strings.ToLower(name)
+	return formatOf(name) == format.NameNDJSON
+}
+
+// formatOf returns the format that the name of a file says; "" if it says none.
+func formatOf(path string) string {
+	name := strings.ToLower(filepath.Base(path))
 	for _, end := range []string{".gz", ".zst"} {
 		name = strings.TrimSuffix(name, end)
 	}
-	return strings.HasSuffix(name, ".ndjson") || strings.HasSuffix(name, ".jsonl")
+	said, _ := format.OfFile(name)
+	return said
 }
 
 // newFile reads what is known of a file without reading the file itself.
