@@ -44,7 +44,8 @@ func TestSieve(t *testing.T) {
 		{"no number", auditlogs.Query{RawStatusCode: []string{"200"}}, `{"raw":{"status_code":null}}`, false},
 		{"an exclusion: decoding tells", auditlogs.Query{ActorEmailNot: []string{"alice@example.com"}}, `{"actor":{"email":"alice@example.com"}}`, true},
 	} {
-		sieve := filterOf(t, test.query).sieve([]byte(test.line))
+		sieve := filterOf(t, test.query).sieve()
+		sieve.over([]byte(test.line))
 		if got := sieve.passes(0, len(test.line)); got != test.passes {
 			t.Errorf("%s: passes: %t", test.name, got)
 		}
@@ -99,7 +100,8 @@ func FuzzSieve(f *testing.F) {
 			want := filterOf(t, query)
 			before, after := `{"actor":{"email":"x"}}`+"\n", "\n"+`{"actor":{"email":"`+"alice@example.com"+`"}}`
 			text := before + line + after
-			sieve := want.sieve([]byte(text))
+			sieve := want.sieve()
+			sieve.over([]byte(text))
 			sieve.passes(0, len(before)-1)
 			passes := sieve.passes(len(before), len(before)+len(line))
 			if keeps := want.keeps(decoded.(*auditlogs.Entry), ""); keeps && !passes {

@@ -12,7 +12,7 @@ import (
 const (
 	batchBytes = 256 << 10 // what is handed over together
 	batchAhead = 8         // batches of a file that is read in order
-	chunkBytes = 8 << 20   // of a file that has to be sorted; more of it goes to a temporary file
+	chunkBytes = 4 << 20   // of a file that has to be sorted; more of it goes to a temporary file
 	heldBytes  = 32 << 20  // of all files that have been surveyed
 )
 

@@ -71,7 +71,7 @@ func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(ite
 		return f.damaged(0, err.Error())
 	}
 	defer done()
-	s := scan{file: f, filter: want, do: do, carried: f.since}
+	s := scan{file: f, filter: want, sieve: want.sieve(), do: do, carried: f.since}
 	block := tools.block()
 	defer func() { tools.free(block) }()
 	filled := 0
@@ -115,6 +115,7 @@ func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(ite
 type scan struct {
 	file    *file
 	filter  *filter
+	sieve   *sieve
 	do      func(item) error
 	at      int64     // where the next block starts in the text
 	carried time.Time // of the last entry that has one, in the blocks before; zero if there is none
@@ -122,7 +123,7 @@ type scan struct {
 
 // lines reads a block of whole lines.
 func (s *scan) lines(block []byte) error {
-	sieve := s.filter.sieve(block)
+	s.sieve.over(block)
 	for start, end := 0, 0; start < len(block); start = end + 1 {
 		if end = bytes.IndexByte(block[start:], '\n'); end < 0 {
 			end = len(block)
@@ -130,7 +131,7 @@ func (s *scan) lines(block []byte) error {
 			end += start
 		}
 		line := block[start:end]
-		if !sieve.passes(start, end) && len(line) > 1 && line[0] == '{' && line[len(line)-1] == '}' {
+		if !s.sieve.passes(start, end) && len(line) > 1 && line[0] == '{' && line[len(line)-1] == '}' {
 			continue
 		}
 		if len(bytes.TrimSpace(line)) == 0 {
