@@ -208,7 +208,7 @@ func (l *listing) read(ctx context.Context, want *filter, o order) (*merge, erro
 		case o.descends:
 			units = append(units, &unit{file: f, start: f.before})
 		default:
-			units = append(units, &unit{file: f, start: f.since, ordered: true})
+			units = append(units, &unit{file: f, start: f.since, ordered: !f.disordered()})
 		}
 	}
 	workers := min(runtime.GOMAXPROCS(0), mostAhead)

@@ -103,15 +103,16 @@ func formatOf(path string) string {
 func newFile(path, full string) (*file, error) {
 	f := &file{path: path}
 	parts := strings.Split(filepath.ToSlash(full), "/")
-	if s, _, ok := parsePath(strings.Join(parts[max(0, len(parts)-4):], "/")); ok && isLog(s.folder) {
+	if s, end, ok := parsePath(strings.Join(parts[max(0, len(parts)-4):], "/")); ok && isLog(s.folder) {
 		f.log, f.ordered, f.since, f.before, f.late = s.folder, true, s.day, s.end(), s.late
+		f.manifest = strings.TrimSuffix(path, end) + manifestEnd
 		return f, nil
 	}
-	const manifest, checkpoint = ".manifest.json", ".checkpoint.json"
+	const checkpoint = ".checkpoint.json"
 	if _, err := os.Stat(path + checkpoint); err == nil {
 		return nil, fmt.Errorf("%s: the export to this file is not finished, see %s: want \"cfaudit export\" to finish it first", path, filepath.Base(path)+checkpoint)
 	}
-	data, err := os.ReadFile(path + manifest)
+	data, err := os.ReadFile(path + manifestEnd)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
 	}
@@ -137,6 +138,14 @@ func newFile(path, full string) (*file, error) {
 		}
 	}
 	return f, nil
+}
+
+// disordered reports whether a day holds entries as the service sent them, and that was not in the
+// order of time: its manifest says so.
+func (f *file) disordered() bool {
+	var m Manifest
+	data, err := os.ReadFile(f.manifest)
+	return err == nil && json.Unmarshal(data, &m) == nil && m.OutOfOrder > 0
 }
 
 // isLog reports whether a folder has the name of a log.

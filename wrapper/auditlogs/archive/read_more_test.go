@@ -165,18 +165,18 @@ func TestDamage(t *testing.T) {
 		least  int                 // entries that are listed before the error
 		says   string
 	}{
-		{"a flipped bit in zst", day + ".ndjson.zst", flip(0.5), "", 0, "at byte "},
-		{"a flipped bit in gz", day + ".ndjson.gz", flip(0.5), "", 1, "at byte "},
-		{"a cut zst", day + ".ndjson.zst", cut(0.7), "", 1, "it is cut short"},
-		{"a cut gz", day + ".ndjson.gz", cut(0.7), "", 500, "it is cut short"},
-		{"an empty zst", day + ".ndjson.zst", cut(0), "", 0, "it is empty"},
-		{"an empty gz", day + ".ndjson.gz", cut(0), "", 0, "it is empty"},
+		{"a flipped bit in zst", day + ".ndjson.zst", flipAt(0.5), "", 0, "at byte "},
+		{"a flipped bit in gz", day + ".ndjson.gz", flipAt(0.5), "", 1, "at byte "},
+		{"a cut zst", day + ".ndjson.zst", cutAt(0.7), "", 1, "it is cut short"},
+		{"a cut gz", day + ".ndjson.gz", cutAt(0.7), "", 500, "it is cut short"},
+		{"an empty zst", day + ".ndjson.zst", cutAt(0), "", 0, "it is empty"},
+		{"an empty gz", day + ".ndjson.gz", cutAt(0), "", 0, "it is empty"},
 		{"no zst", day + ".ndjson.zst", func([]byte) []byte { return []byte("no zst") }, "", 0, "at byte 0 "},
 		{"a line that is no JSON", "x.ndjson", nil, swapped(`{"id":"000600"`, "x"), 0, fmt.Sprintf("at byte %d of its text: the line is not a JSON object", 600*line)},
 		{"a line that is no JSON, in a day", day + ".ndjson.zst", nil, swapped(`{"id":"000600"`, "x"), 600,
 			fmt.Sprintf("at byte %d of its text: the line is not a JSON object", 600*line)},
 		{"a line that is another JSON value", day + ".ndjson.zst", nil, swapped(lines[600], "[]"), 600, "not a JSON object"},
-		{"a last line that is cut", "x.ndjson", cut(0.9999), "", 0, "not a JSON object"},
+		{"a last line that is cut", "x.ndjson", cutAt(0.9999), "", 0, "not a JSON object"},
 		{"an entry of another day", day + ".ndjson.zst", nil, swapped(lines[600], at("x", "04T10:00:00")), 600, "2026-10-04T10:00:00Z, which the file is not for"},
 		{"an entry that is not in its place", day + ".ndjson.zst", nil, swapped(lines[600], lines[500]), 600, "not in the order of time"},
 	} {
@@ -221,14 +221,14 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-func flip(part float64) func([]byte) []byte {
+func flipAt(part float64) func([]byte) []byte {
 	return func(b []byte) []byte {
 		b[int(float64(len(b))*part)] ^= 4
 		return b
 	}
 }
 
-func cut(part float64) func([]byte) []byte {
+func cutAt(part float64) func([]byte) []byte {
 	return func(b []byte) []byte { return b[:int(float64(len(b))*part)] }
 }
 

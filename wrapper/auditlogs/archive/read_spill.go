@@ -89,7 +89,7 @@ func (r *run) read(reader *bufio.Reader) (i item, err error) {
 		return int64(n)
 	}
 	text := func(n int64) []byte {
-		b := make([]byte, min(n, longestLine))
+		b := make([]byte, min(n, largestLine))
 		_, err := io.ReadFull(reader, b)
 		problems = append(problems, err)
 		return b

@@ -22,11 +22,7 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-const (
-	account      = auditlogstest.AccountID
-	otherAccount = "0123456789abcdef0123456789abcdef"
-	organization = auditlogstest.OrganizationID
-)
+const otherAccount = "0123456789abcdef0123456789abcdef"
 
 // october is the window of the tests.
 var october = auditlogs.Query{Since: "2026-10-01", Before: "2026-11-01"}
@@ -127,6 +123,10 @@ func TestEntries(t *testing.T) {
 		{"the tenth supplement after the second, at one time", []string{
 			day("01", ".ndjson.zst"), at("a", "01T10:00:00"), day("01", ".late-10.ndjson.zst"), at("c", "01T10:00:00"),
 			day("01", ".late-2.ndjson.zst"), at("b", "01T10:00:00"),
+		}, "a b c"},
+		{"a day that the service sent out of order, as its manifest says", []string{
+			day("01", ".ndjson.zst"), at("b", "01T11:00:00"), at("a", "01T10:00:00"), day("01", ".manifest.json"), `{"out_of_order":1}`,
+			day("02", ".ndjson.gz"), at("c", "02T10:00:00"),
 		}, "a b c"},
 		{"an empty day", []string{day("01", ".ndjson.zst"), day("02", ".ndjson.zst"), at("a", "02T10:00:00")}, "a"},
 		{"the end of the last line is missing", []string{"a.ndjson", "!" + at("a", "02T10:00:00") + "\n" + strings.TrimSuffix(at("b", "02T10:00:01"), "\n")}, "a b"},

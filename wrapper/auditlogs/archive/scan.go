@@ -20,13 +20,9 @@ import (
 	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
-// ErrDamaged is in the error that ends a listing at a part of a file that is not what was written:
-// its text names the file, and how many bytes of its text were good.
-var ErrDamaged = stored.ErrDamaged
-
 const (
 	blockSize    = 256 << 10 // of the text that is looked at together
-	longestLine  = 64 << 20
+	largestLine  = 64 << 20
 	largestFrame = 128 << 20 // how much text a zstd decoder may have to remember, as with zstd --long
 )
 
@@ -40,7 +36,8 @@ type file struct {
 	// the order of time.
 	ordered       bool
 	since, before time.Time
-	late          int // the number of a supplement
+	late          int    // the number of a supplement
+	manifest      string // of a day or a supplement
 }
 
 // An item is an entry of a file.
@@ -101,7 +98,7 @@ func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(ite
 				what = "it is cut short"
 			}
 			return f.damaged(s.at+int64(filled-whole), what)
-		case whole == 0 && len(block) >= longestLine:
+		case whole == 0 && len(block) >= largestLine:
 			return f.damaged(s.at, "the line is longer than that of any entry")
 		case whole == 0:
 			block = append(block, make([]byte, len(block))...)
