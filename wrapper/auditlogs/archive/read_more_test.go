@@ -246,7 +246,7 @@ func TestDamageInDroppedLines(t *testing.T) {
 func TestNotOpened(t *testing.T) {
 	a := open(t, files(t,
 		account+"/2026/10/04.ndjson.zst", at("a", "04T10:00:00"),
-		account+"/2026/10/03.ndjson", "!", account+"/2026/10/03.ndjson.gz", "!", account+"/2026/10/05.late-1.ndjson.zst", "!",
+		account+"/2026/10/03.ndjson.gz", "!no JSON", account+"/2026/10/05.late-1.ndjson.zst", "!no JSON",
 		otherAccount+"/2026/10/04.ndjson.zst", "!no JSON"))
 	day := auditlogs.Query{Since: "2026-10-04", Before: "2026-10-05"}
 	if got, err := ids(t, a.Account(account), day); got != "a" || err != nil {

@@ -194,6 +194,26 @@ func TestAlike(t *testing.T) {
 	}
 }
 
+// Two files with the same entries of one instant, more than a listing remembers.
+func TestManyOfOneTime(t *testing.T) {
+	var lines []string
+	for i := range 2500 {
+		lines = append(lines, at(fmt.Sprint(i), "01T10:00:00"))
+	}
+	a := open(t, files(t, append(append([]string{"x.ndjson"}, lines...), append([]string{"y.ndjson"}, lines...)...)...))
+	n, repeated := 0, 0
+	for page, err := range a.Log().Pages(t.Context(), october) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(page.Entries)
+		repeated += page.Repeated
+	}
+	if n != len(lines) || repeated > 0 {
+		t.Errorf("%d entries of %d, and %d repeated", n, len(lines), repeated)
+	}
+}
+
 func TestLogs(t *testing.T) {
 	dir := files(t, account+"/2026/10/01.ndjson.zst", at("a", "01T10:00:00"), "organization-"+organization+"/2026/10/01.ndjson.zst", at("b", "01T10:00:01"))
 	a := open(t, dir)
