@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -55,10 +57,33 @@ func (c *connection) openArchive() (*auditlogs.Client, error) {
 	if err != nil {
 		return nil, &exit{code: exitIncomplete, text: clean(err.Error())}
 	}
+	c.archive = opened
 	if c.logs == nil {
 		c.logs = []logName{{all: opened.Log()}}
 	}
 	return opened.Client(), nil
+}
+
+// mostGaps is how many gaps a note names.
+const mostGaps = 3
+
+// noteGaps prints a note about the parts of a window that an archive has nothing of.
+func (c *connection) noteGaps(env *environment, client *auditlogs.Client, query *auditlogs.Query) {
+	if c.archive == nil {
+		return
+	}
+	var gaps []string
+	for _, log := range c.logs {
+		for _, gap := range c.archive.Gaps(log.of(client), *query) {
+			gaps = append(gaps, gap.String())
+		}
+	}
+	if more := len(gaps) - mostGaps; more > 0 {
+		gaps = append(gaps[:mostGaps], fmt.Sprintf("and %d more times", more))
+	}
+	if gaps != nil {
+		env.note("the archive has nothing of these parts of the window: %s", clean(strings.Join(gaps, "; ")))
+	}
 }
 
 // archivedEntries reads all entries of archives, byte for byte.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/archive"
 	"cfaudit.example/wrapper/auditlogs/parameter"
 	"cfaudit.example/wrapper/auditlogstest"
 )
@@ -39,6 +40,7 @@ type connection struct {
 
 	serviceOnly bool     // the command does not read archives
 	archives    []string // folders and files that are read in place of the service
+	archive     *archive.Archive
 }
 
 const (

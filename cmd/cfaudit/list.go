@@ -255,6 +255,7 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		if !noted {
 			noted = true
 			l.noteStart(l.cmd, l.env, l.query.Since)
+			l.noteGaps(l.env, client, &l.query)
 			if l.archives == nil { // What an archive lacks does not appear by itself.
 				l.env.noteUnsettled(l.query.Since, l.query.Before)
 			}

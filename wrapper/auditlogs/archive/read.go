@@ -23,6 +23,7 @@ import (
 // several goroutines.
 type Archive struct {
 	files      []*file
+	manifests  []dayManifest
 	categories []string // the files that hold them
 	client     *auditlogs.Client
 }
@@ -34,11 +35,10 @@ func Open(paths ...string) (*Archive, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("archive: there is no path: want a folder or a file")
 	}
-	files, categories, err := find(paths)
-	if err != nil {
+	a := new(Archive)
+	if err := a.find(paths); err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
-	a := &Archive{files: files, categories: categories}
 	a.client = stored.Client(source{a}).(*auditlogs.Client)
 	return a, nil
 }
@@ -294,6 +294,11 @@ func (a *Archive) has(log string) error {
 			return nil
 		}
 		logs[f.log] = true
+	}
+	for _, m := range a.manifests {
+		if m.slot.folder == log {
+			return nil
+		}
 	}
 	return fmt.Errorf("%w: the archive has no log %s: want one of %s", stored.ErrNotFound, log, strings.Join(slices.Sorted(maps.Keys(logs)), ", "))
 }

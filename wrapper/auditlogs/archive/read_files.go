@@ -23,9 +23,9 @@ import (
 // prints them.
 const categoriesFile = "product-categories.ndjson"
 
-// find returns the files of entries at some paths, in the order in which they list entries of the
-// same time, and the files with product categories.
-func find(paths []string) (files []*file, categories []string, err error) {
+// find looks for the files of an archive at some paths. Those of entries are in the order in which
+// they list entries of the same time.
+func (a *Archive) find(paths []string) error {
 	known := map[string]bool{}
 	add := func(path string) error {
 		full, err := filepath.Abs(path)
@@ -34,54 +34,63 @@ func find(paths []string) (files []*file, categories []string, err error) {
 		}
 		known[full] = true
 		f, err := newFile(path, full)
-		files = append(files, f)
+		a.files = append(a.files, f)
 		return err
 	}
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		if said := formatOf(path); !info.IsDir() && said != "" && said != format.NameNDJSON {
-			return nil, nil, fmt.Errorf("%s: the file holds entries as %s: want one that was exported as %s", path, said, format.NameNDJSON)
+			return fmt.Errorf("%s: the file holds entries as %s: want one that was exported as %s", path, said, format.NameNDJSON)
 		}
 		if !info.IsDir() {
 			if err := add(path); err != nil {
-				return nil, nil, err
+				return err
 			}
 			continue
 		}
 		before := len(known)
 		err = filepath.WalkDir(path, func(at string, entry fs.DirEntry, err error) error {
-			switch name := entry.Name(); {
-			case err != nil:
+			if err != nil {
 				return err
+			}
+			switch name := entry.Name(); {
 			case at != path && strings.HasPrefix(name, "."):
 				if entry.IsDir() {
 					return fs.SkipDir
 				}
 			case entry.IsDir():
 			case name == categoriesFile:
-				categories = append(categories, at)
+				a.categories = append(a.categories, at)
 			case ofEntries(name):
 				return add(at)
+			case strings.HasSuffix(name, manifestEnd):
+				full, err := filepath.Abs(at)
+				if err != nil {
+					return err
+				}
+				if s, ok := slotAt(full); ok {
+					a.manifests = append(a.manifests, dayManifest{at, s})
+				}
 			}
 			return nil
 		})
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		if len(known) == before {
-			return nil, nil, fmt.Errorf("%s: there is no file of entries in this folder: want one with files such as 20.ndjson.zst, audit.ndjson.gz or audit.ndjson", path)
+		if len(known) == before && a.manifests == nil {
+			return fmt.Errorf("%s: there is no file of entries in this folder: want one with files such as 20.ndjson.zst, audit.ndjson.gz or audit.ndjson", path)
 		}
 	}
-	slices.SortStableFunc(files, func(a, b *file) int {
+	slices.SortStableFunc(a.files, func(a, b *file) int {
 		return cmp.Or(strings.Compare(a.log, b.log), a.since.Compare(b.since), cmp.Compare(a.late, b.late))
 	})
-	for i, f := range files {
+	for i, f := range a.files {
 		f.number = i
 	}
-	return files, categories, nil
+	return nil
 }
 
 // ofEntries reports whether a file in a folder holds entries, by its name.
@@ -102,10 +111,9 @@ func formatOf(path string) string {
 // newFile reads what is known of a file without reading the file itself.
 func newFile(path, full string) (*file, error) {
 	f := &file{path: path}
-	parts := strings.Split(filepath.ToSlash(full), "/")
-	if s, end, ok := parsePath(strings.Join(parts[max(0, len(parts)-4):], "/")); ok && isLog(s.folder) {
-		f.log, f.ordered, f.since, f.before, f.late = s.folder, true, s.day, s.end(), s.late
-		f.manifest = strings.TrimSuffix(path, end) + manifestEnd
+	if s, ok := slotAt(full); ok {
+		f.log, f.ordered, f.whole, f.since, f.before, f.late = s.folder, true, true, s.day, s.end(), s.late
+		f.manifest = filepath.Join(filepath.Dir(path), filepath.Base(s.manifest()))
 		return f, nil
 	}
 	const checkpoint = ".checkpoint.json"
@@ -134,10 +142,17 @@ func newFile(path, full string) (*file, error) {
 		since, problem := auditlogs.ParseTime(m.Window.Since)
 		before, problem2 := auditlogs.ParseTime(m.Window.Before)
 		if problem == nil && problem2 == nil {
-			f.ordered, f.since, f.before = true, since, before
+			f.ordered, f.whole, f.since, f.before = true, len(m.Request.Filters) == 0, since, before
 		}
 	}
 	return f, nil
+}
+
+// slotAt returns the place in an archive of the file at a full path; false for any other file.
+func slotAt(full string) (slot, bool) {
+	parts := strings.Split(filepath.ToSlash(full), "/")
+	s, _, ok := parsePath(strings.Join(parts[max(0, len(parts)-4):], "/"))
+	return s, ok && isLog(s.folder)
 }
 
 // disordered reports whether a day holds entries as the service sent them, and that was not in the

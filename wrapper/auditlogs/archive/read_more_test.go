@@ -356,3 +356,40 @@ func TestHistory(t *testing.T) {
 		t.Errorf("an entry that does not exist: %v", err)
 	}
 }
+
+func TestGaps(t *testing.T) {
+	const folder = account + "/2026/10/"
+	day := func(day string) []string { return []string{folder + day + ".ndjson.zst", at(day, day+"T10:00:00")} }
+	window := auditlogs.Query{Since: "2026-10-02", Before: "2026-10-06"}
+	for _, test := range []struct {
+		name  string
+		files [][]string
+		want  string
+	}{
+		{"all days", [][]string{day("02"), day("03"), day("04"), day("05")}, ""},
+		{"a hole", [][]string{day("02"), day("05")}, "account " + account + " from 2026-10-03T00:00:00Z up to 2026-10-05T00:00:00Z"},
+		{"a supplement does not fill it", [][]string{day("02"), day("03"), day("05"), {folder + "04.late-1.ndjson.zst", at("x", "04T10:00:00")}},
+			"account " + account + " from 2026-10-04T00:00:00Z up to 2026-10-05T00:00:00Z"},
+		{"both ends", [][]string{day("01"), day("03"), day("04")},
+			"account " + account + " from 2026-10-02T00:00:00Z up to 2026-10-03T00:00:00Z, account " + account + " from 2026-10-05T00:00:00Z up to 2026-10-06T00:00:00Z"},
+		{"an empty day", [][]string{day("02"), day("03"), day("05"), {folder + "04.manifest.json", `{"available":"all"}`}}, ""},
+		{"a day that was gone", [][]string{day("02"), day("03"), day("05"), {folder + "04.manifest.json", `{"available":"none"}`}},
+			"account " + account + " from 2026-10-04T00:00:00Z up to 2026-10-05T00:00:00Z"},
+		{"an export besides", [][]string{day("02"), day("05"), {"x.ndjson", at("x", "03T10:00:00")}, {"x.ndjson.manifest.json",
+			`{"version":1,"file":"x.ndjson","request":{"log":"account ` + account + `"},"window":{"since":"2026-10-03","before":"2026-10-05"}}`}}, ""},
+		{"a filtered export besides: it is not known", [][]string{day("02"), {"x.ndjson", at("x", "03T10:00:00")}, {"x.ndjson.manifest.json",
+			`{"version":1,"file":"x.ndjson","request":{"log":"account ` + account + `","filters":{"id":["x"]}},"window":{"since":"2026-10-03","before":"2026-10-05"}}`}}, ""},
+		{"a follower's file besides: it is not known", [][]string{day("02"), {"x.ndjson", at("x", "03T10:00:00")}}, ""},
+		{"two logs", [][]string{day("02"), day("03"), day("04"), day("05"), {otherAccount + "/2026/10/02.ndjson.zst"}},
+			"account " + otherAccount + " from 2026-10-03T00:00:00Z up to 2026-10-06T00:00:00Z"},
+	} {
+		a := open(t, files(t, slices.Concat(test.files...)...))
+		var got []string
+		for _, gap := range a.Gaps(a.Log(), window) {
+			got = append(got, gap.String())
+		}
+		if strings.Join(got, ", ") != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}

@@ -36,6 +36,7 @@ type file struct {
 	// the order of time.
 	ordered       bool
 	since, before time.Time
+	whole         bool   // it holds all entries of its window
 	late          int    // the number of a supplement
 	manifest      string // of a day or a supplement
 }
