@@ -47,6 +47,7 @@ func newList(env *environment) *cobra.Command {
 			"  cfaudit list --since 7d --actor-email alice@example.com --actor-email bob@example.com\n" +
 			"  cfaudit list --since 1d12h --not-actor-type system --not-action-type view --direction desc --max 20\n" +
 			"  cfaudit list --since 30d --organization a67e14daa5f8dceeb91fe5449ba496ef\n" +
+			"  cfaudit list --archive audit/ --since 30d --action-type delete\n" +
 			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
 		Annotations:           map[string]string{helpFooter: listFooter},
 		Args:                  noArguments,
@@ -72,6 +73,10 @@ ndjson prints each entry's own bytes as a line. csv has a column for each known 
 for a formula, = + - or @ at the start of a cell or after a semicolon, a tab or a line break in it, gets an apostrophe
 before it; with --from there is no header row, so that the output continues the earlier one. table is for people: it is cut
 to the terminal's width, and characters that cannot be printed appear as �.
+
+Archives
+With --archive, all logs of the archive are listed together, or the one of --account or --organization. It has the entries
+of its files: a note names the parts of the window that no file has. CLOUDFLARE_ACCOUNT_ID is not used.
 
 Environment
 CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an

@@ -105,7 +105,7 @@ func (w *want) member(text []byte, from int) int {
 }
 
 // named returns the place after the next name, from a place on; the length of the text if there is
-// none. It looks for the rarest character first, which takes less than half as long as [bytes.Index].
+// none. It looks for the rarest character first, which takes half as long as [bytes.Index].
 func (w *want) named(text []byte, from int) int {
 	for i := from + w.rarest; i < len(text); i++ {
 		next := bytes.IndexByte(text[i:], w.name[w.rarest])

@@ -86,7 +86,7 @@ func TestPositions(t *testing.T) {
 	}
 }
 
-// Files that have to be sorted and do not fit in memory are listed all the same, in both directions.
+// Files that have to be sorted and do not fit in memory are listed all the same, both ways.
 func TestLargeFiles(t *testing.T) {
 	lines := many(12_000, 1500) // 18 MB
 	days := make([]string, 0, len(lines)*2)

@@ -32,8 +32,8 @@ type file struct {
 	number int    // in the order of the archive
 	log    string // the name of the log whose entries it holds; empty where only the entries say
 
-	// A day of a log, a supplement to one, and an export are known to hold entries of one window, in
-	// the order of time.
+	// A day of a log, a supplement to one, and an export are known to hold entries of one window,
+	// in the order of time.
 	ordered       bool
 	since, before time.Time
 	whole         bool   // it holds all entries of its window
