@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
@@ -239,6 +241,37 @@ func TestDamageInDroppedLines(t *testing.T) {
 	query.ActorEmail = []string{"alice@example.com"}
 	if got, err := ids(t, a.Log(), query); !errors.Is(err, archive.ErrDamaged) {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// Leaving the loop, or the end of the context, ends everything that a listing started.
+func TestLeavingEndsEverything(t *testing.T) {
+	lines := many(6000, 1500)
+	for _, named := range []string{account + "/2026/10/03.ndjson.zst", "x.ndjson.gz"} {
+		dir := files(t, append([]string{named}, closeTogether(lines)...)...)
+		for _, direction := range []string{"asc", "desc"} {
+			synctest.Test(t, func(t *testing.T) {
+				query := october
+				query.Direction = &direction
+				ctx, cancel := context.WithCancel(t.Context())
+				for _, err := range open(t, dir).Entries(ctx, query) {
+					if err != nil {
+						t.Error(err)
+					}
+					break // The bubble does not end while there are goroutines.
+				}
+				n := 0
+				var problem error
+				for _, problem = range open(t, dir).Entries(ctx, query) {
+					if n++; n == 10 {
+						cancel()
+					}
+				}
+				if !errors.Is(problem, context.Canceled) || n > 11 {
+					t.Errorf("%d entries, and the error is %v", n, problem)
+				}
+			})
+		}
 	}
 }
 

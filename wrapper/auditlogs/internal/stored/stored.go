@@ -53,8 +53,8 @@ var (
 	Client func(Source) any
 	// Everything returns the *auditlogs.Log of all logs of such a client.
 	Everything func(client any) any
-	// Decode returns the *auditlogs.Entry of a line, and false for one that is not a JSON object. The
-	// entry does not share the line's memory.
+	// Decode returns the *auditlogs.Entry of a line, and false for one that is not a JSON object.
+	// The entry does not share the line's memory.
 	Decode func(line []byte) (entry any, ok bool)
 )
 
