@@ -216,7 +216,7 @@ func (l *listing) read(ctx context.Context, want *filter, o order) (*merge, erro
 	if err != nil {
 		return nil, err
 	}
-	return newMerge(r, append(units, surveyed...), workers), nil
+	return newMerge(ctx, r, append(units, surveyed...), workers), nil
 }
 
 // end stops all reading.

@@ -10,8 +10,9 @@ import (
 // A merge lists the entries of units in their order, each entry once for a log.
 type merge struct {
 	*reading
-	pending []*unit // by their starts
-	ahead   int     // how many of them are read before their turn
+	pending []*unit     // by their starts
+	ahead   int         // how many of them are read before their turn
+	start   func(*unit) // starts to read one
 	active  actives
 
 	now  time.Time // of the last entry
@@ -48,8 +49,8 @@ func (a *actives) Pop() any {
 	return last
 }
 
-func newMerge(r *reading, units []*unit, ahead int) *merge {
-	m := &merge{reading: r, ahead: ahead, seen: map[seen]bool{}, same: map[seen]int{}}
+func newMerge(ctx context.Context, r *reading, units []*unit, ahead int) *merge {
+	m := &merge{reading: r, ahead: ahead, start: func(u *unit) { r.start(ctx, u) }, seen: map[seen]bool{}, same: map[seen]int{}}
 	m.active.order = r.order
 	m.insert(units...)
 	return m
@@ -107,7 +108,7 @@ func (m *merge) activate(ctx context.Context) error {
 	u := m.pending[0]
 	for _, next := range m.pending[:min(1+m.ahead, len(m.pending))] {
 		if next == u || next.run == nil && next.held == nil {
-			m.start(ctx, next)
+			m.start(next)
 		}
 	}
 	a := &active{unit: u}

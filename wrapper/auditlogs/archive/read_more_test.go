@@ -254,6 +254,7 @@ func TestLeavingEndsEverything(t *testing.T) {
 				query := october
 				query.Direction = &direction
 				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
 				for _, err := range open(t, dir).Entries(ctx, query) {
 					if err != nil {
 						t.Error(err)

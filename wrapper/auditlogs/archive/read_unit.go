@@ -78,7 +78,7 @@ type reading struct {
 	running sync.WaitGroup
 }
 
-// start starts to read a unit.
+// start starts to read a unit, until the context ends.
 func (r *reading) start(ctx context.Context, u *unit) {
 	if u.feed != nil {
 		return
