@@ -45,6 +45,11 @@ func (f *filter) keeps(e *auditlogs.Entry, log string) bool {
 // within reports whether a time is in the window.
 func (f *filter) within(t time.Time) bool { return !t.Before(f.since) && t.Before(f.before) }
 
+// cuts reports whether a file can have entries outside of the window.
+func (f *filter) cuts(of *file) bool {
+	return !of.ordered || of.since.Before(f.since) || f.before.Before(of.before)
+}
+
 // logOfEntry is the name of the log that an entry says it is from; empty if it does not say.
 func logOfEntry(e *auditlogs.Entry) string {
 	if e.Organization.ID != "" {

@@ -110,3 +110,57 @@ func FuzzSieve(f *testing.F) {
 		}
 	})
 }
+
+func TestOutside(t *testing.T) {
+	f := &filter{since: time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC), before: time.Date(2026, 10, 1, 13, 0, 0, 0, time.UTC)}
+	for _, test := range []struct {
+		name    string
+		line    string
+		outside bool
+	}{
+		{"before the window", `{"id":"x","account":{"id":"a","list":[1,{"x":null}]},"action":{"type":"view","time":"2026-10-01T11:59:59.999Z"}}`, true},
+		{"at its start", `{"action":{"time":"2026-10-01T12:00:00Z"}}`, false},
+		{"at its end", `{"action":{"time":"2026-10-01T13:00:00Z"}}`, true},
+		{"within", `{"action":{"time":"2026-10-01T12:59:59.999999999Z"}}`, false},
+		{"of another offset: decoding tells", `{"action":{"time":"2026-10-01T11:00:00-01:00"}}`, false},
+		{"a second time: decoding tells", `{"action":{"time":"2026-10-01T11:00:00Z","time":"2026-10-01T12:00:00Z"}}`, false},
+		{"a second action: decoding tells", `{"action":{"time":"2026-10-01T11:00:00Z"},"action":{"time":"2026-10-01T12:00:00Z"}}`, false},
+		{"a second time after a brace in a text: decoding tells", `{"action":{"time":"2026-10-01T11:00:00Z","x":"}","time":"2026-10-01T12:00:00Z"}}`, false},
+		{"an escaped second action: decoding tells", `{"action":{"time":"2026-10-01T11:00:00Z"},"\u0061ction":{"time":"2026-10-01T12:00:00Z"}}`, false},
+		{"an escaped second time: decoding tells", `{"action":{"time":"2026-10-01T11:00:00Z","tim\u0065":"2026-10-01T12:00:00Z"}}`, false},
+		{"the time of something else", `{"resource":{"action":{"time":"2026-10-01T11:00:00Z"}}}`, false},
+		{"the time of something in the action", `{"action":{"x":{"time":"2026-10-01T11:00:00Z"}}}`, false},
+		{"no time", `{"action":{"type":"view"},"time":"2026-10-01T11:00:00Z"}`, false},
+		{"a time that is none", `{"action":{"time":"2026-13-01T11:00:00Z"}}`, false},
+		{"an hour of one digit", `{"action":{"time":"2026-10-01T1:00:00Z"}}`, false},
+		{"no JSON", `{"action":{"time":"2026-10-01T11:00:00Z`, false},
+	} {
+		if got := f.outside([]byte(test.line)); got != test.outside {
+			t.Errorf("%s: outside: %t", test.name, got)
+		}
+	}
+}
+
+// A time that the bytes of a line show is the one that decoding finds.
+func FuzzTime(f *testing.F) {
+	for _, line := range []string{
+		`{"id":"x","action":{"type":"view","time":"2026-10-01T11:59:59.999Z"}}`,
+		`{"id":"x","a":[{"b":-1.5e7}],"action":{"time":"2026-10-01T11:59:59Z","time":"2026-10-01T12:00:00Z"}}`,
+		`{"action":{"time":"2026-10-01T11:00:00Z","x":{"y":"}"}},"\u0061ction":null}`,
+		`{"action":{"time":"2026-10-01T11:00:00Z","x":"}","time":"2026-10-01T12:00:00Z"}}`,
+		`{"action":{"x":{"time":"2026-10-01T11:00:00Z"}},"action":{}}`,
+		`{"action":{"time":"2026-02-29T24:00:60,5Z"}}`,
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		shown, ok := timeIn([]byte(line))
+		decoded, valid := stored.Decode([]byte(line))
+		if !ok || !valid {
+			return
+		}
+		if is := decoded.(*auditlogs.Entry).Action.Time; !is.Equal(shown) {
+			t.Fatalf("%q shows %s, and decoding finds %s", line, shown, is)
+		}
+	})
+}

@@ -69,7 +69,7 @@ func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(ite
 		return f.damaged(0, err.Error())
 	}
 	defer done()
-	s := scan{file: f, filter: want, sieve: want.sieve(), do: do, carried: f.since}
+	s := scan{file: f, filter: want, sieve: want.sieve(), cuts: want.cuts(f), do: do, carried: f.since}
 	block := tools.block()
 	defer func() { tools.free(block) }()
 	filled := 0
@@ -114,6 +114,7 @@ type scan struct {
 	file    *file
 	filter  *filter
 	sieve   *sieve
+	cuts    bool // the file can have entries outside of the window
 	do      func(item) error
 	at      int64     // where the next block starts in the text
 	carried time.Time // of the last entry that has one, in the blocks before; zero if there is none
@@ -132,7 +133,7 @@ func (s *scan) lines(block []byte) error {
 		if !s.sieve.passes(start, end) && len(line) > 1 && line[0] == '{' && line[len(line)-1] == '}' {
 			continue
 		}
-		if len(bytes.TrimSpace(line)) == 0 {
+		if s.cuts && s.filter.outside(line) && line[len(line)-1] == '}' || len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
 		decoded, ok := stored.Decode(line)
