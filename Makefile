@@ -182,6 +182,10 @@ bench: ## What an entry costs, beside the official SDK and beside the decoder's 
 bench-archive-check: ## How long archive --check takes beside sha256sum over the same files, of 1 GB
 	@CFAUDIT_ARCHIVE_SPEED=1 go test -count=1 -v -run '^TestCheckIsFast$$' ./wrapper/auditlogs/archive | sed -n '/^ *===/!p'
 
+.PHONY: bench-archive
+bench-archive: ## How fast an archive of ENTRIES (a million) is searched, beside zstd -dc and jq
+	cd contract_test/bench && go run ./archive -entries $(ENTRIES)
+
 .PHONY: growth
 growth: ## Ten thousand entries and more, up to ENTRIES (a million), through the command: time and peak memory
 	cd contract_test && CFAUDIT_GROWTH=$(ENTRIES) go test -count=1 -v -run '^TestGrowth$$' ./command

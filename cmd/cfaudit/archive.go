@@ -42,6 +42,7 @@ type archiving struct {
 func newArchive(env *environment, out io.Writer) *cobra.Command {
 	a := &archiving{env: env, out: out, settle: auditlogs.SettleTime, lookBack: archive.DefaultLookBack, interval: time.Hour}
 	a.several = true
+	a.serviceOnly = true
 	cmd := &cobra.Command{
 		Use:   "archive DIR [--since WHEN] [flags]",
 		Short: "Keep a folder of whole days, sealed and checkable, up to date",

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/archive"
 	"cfaudit.example/wrapper/auditlogs/parameter"
 	"cfaudit.example/wrapper/auditlogstest"
 )
@@ -36,16 +37,26 @@ type connection struct {
 	verbose bool
 	demo    bool
 	clock   string // what a wrong clock of this machine means for this command; empty for nothing
+
+	serviceOnly bool     // the command does not read archives
+	archives    []string // folders and files that are read in place of the service
+	archive     *archive.Archive
 }
 
 const (
 	groupConnection = "Connection"
 	baseURLFlag     = "base-url"
+
+	accountFlagName      = "account"
+	organizationFlagName = "organization"
 )
 
 func (c *connection) flags() []*flagValue {
-	return []*flagValue{
-		c.accountFlag(),
+	flags := []*flagValue{c.accountFlag()}
+	if !c.serviceOnly {
+		flags = append(flags, c.archiveFlag())
+	}
+	return append(flags, []*flagValue{
 		{
 			name: baseURLFlag, placeholder: "URL", group: groupConnection,
 			help:     "where the API is",
@@ -89,16 +100,20 @@ func (c *connection) flags() []*flagValue {
 		},
 		toggle("demo", groupConnection, "read made-up entries of the last 30 days from this program itself; needs no token and no account", &c.demo),
 		verboseFlag(groupConnection, &c.verbose),
-	}
+	}...)
 }
 
-// A logName names the log of an account or an organization.
+// A logName names the log of an account or an organization, or all logs of an archive.
 type logName struct {
 	organization bool
 	id           string
+	all          *auditlogs.Log // of an archive; nil for the log of an account or an organization
 }
 
 func (n logName) of(client *auditlogs.Client) *auditlogs.Log {
+	if n.all != nil {
+		return n.all
+	}
 	if n.organization {
 		return client.Organization(n.id)
 	}
@@ -108,6 +123,9 @@ func (n logName) of(client *auditlogs.Client) *auditlogs.Log {
 // in inserts the name into a file name.
 func (n logName) in(file string) string {
 	mark := n.id
+	if n.all != nil {
+		mark = "all"
+	}
 	if n.organization {
 		mark = "organization-" + mark
 	}
@@ -130,7 +148,7 @@ func (c *connection) ofOrganization() bool {
 func (c *connection) accountFlag() *flagValue {
 	described := described("account_id")
 	flag := &flagValue{
-		name: "account", placeholder: "ID", group: groupConnection, repeated: c.several,
+		name: accountFlagName, placeholder: "ID", group: groupConnection, repeated: c.several,
 		help:     "the account whose audit log is read",
 		standard: "$" + envAccount,
 		want:     parameter.Wanted(described),
@@ -148,7 +166,7 @@ func (c *connection) accountFlag() *flagValue {
 func (c *connection) organizationFlag() *flagValue {
 	described := describedOf(organizationOperation, "organization_id")
 	flag := &flagValue{
-		name: "organization", placeholder: "ID", group: groupConnection, repeated: c.several,
+		name: organizationFlagName, placeholder: "ID", group: groupConnection, repeated: c.several,
 		help: "the organization whose audit log is read, instead of an account",
 		want: parameter.Wanted(described),
 		set: func(value string) bool {
@@ -189,6 +207,9 @@ func checkBaseURL(text string) bool {
 func (c *connection) complete(cmd *cobra.Command, env *environment) (token string, problem *exit) {
 	if !c.several && len(c.logs) > 1 {
 		return "", usage(cmd, "--organization and --account exclude each other: want one of them")
+	}
+	if c.archives != nil {
+		return "", c.checkArchive(cmd)
 	}
 	if c.demo {
 		if cmd.Flags().Changed(baseURLFlag) {
@@ -261,6 +282,10 @@ func (c *connection) open(cmd *cobra.Command, env *environment, observer auditlo
 		return nil, nil, usageError
 	}
 	closing = func() {}
+	if c.archives != nil {
+		client, err := c.openArchive()
+		return client, closing, err
+	}
 	options := []auditlogs.Option{auditlogs.WithObserver(&watch{Observer: observer, env: env, clock: c.clock})}
 	if c.verbose {
 		handler := slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})

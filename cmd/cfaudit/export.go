@@ -44,6 +44,7 @@ func newExport(env *environment) *cobra.Command {
 		Example: "  cfaudit export --since 2026-10-01 --before 2026-11-01 --out october.ndjson.gz\n" +
 			"  cfaudit export --since 30d --not-action-type view --out changes.csv\n" +
 			"  cfaudit export --since 30d --account ID --account ID --out 'audit-{account}.ndjson.zst'\n" +
+			"  cfaudit export --archive audit/ --since 2026-10-01 --before 2026-11-01 --out october.csv\n" +
 			"  cfaudit export --check october.ndjson.gz",
 		Annotations: map[string]string{helpFooter: exportFooter},
 		Args:        noArguments,

@@ -152,9 +152,11 @@ func rawOptions(omit bool) (options []format.Option) {
 	return options
 }
 
+const parallelFlagName = "parallel"
+
 // parallelFlag reads several parts of the window at the same time.
 func parallelFlag(target *bool) *flagValue {
-	return toggle("parallel", groupOutput, "read several parts of the window at the same time, within the request budget; for long windows", target)
+	return toggle(parallelFlagName, groupOutput, "read several parts of the window at the same time, within the request budget; for long windows", target)
 }
 
 // truth stores the value of a switch.

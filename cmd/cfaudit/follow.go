@@ -47,6 +47,7 @@ func newFollow(env *environment) *cobra.Command {
 		healthEvery: 5 * time.Minute,
 	}
 	f.several = true
+	f.serviceOnly = true
 	cmd := &cobra.Command{
 		Use:   "follow --state FILE [--since WHEN] [flags]",
 		Short: "Print new entries as they appear",

@@ -48,6 +48,7 @@ func newList(env *environment) *cobra.Command {
 			"  cfaudit list --since 7d --actor-email alice@example.com --actor-email bob@example.com\n" +
 			"  cfaudit list --since 1d12h --not-actor-type system --not-action-type view --direction desc --max 20\n" +
 			"  cfaudit list --since 30d --organization a67e14daa5f8dceeb91fe5449ba496ef\n" +
+			"  cfaudit list --archive audit/ --since 30d --action-type delete\n" +
 			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
 		Annotations:           map[string]string{helpFooter: listFooter},
 		Args:                  noArguments,
@@ -74,6 +75,10 @@ for a formula, = + - or @ at the start of a cell or after a semicolon, a tab or 
 before it; with --from there is no header row, so that the output continues the earlier one.
 
 ` + tableFooter + `
+
+Archives
+With --archive, all logs of the archive are listed together, or the one of --account or --organization. It has the entries
+of its files: a note names the parts of the window that no file has. CLOUDFLARE_ACCOUNT_ID is not used.
 
 Environment
 CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an
@@ -265,7 +270,10 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		if !noted {
 			noted = true
 			l.noteStart(l.cmd, l.env, l.query.Since)
-			l.env.noteUnsettled(l.query.Since, l.query.Before)
+			l.noteGaps(l.env, client, &l.query)
+			if l.archives == nil { // What an archive lacks does not appear by itself.
+				l.env.noteUnsettled(l.query.Since, l.query.Before)
+			}
 		}
 		if err != nil {
 			if !incomplete.Position.IsZero() {

@@ -28,7 +28,7 @@ func (e *environment) note(format string, args ...any) {
 // noteStart prints a note if the user's --since is before the start of the log.
 func (c *connection) noteStart(cmd *cobra.Command, env *environment, since string) {
 	start, err := auditlogs.ParseTime(since)
-	if err != nil || c.demo || !cmd.Flags().Changed(sinceFlag) {
+	if err != nil || c.demo || c.archives != nil || !cmd.Flags().Changed(sinceFlag) {
 		return
 	}
 	switch oldest, started := auditlogs.Oldest(env.now()); {

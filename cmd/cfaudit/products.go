@@ -26,6 +26,7 @@ type products struct {
 
 func newProducts(env *environment, out io.Writer) *cobra.Command {
 	p := &products{env: env, out: out}
+	p.serviceOnly = true
 	cmd := &cobra.Command{
 		Use:   "products [flags]",
 		Short: "Print the product categories, and the products in them",

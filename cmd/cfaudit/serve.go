@@ -37,6 +37,7 @@ type serving struct {
 	entries  int
 	seed     uint64
 	load     string
+	archives []string
 	accounts []string
 	latency  time.Duration
 	pageCap  int
@@ -49,10 +50,11 @@ func newServe(env *environment, out io.Writer) *cobra.Command {
 		Use:   "serve",
 		Short: "Run a fake of the API, for programs in any language",
 		Long: "Runs a fake of the audit log API until it is interrupted. It is strict about what the contract allows, and holds " +
-			"made-up entries of the last 30 days, or those of a file. Made-up entries appear 167 to 450 seconds after their time, " +
-			"as was measured of the service; those of a file are there at once. Every token is good.",
+			"made-up entries of the last 30 days, or those of a file or an archive. Made-up entries appear 167 to 450 seconds after their time, " +
+			"as was measured of the service; those of files are there at once. Every token is good.",
 		Example: "  cfaudit serve\n" +
-			"  cfaudit serve --addr 127.0.0.1:0 --load entries.ndjson --page-cap 100",
+			"  cfaudit serve --addr 127.0.0.1:0 --load entries.ndjson --page-cap 100\n" +
+			"  cfaudit serve --archive audit/",
 		Annotations: map[string]string{helpFooter: serveFooter},
 		Args:        noArguments,
 		RunE:        runs(&s.cmd, s.run),
@@ -64,7 +66,7 @@ const serveFooter = `Output
 The base URL is printed as a single line once requests can come.
 
 Exit status
-0: stopped by an interrupt. 1: the file or the address is not usable. 2: wrong usage.`
+0: stopped by an interrupt. 1: a file or the address is not usable. 2: wrong usage.`
 
 func (s *serving) flags() []*flagValue {
 	return []*flagValue{
@@ -84,7 +86,7 @@ func (s *serving) flags() []*flagValue {
 		},
 		{
 			name: "entries", placeholder: "N", group: groupServer,
-			standard: fmt.Sprintf("%d, or none with --load", demoEntries),
+			standard: fmt.Sprintf("%d, or none with --load or --archive", demoEntries),
 			help:     "how many entries to make up",
 			want:     "a whole number from 0 to 10000000, such as 5000",
 			set:      whole(&s.entries, 0, 10_000_000),
@@ -104,6 +106,12 @@ func (s *serving) flags() []*flagValue {
 			help: "serve the entries of a file, one JSON object on each line, byte for byte; a name that ends in .gz or .zst is unpacked",
 			want: "the name of a file",
 			set:  into(&s.load),
+		},
+		{
+			name: archiveFlagName, placeholder: "PATH", group: groupServer, repeated: true, files: true,
+			help: "serve the entries of what export, follow and archive wrote, a folder or a file, all of them for any account; can be repeated",
+			want: archiveWanted,
+			set:  existing(&s.archives),
 		},
 		{
 			name: "account", placeholder: "ID", group: groupServer, repeated: true, standard: "any",
@@ -141,9 +149,16 @@ func (s *serving) run(ctx context.Context) error {
 		if loaded, err = loadEntries(s.load); err != nil {
 			return &exit{code: exitIncomplete, text: err.Error()}
 		}
-		if !s.cmd.Flags().Changed("entries") {
-			s.entries = 0
+	}
+	if s.archives != nil {
+		archived, err := archivedEntries(ctx, s.archives)
+		if err != nil {
+			return &exit{code: exitIncomplete, text: clean(err.Error())}
 		}
+		loaded = append(loaded, archived...)
+	}
+	if s.ofFiles() && !s.cmd.Flags().Changed("entries") {
+		s.entries = 0
 	}
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
@@ -182,12 +197,15 @@ func (s *serving) run(ctx context.Context) error {
 	return nil
 }
 
+// ofFiles reports whether entries of files are served, which are there at once.
+func (s *serving) ofFiles() bool { return s.load != "" || s.archives != nil }
+
 func (s *serving) newFake(loaded []any) *auditlogstest.Server {
 	history := demoHistory(s.env.now(), s.entries, s.seed)
 	// Unlike a listing, a request here may well ask for the rest of today.
 	history.Before = s.env.now().UTC()
 	options := []auditlogstest.Option{auditlogstest.WithHistory(history), auditlogstest.WithLatency(s.latency)}
-	if s.load == "" {
+	if !s.ofFiles() {
 		options = append(options, auditlogstest.WithLateness(auditlogstest.MeasuredLateness))
 	}
 	if s.accounts != nil {

@@ -58,8 +58,12 @@ func (c *connection) noteUnknownValues(cmd *cobra.Command, env *environment) {
 		}
 		for _, value := range flag.Value.(*flagValue).given {
 			if !parameter.Known(p, value) {
-				env.note("--%s %s is not one of the values that cfaudit knows: %s; it is sent as it is, and zero entries may mean that it is mistyped",
-					flag.Name, excerpt(value), strings.Join(p.Known, ", "))
+				taken := "sent"
+				if c.archives != nil {
+					taken = "compared"
+				}
+				env.note("--%s %s is not one of the values that cfaudit knows: %s; it is %s as it is, and zero entries may mean that it is mistyped",
+					flag.Name, excerpt(value), strings.Join(p.Known, ", "), taken)
 			}
 		}
 	}

@@ -26,6 +26,9 @@ func (l *Log) ProductCategories(ctx context.Context) ([]ProductCategory, error) 
 	if l.kind != accounts {
 		return nil, fmt.Errorf("%w: %s: product categories are known for accounts only: want the log of an account", ErrInvalidQuery, l)
 	}
+	if l.client.config.source != nil {
+		return nil, fmt.Errorf("%w: %s: an archive has no product categories: want the log of an account of the service", ErrInvalidQuery, l)
+	}
 	asked := &listing{
 		operation: &auditlogsapi.ListAccountAuditLogProductCategoriesOperation,
 		request: func(server string, _, _ string, _ *string) (*http.Request, error) {

@@ -160,6 +160,12 @@ func (id identity) after(identical int) identity {
 	return identity(sum[:len(id)])
 }
 
+// in returns the identity of an entry in one of several logs.
+func (id identity) in(log string) identity {
+	sum := sha256.Sum256(append(id[:], log...))
+	return identity(sum[:len(id)])
+}
+
 // digest is a part of an identity, for sets of entries.
 func (id identity) digest() uint64 { return binary.LittleEndian.Uint64(id[:]) }
 

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
 // The kinds of errors that this package returns, for [errors.Is].
@@ -74,7 +75,7 @@ func Retryable(err error) bool {
 	if errors.As(err, &answered) {
 		return answered.Retryable()
 	}
-	return err != nil && !errors.Is(err, ErrInvalidQuery) && !errors.Is(err, ErrLimitExceeded)
+	return err != nil && !errors.Is(err, ErrInvalidQuery) && !errors.Is(err, ErrLimitExceeded) && !errors.Is(err, stored.ErrDamaged) && !errors.Is(err, stored.ErrNotFound)
 }
 
 // Error describes the request, the answer, and what to do about it.

@@ -24,6 +24,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
 // An answer is one page as the service sent it.
@@ -36,8 +37,9 @@ type answer struct {
 	limited  int // attempts that were answered 429
 	bytes    int // of memory, estimated
 	at       *pageStart
-	repeated int  // entries that the same stretch of a backfill showed before
-	overlaps bool // other stretches of a backfill show some of the entries too
+	logs     []string // for each stored entry, the log that it is from
+	repeated int      // entries that the same stretch of a backfill showed before
+	overlaps bool     // other stretches of a backfill show some of the entries too
 }
 
 // A question is the request for one page.
@@ -52,6 +54,7 @@ type question struct {
 type fetcher struct {
 	*config
 	transfers chan *transfer // the free ones
+	stored    stored.Listing // of stored entries, once there is one
 }
 
 // maxTransfers is how many transfers are kept for further pages. A run that reads one page after
@@ -65,6 +68,9 @@ func newFetcher(c *config) *fetcher {
 // fetch requests one page until it has been received completely. Request, transfer and decoding are
 // one step, which is retried as a whole.
 func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
+	if c.source != nil {
+		return c.answerStored(ctx, q)
+	}
 	l := q.listing
 	pause := &backoff.ExponentialBackOff{
 		// A randomization of 1 draws from 0 to twice the interval: full jitter below a bound of

@@ -30,9 +30,11 @@ func (c *Client) pages(ctx context.Context, l *listing, options []ListOption) it
 		}
 		l.warn(ctx, c.config.logger)
 		p := &pager{config: &c.config, listing: l, position: o.from, resumed: o.from, seen: newMemory(c.config.limits.Remembered)}
-		first := p.reader(newFetcher(&c.config))
+		fetcher := newFetcher(&c.config)
+		defer fetcher.close()
+		first := p.reader(fetcher)
 		switch {
-		case o.backfill:
+		case o.backfill && c.config.source == nil: // An archive reads in parallel by itself.
 			p.run(ctx, newBackfill(p, first).next, yield)
 		case o.ahead:
 			p.run(ctx, first.ahead(), yield)
@@ -123,6 +125,9 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 			}
 			entry.id = entry.content.after(r.identical[entry.content])
 			r.identical[entry.content]++
+		}
+		if answer.logs != nil {
+			entry.id = entry.id.in(answer.logs[i]) // Several logs can have the same entry.
 		}
 		answer.bytes += len(entry.Raw)*3/2 + 800 // The bytes and the typed entry.
 		if !t.IsZero() {

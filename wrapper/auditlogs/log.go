@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"slices"
+	"strings"
 
 	"cfaudit.example/gen/auditlogsapi"
 )
@@ -61,7 +62,7 @@ func (c *Client) Account(id string) *Log { return &Log{client: c, id: id, kind: 
 func (c *Client) Organization(id string) *Log { return &Log{client: c, id: id, kind: organizations} }
 
 // String returns the log's name, such as "account 4bb334f7c94c4a29a045f03944f072e5".
-func (l *Log) String() string { return l.kind.name + " " + l.id }
+func (l *Log) String() string { return strings.TrimSpace(l.kind.name + " " + l.id) }
 
 // Entries lists the entries that match the query, in the order of their time.
 //
@@ -119,9 +120,9 @@ func (l *Log) Fingerprint(query Query) string {
 }
 
 func (l *Log) listing(query Query) *listing {
-	made := newListing(l.kind.list, query, func(server string, q *Query) (*http.Request, error) {
+	made := l.named(newListing(l.kind.list, query, func(server string, q *Query) (*http.Request, error) {
 		return l.kind.entries(server, l.id, q)
-	}, l.id)
+	}, l.path()...))
 	for _, p := range accounts.list.Parameters {
 		known := slices.ContainsFunc(l.kind.list.Parameters, func(own auditlogsapi.Parameter) bool { return own.Name == p.Name })
 		if p.In == "query" && !known && len(query.Values(p.Name)) > 0 && made.wrong == nil {
@@ -132,9 +133,28 @@ func (l *Log) listing(query Query) *listing {
 }
 
 func (l *Log) resource(entryID string, query HistoryQuery) *listing {
-	return newListing(l.kind.history, query, func(server string, q *HistoryQuery) (*http.Request, error) {
+	made := l.named(newListing(l.kind.history, query, func(server string, q *HistoryQuery) (*http.Request, error) {
 		return l.kind.related(server, l.id, entryID, q)
-	}, l.id, entryID)
+	}, l.path(entryID)...))
+	made.entry = entryID
+	return made
+}
+
+// path returns the values of a path's parameters.
+func (l *Log) path(more ...string) []string {
+	if l.kind == everything {
+		return more
+	}
+	return append([]string{l.id}, more...)
+}
+
+// named completes a listing of stored entries: its positions are of no use to the service, and
+// those of the service are none of its.
+func (l *Log) named(made *listing) *listing {
+	if l.client.config.source != nil {
+		made.log, made.identity = l.storedAs(), "archive-"+made.identity
+	}
+	return made
 }
 
 // organizationQuery returns the parameters for an organization, which are some of those for an

@@ -12,6 +12,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
 // An Option changes how a [Client] works. [New] returns the error of an option that is wrong.
@@ -33,6 +35,7 @@ type config struct {
 	observer   Observer
 	userAgent  string
 	limits     Limits
+	source     stored.Source // answers in place of the service; nil for the service
 }
 
 // The defaults of a client.

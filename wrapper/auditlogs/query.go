@@ -67,7 +67,9 @@ type listing struct {
 	descends      bool
 	identity      string // differs between queries that list different entries
 	unknown       []unknownValue
-	wrong         error // what is wrong with the query; nil for a right one
+	wrong         error  // what is wrong with the query; nil for a right one
+	log, entry    string // of stored entries: the log, and the entry whose history is listed
+	values        func(name string) []string
 	request       func(server string, since, before string, cursor *string) (*http.Request, error)
 }
 
@@ -111,6 +113,7 @@ func newListing[Q any, P parameters[Q]](operation *auditlogsapi.Operation, query
 		before:    *given.Before,
 		start:     start,
 		descends:  direction != defaultDirection,
+		values:    P(&query).Values,
 		request: func(server string, since, before string, cursor *string) (*http.Request, error) {
 			part := query
 			changed := P(&part).Listing()

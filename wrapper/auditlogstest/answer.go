@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"cfaudit.example/wrapper/auditlogs"
 )
 
 // The codes of the error envelope.
@@ -77,7 +79,7 @@ func (a *answer) page(entries []*entry, cursor string, cursorsAfter bool, status
 // noEntry is the service's answer to a history of an entry that does not exist.
 func (a *answer) noEntry() {
 	a.fail(http.StatusNotFound, http.StatusNotFound, "audit log entry not found")
-	a.body = fmt.Appendf(a.body[:len(a.body)-1], `,"result_info":{"count":0,"history_status":"%s"}}`, statusUnavailable)
+	a.body = fmt.Appendf(a.body[:len(a.body)-1], `,"result_info":{"count":0,"history_status":"%s"}}`, auditlogs.HistoryUnavailable)
 }
 
 func (a *answer) fail(status, code int, message string) { a.write(status, code, []string{message}) }

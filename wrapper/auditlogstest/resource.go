@@ -1,17 +1,6 @@
 package auditlogstest
 
-import (
-	"time"
-
-	"cfaudit.example/wrapper/auditlogs/match"
-)
-
-// The status of a resource's history.
-const (
-	statusExact       = "exact"
-	statusApproximate = "approximate"
-	statusUnavailable = "unavailable"
-)
+import "time"
 
 // nearby is how far the time in a request for a history may be from that of its entry.
 const nearby = time.Minute
@@ -27,17 +16,4 @@ func (s *store) find(id string, at, now time.Time) *entry {
 		}
 	}
 	return nil
-}
-
-// sameResource returns filters that keep the entries about the same resource as e, and how well
-// they identify it. The service documents a resource's URI as the criterion, but no field that
-// holds it; the fake uses the resource's ID, and without one its product and type.
-func sameResource(e *entry) (filters *match.Matcher, status string) {
-	if filters, ok := match.Like(e.read(), "resource.id"); ok {
-		return filters, statusExact
-	}
-	if filters, ok := match.Like(e.read(), "resource.product", "resource.type"); ok {
-		return filters, statusApproximate
-	}
-	return nil, statusUnavailable
 }

@@ -13,6 +13,8 @@ import (
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/gen/auditlogsserver"
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/match"
 	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
@@ -340,12 +342,12 @@ func (s *Server) history(out *answer, r *http.Request, log *store, id string, ac
 		out.noEntry()
 		return
 	}
-	var status string
-	if q.filters, status = sameResource(source); status == statusUnavailable {
-		out.page(nil, "", false, status)
+	var status auditlogs.HistoryStatus
+	if q.filters, status = match.SameResource(source.read()); status == auditlogs.HistoryUnavailable {
+		out.page(nil, "", false, string(status))
 		return
 	}
-	s.page(out, r, log, params, q, status)
+	s.page(out, r, log, params, q, string(status))
 }
 
 // admitListing reads the parameters of a request for a page, or answers what is wrong with them.

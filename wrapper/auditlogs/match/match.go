@@ -8,6 +8,7 @@ package match
 
 import (
 	"encoding/json"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,6 +131,34 @@ func Like(one Fields, at ...string) (*Matcher, bool) {
 		m.filters = append(m.filters, filter{place: places[path], values: []string{text}})
 	}
 	return m, true
+}
+
+// SameResource returns a matcher that keeps the entries about the same resource as one, and how
+// well it identifies that; no matcher for [auditlogs.HistoryUnavailable]. The service documents a
+// resource's URI as the criterion, but no field that holds it: this uses the resource's ID, and
+// without one its product and type.
+func SameResource(one Fields) (*Matcher, auditlogs.HistoryStatus) {
+	if m, ok := Like(one, "resource.id"); ok {
+		return m, auditlogs.HistoryExact
+	}
+	if m, ok := Like(one, "resource.product", "resource.type"); ok {
+		return m, auditlogs.HistoryApproximate
+	}
+	return nil, auditlogs.HistoryUnavailable
+}
+
+// Wanted yields fields, by their path, with the values of which an entry that passes has one there.
+func (m *Matcher) Wanted() iter.Seq2[string, []string] {
+	return func(yield func(string, []string) bool) {
+		if m == nil {
+			return
+		}
+		for _, f := range m.filters {
+			if !f.exclude && !yield(paths[f.place], f.values) {
+				return
+			}
+		}
+	}
 }
 
 // All reports whether every entry passes.

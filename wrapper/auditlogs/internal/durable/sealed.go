@@ -5,12 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
+
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
 // ErrDamaged is what [Unseal] returns for data that is not what [Seal] made.
-var ErrDamaged = errors.New("damaged")
+var ErrDamaged = stored.ErrDamaged
 
 // A sealed value carries its checksum and its kind. The checksum is needed since a number with one
 // changed digit is still valid JSON, and a program would resume somebody's audit trail from there.

@@ -1,0 +1,235 @@
+package archive
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
+	"cfaudit.example/wrapper/auditlogs/match"
+)
+
+// A filter tells which entries of a file are listed.
+type filter struct {
+	matcher       *match.Matcher
+	since, before time.Time
+	otherwise     time.Time // that of entries for which no file says one
+	log           string    // only the entries of this log; empty for all
+	wants         []want
+}
+
+func newFilter(matcher *match.Matcher, since, before, otherwise time.Time, log string) *filter {
+	f := &filter{matcher: matcher, since: since, before: before, otherwise: otherwise, log: log}
+	for path, values := range matcher.Wanted() {
+		f.wants = append(f.wants, newWant(path, values))
+	}
+	// Long names are rare in a text, so that most lines are dropped by the first want.
+	slices.SortStableFunc(f.wants, func(a, b want) int { return len(b.name) - len(a.name) })
+	return f
+}
+
+// keeps reports whether an entry of a log passes the filters. The window is not looked at.
+func (f *filter) keeps(e *auditlogs.Entry, log string) bool {
+	// An entry that does not say which log it is from may be of any.
+	if f.log != "" && log != "" && log != f.log {
+		return false
+	}
+	return f.matcher.All() || f.matcher.Keeps(match.Read(e))
+}
+
+// within reports whether a time is in the window.
+func (f *filter) within(t time.Time) bool { return !t.Before(f.since) && t.Before(f.before) }
+
+// cuts reports whether a file can have entries outside of the window.
+func (f *filter) cuts(of *file) bool {
+	return !of.ordered || of.since.Before(f.since) || f.before.Before(of.before)
+}
+
+// logOfEntry is the name of the log that an entry says it is from; empty if it does not say.
+func logOfEntry(e *auditlogs.Entry) string {
+	if e.Organization.ID != "" {
+		return stored.Organization + e.Organization.ID
+	}
+	return e.Account.ID
+}
+
+// A want is a field that must have one of some values. It is looked for in the bytes of lines, so
+// that those that cannot pass need not be decoded: in such a line, no member with the field's name
+// has one of the values. Where the bytes do not decide, because of an escape, the line is decoded.
+type want struct {
+	name    []byte // in quotes
+	escapes [utf8.RuneSelf]bool
+	values  map[string]bool
+	number  bool // the values are numbers
+	broken  bool // a value has the character that stands for invalid UTF-8
+	rarest  int  // the place of a character of the name that is rare
+}
+
+// kinds are the types of the contract's fields, by their paths.
+var kinds = func() map[string]string {
+	kinds := map[string]string{}
+	for _, operation := range auditlogsapi.Operations {
+		for _, field := range operation.Fields {
+			kinds[field.Path] = field.Type
+		}
+	}
+	return kinds
+}()
+
+func newWant(path string, values []string) want {
+	name := path[strings.LastIndexByte(path, '.')+1:]
+	w := want{name: strconv.AppendQuote(nil, name), values: map[string]bool{}, number: kinds[path] == "integer"}
+	for _, c := range []byte(name) {
+		w.escapes[c] = true
+	}
+	for _, value := range values {
+		w.values[value] = true
+		w.broken = w.broken || strings.ContainsRune(value, utf8.RuneError)
+	}
+	return w
+}
+
+// in reports whether a line may have the field with one of the values.
+func (w *want) in(line []byte) bool {
+	return w.member(line, 0) < len(line) || w.escape(line, 0) < len(line)
+}
+
+// member returns the place of the next member that may have one of the values, from a place on; the
+// length of the text if there is none.
+func (w *want) member(text []byte, from int) int {
+	for {
+		if from = w.named(text, from); from == len(text) || w.at(text[from:]) {
+			return from
+		}
+	}
+}
+
+// named returns the place after the next name, from a place on; the length of the text if there is
+// none. It looks for the rarest character first, which takes half as long as [bytes.Index].
+func (w *want) named(text []byte, from int) int {
+	for i := from + w.rarest; i < len(text); i++ {
+		next := bytes.IndexByte(text[i:], w.name[w.rarest])
+		if next < 0 {
+			break
+		}
+		i += next
+		end := i - w.rarest + len(w.name)
+		if end <= len(text) && string(text[end-len(w.name):end]) == string(w.name) {
+			return end
+		}
+	}
+	return len(text)
+}
+
+// learn finds out which character of the name is rare in a text.
+func (w *want) learn(text []byte) {
+	var counts [256]int
+	for _, c := range text[:min(len(text), 32<<10)] {
+		counts[c]++
+	}
+	for i, c := range w.name {
+		if counts[c] < counts[w.name[w.rarest]] {
+			w.rarest = i
+		}
+	}
+}
+
+// at reports whether a member's name is followed by one of the values, or by one that only decoding
+// can tell.
+func (w *want) at(rest []byte) bool {
+	rest = space(rest)
+	if len(rest) == 0 || rest[0] != ':' {
+		return false // The name is a value here.
+	}
+	rest = space(rest[1:])
+	if len(rest) == 0 {
+		return false
+	}
+	if w.number {
+		end := bytes.IndexAny(rest, ",}] \t\r\n")
+		if end < 0 {
+			end = len(rest)
+		}
+		token := rest[:end]
+		return w.values[string(token)] || string(token) != "null" && bytes.ContainsFunc(token, func(r rune) bool { return r < '0' || r > '9' })
+	}
+	if rest[0] != '"' {
+		return false // A field of another type is not there.
+	}
+	end := bytes.IndexByte(rest[1:], '"')
+	if end < 0 {
+		return true
+	}
+	value := rest[1 : end+1]
+	return w.values[string(value)] || bytes.IndexByte(value, '\\') >= 0 || w.broken && !utf8.Valid(value)
+}
+
+// escape returns the place of the next escape that may stand for a character of the name.
+func (w *want) escape(text []byte, from int) int {
+	for {
+		i := bytes.Index(text[from:], []byte(`\u`))
+		if i < 0 || from+i+6 > len(text) {
+			return len(text)
+		}
+		from += i + 2
+		c, err := strconv.ParseUint(string(text[from:from+4]), 16, 16)
+		if err == nil && c < utf8.RuneSelf && w.escapes[c] {
+			return from - 2
+		}
+	}
+}
+
+func space(text []byte) []byte {
+	for len(text) > 0 && (text[0] == ' ' || text[0] == '\t' || text[0] == '\r') {
+		text = text[1:]
+	}
+	return text
+}
+
+// A sieve finds the lines of a text that may pass, one after the other.
+type sieve struct {
+	wants          []want
+	learned        bool
+	text           []byte
+	member, escape int // the next places of the first want
+}
+
+func (f *filter) sieve() *sieve { return &sieve{wants: slices.Clone(f.wants)} }
+
+// over starts with another text.
+func (s *sieve) over(text []byte) {
+	s.text, s.member, s.escape = text, -1, -1
+	for i := range s.wants {
+		if !s.learned {
+			s.wants[i].learn(text)
+		}
+	}
+	s.learned = true
+}
+
+// passes reports whether the line between two places may pass. The places only grow.
+func (s *sieve) passes(start, end int) bool {
+	if len(s.wants) == 0 {
+		return true
+	}
+	if s.member < start {
+		s.member = s.wants[0].member(s.text, start)
+	}
+	if s.escape < start {
+		s.escape = s.wants[0].escape(s.text, start)
+	}
+	if s.member >= end && s.escape >= end {
+		return false
+	}
+	for i := range s.wants[1:] {
+		if !s.wants[1+i].in(s.text[start:end]) {
+			return false
+		}
+	}
+	return true
+}

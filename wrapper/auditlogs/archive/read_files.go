@@ -1,0 +1,200 @@
+package archive
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/export"
+	"cfaudit.example/wrapper/auditlogs/format"
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
+	"cfaudit.example/wrapper/auditlogs/parameter"
+)
+
+// categoriesFile is the file of a folder that holds the product categories, as "cfaudit products"
+// prints them.
+const categoriesFile = "product-categories.ndjson"
+
+// find looks for the files of an archive at some paths. Those of entries are in the order in which
+// they list entries of the same time.
+func (a *Archive) find(paths []string) error {
+	known := map[string]bool{}
+	add := func(path string) error {
+		full, err := filepath.Abs(path)
+		if err != nil || known[full] {
+			return err
+		}
+		known[full] = true
+		f, err := newFile(path, full)
+		a.files = append(a.files, f)
+		return err
+	}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if said := formatOf(path); !info.IsDir() && said != "" && said != format.NameNDJSON {
+			return fmt.Errorf("%s: the file holds entries as %s: want one that was exported as %s", path, said, format.NameNDJSON)
+		}
+		if !info.IsDir() {
+			if err := add(path); err != nil {
+				return err
+			}
+			continue
+		}
+		before := len(known)
+		err = filepath.WalkDir(path, func(at string, entry fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			switch name := entry.Name(); {
+			case at != path && strings.HasPrefix(name, "."):
+				if entry.IsDir() {
+					return fs.SkipDir
+				}
+			case entry.IsDir():
+			case name == categoriesFile:
+				a.categories = append(a.categories, at)
+			case ofEntries(name):
+				return add(at)
+			case strings.HasSuffix(name, manifestEnd):
+				full, err := filepath.Abs(at)
+				if err != nil {
+					return err
+				}
+				if s, ok := slotAt(full); ok {
+					a.manifests = append(a.manifests, dayManifest{at, s})
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if len(known) == before && a.manifests == nil {
+			return fmt.Errorf("%s: there is no file of entries in this folder: want one with files such as 20.ndjson.zst, audit.ndjson.gz or audit.ndjson", path)
+		}
+	}
+	slices.SortStableFunc(a.files, func(a, b *file) int {
+		return cmp.Or(strings.Compare(a.log, b.log), a.since.Compare(b.since), cmp.Compare(a.late, b.late))
+	})
+	for i, f := range a.files {
+		f.number = i
+	}
+	return nil
+}
+
+// ofEntries reports whether a file in a folder holds entries, by its name.
+func ofEntries(name string) bool {
+	return formatOf(name) == format.NameNDJSON
+}
+
+// formatOf returns the format that the name of a file says; "" if it says none.
+func formatOf(path string) string {
+	name := strings.ToLower(filepath.Base(path))
+	for _, end := range []string{".gz", ".zst"} {
+		name = strings.TrimSuffix(name, end)
+	}
+	said, _ := format.OfFile(name)
+	return said
+}
+
+// newFile reads what is known of a file without reading the file itself.
+func newFile(path, full string) (*file, error) {
+	f := &file{path: path}
+	if s, ok := slotAt(full); ok {
+		f.log, f.ordered, f.whole, f.since, f.before, f.late = s.folder, true, true, s.day, s.end(), s.late
+		f.manifest = filepath.Join(filepath.Dir(path), filepath.Base(s.manifest()))
+		return f, nil
+	}
+	const checkpoint = ".checkpoint.json"
+	if _, err := os.Stat(path + checkpoint); err == nil {
+		return nil, fmt.Errorf("%s: the export to this file is not finished, see %s: want \"cfaudit export\" to finish it first", path, filepath.Base(path)+checkpoint)
+	}
+	data, err := os.ReadFile(path + manifestEnd)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var m export.Manifest
+	if json.Unmarshal(data, &m) != nil || m.Version != 1 || m.File != filepath.Base(path) {
+		return f, nil // It is not an export's, so that nothing is known.
+	}
+	kind, id, _ := strings.Cut(m.Request.Log, " ")
+	switch kind {
+	case "account":
+		f.log = id
+	case "organization":
+		f.log = stored.Organization + id
+	}
+	if m.Outside == 0 && m.OutOfOrder == 0 && m.Odd == 0 {
+		since, problem := auditlogs.ParseTime(m.Window.Since)
+		before, problem2 := auditlogs.ParseTime(m.Window.Before)
+		if problem == nil && problem2 == nil {
+			f.ordered, f.whole, f.since, f.before = true, len(m.Request.Filters) == 0, since, before
+		}
+	}
+	return f, nil
+}
+
+// slotAt returns the place in an archive of the file at a full path; false for any other file.
+func slotAt(full string) (slot, bool) {
+	parts := strings.Split(filepath.ToSlash(full), "/")
+	s, _, ok := parsePath(strings.Join(parts[max(0, len(parts)-4):], "/"))
+	return s, ok && isLog(s.folder)
+}
+
+// disordered reports whether a day holds entries as the service sent them, and that was not in the
+// order of time: its manifest says so.
+func (f *file) disordered() bool {
+	var m Manifest
+	data, err := os.ReadFile(f.manifest)
+	return err == nil && json.Unmarshal(data, &m) == nil && m.OutOfOrder > 0
+}
+
+// isLog reports whether a folder has the name of a log.
+func isLog(folder string) bool {
+	operation, name := auditlogsapi.ListAccountAuditLogsOperation, "account_id"
+	id, organization := strings.CutPrefix(folder, stored.Organization)
+	if organization {
+		operation, name = auditlogsapi.ListOrganizationAuditLogsOperation, "organization_id"
+	}
+	for _, p := range operation.Parameters {
+		if p.Name == name {
+			return parameter.Check(p, id) == nil
+		}
+	}
+	return false
+}
+
+// readCategories reads the files with product categories.
+func readCategories(names []string) (categories []auditlogs.ProductCategory, err error) {
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(string(data)) {
+			var c auditlogs.ProductCategory
+			if strings.TrimSpace(line) == "" {
+				continue
+			}
+			if err := json.Unmarshal([]byte(line), &c); err != nil {
+				return nil, fmt.Errorf("%s: %w: it does not hold product categories: write it with \"cfaudit products --format ndjson\"", name, ErrDamaged)
+			}
+			categories = append(categories, c)
+		}
+	}
+	return categories, nil
+}

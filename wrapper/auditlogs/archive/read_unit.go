@@ -1,0 +1,258 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// How much of a listing is in memory, estimated, in decoded entries.
+const (
+	batchBytes = 256 << 10 // what is handed over together
+	batchAhead = 8         // batches of a file that is read in order
+	chunkBytes = 4 << 20   // of a file that has to be sorted; more of it goes to a temporary file
+	heldBytes  = 32 << 20  // of all files that have been surveyed
+)
+
+// An order is that of a listing: by time, by file, by the place in it.
+type order struct{ descends bool }
+
+func (o order) compare(a, b *item) int {
+	c := a.time.Compare(b.time)
+	if c == 0 {
+		c = a.file - b.file
+	}
+	if c == 0 {
+		c = compareInt(a.place, b.place)
+	}
+	if o.descends {
+		return -c
+	}
+	return c
+}
+
+func compareInt(a, b int64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// before reports whether a time comes before another one.
+func (o order) before(a, b time.Time) bool {
+	if o.descends {
+		return a.After(b)
+	}
+	return a.Before(b)
+}
+
+// A unit is a part of a listing that is read as one: a file, or a part of one that was sorted. None
+// of its entries comes before its start.
+type unit struct {
+	file    *file
+	start   time.Time
+	ordered bool   // the file is in the order of the listing
+	held    []item // the entries, sorted, if they have been read
+	run     *run   // where they are, sorted, if that is a temporary file
+	feed    *feed  // once reading has started
+}
+
+// A feed is a unit that is being read.
+type feed struct {
+	batches chan []item
+	parts   []*unit // further units of a file that had to be sorted, set before batches is closed
+	err     error   // set before batches is closed
+}
+
+// A reading is what the units of one listing share.
+type reading struct {
+	order
+	tools   *tools
+	filter  *filter
+	spill   *spill
+	running sync.WaitGroup
+}
+
+// start starts to read a unit, until the context ends.
+func (r *reading) start(ctx context.Context, u *unit) {
+	if u.feed != nil {
+		return
+	}
+	ahead := batchAhead
+	if u.run != nil {
+		ahead = 0 // There can be many.
+	}
+	u.feed = &feed{batches: make(chan []item, ahead)}
+	r.running.Go(func() {
+		defer close(u.feed.batches)
+		switch {
+		case u.held != nil:
+			u.feed.err = u.feed.send(ctx, u.held)
+		case u.run != nil:
+			u.feed.err = u.feed.sendRun(ctx, u.run)
+		case u.ordered:
+			u.feed.err = r.stream(ctx, u)
+		default:
+			u.feed.err = r.sort(ctx, u)
+		}
+	})
+}
+
+func (f *feed) send(ctx context.Context, batch []item) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	select {
+	case f.batches <- batch:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A batch collects entries to hand over.
+type batch struct {
+	feed  *feed
+	most  int // bytes
+	items []item
+	bytes int
+}
+
+func (b *batch) add(ctx context.Context, i item) error {
+	b.items = append(b.items, i)
+	if b.bytes += i.bytes; b.bytes < b.most {
+		return nil
+	}
+	return b.flush(ctx)
+}
+
+func (b *batch) flush(ctx context.Context) error {
+	items := b.items
+	b.items, b.bytes = nil, 0
+	return b.feed.send(ctx, items)
+}
+
+// stream hands over the entries of a file that is in order. What was read before an error is handed
+// over as well.
+func (r *reading) stream(ctx context.Context, u *unit) error {
+	b := batch{feed: u.feed, most: batchBytes}
+	var last time.Time
+	err := u.file.each(ctx, r.tools, r.filter, func(i item) error {
+		if !last.IsZero() && r.before(i.time, last) {
+			return u.file.damaged(i.place, fmt.Sprintf("the entry is from %s, before the one above it: the file is not in the order of time", i.time.Format(time.RFC3339Nano)))
+		}
+		last = i.time
+		return b.add(ctx, i)
+	})
+	if problem := b.flush(ctx); err == nil {
+		err = problem
+	}
+	return err
+}
+
+// sort reads a whole file, in any order, and hands over its entries sorted.
+func (r *reading) sort(ctx context.Context, u *unit) error {
+	var chunk []item
+	size := 0
+	err := u.file.each(ctx, r.tools, r.filter, func(i item) error {
+		chunk = append(chunk, i)
+		if size += i.bytes; size < chunkBytes {
+			return nil
+		}
+		part, err := r.put(u.file, chunk)
+		u.feed.parts = append(u.feed.parts, part)
+		chunk, size = nil, 0
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(chunk, func(a, b item) int { return r.compare(&a, &b) })
+	if u.feed.parts != nil && len(chunk) > 0 {
+		u.feed.parts = append(u.feed.parts, &unit{file: u.file, start: chunk[0].time, held: chunk})
+		return nil
+	}
+	return u.feed.send(ctx, chunk)
+}
+
+// put sorts entries, and moves them to the temporary file.
+func (r *reading) put(f *file, chunk []item) (*unit, error) {
+	slices.SortFunc(chunk, func(a, b item) int { return r.compare(&a, &b) })
+	run, err := r.spill.write(chunk)
+	return &unit{file: f, start: chunk[0].time, run: run}, err
+}
+
+// survey reads files of unknown content for the first time, side by side, and returns a unit for
+// each that has entries of the listing.
+func (r *reading) survey(ctx context.Context, files []*file, workers int) ([]*unit, error) {
+	units, problems := make([]*unit, len(files)), make([]error, len(files))
+	next := make(chan int)
+	var mu sync.Mutex
+	held := 0
+	var working sync.WaitGroup
+	for range min(workers, len(files)) {
+		working.Go(func() {
+			for i := range next {
+				units[i], problems[i] = r.surveyed(ctx, files[i], func(bytes int) bool {
+					mu.Lock()
+					defer mu.Unlock()
+					held += bytes
+					return held <= heldBytes
+				})
+			}
+		})
+	}
+	for i := range files {
+		next <- i
+	}
+	close(next)
+	working.Wait()
+	for _, problem := range problems {
+		if problem != nil {
+			// Any entry can be missing: also the first one of the listing.
+			return nil, problem
+		}
+	}
+	return slices.DeleteFunc(units, func(u *unit) bool { return u == nil }), nil
+}
+
+// surveyed reads one file. Hold asks for memory, less of it where the number is negative.
+func (r *reading) surveyed(ctx context.Context, f *file, hold func(bytes int) bool) (*unit, error) {
+	u := &unit{file: f, ordered: true}
+	var held []item
+	size, holding := 0, true
+	var last *item
+	err := f.each(ctx, r.tools, r.filter, func(i item) error {
+		if last == nil || r.before(i.time, u.start) {
+			u.start = i.time
+		}
+		u.ordered = u.ordered && (last == nil || !r.before(i.time, last.time))
+		last = &i
+		if !holding {
+			return nil
+		}
+		size += i.bytes
+		if holding = hold(i.bytes); !holding {
+			hold(-size)
+			held, size = nil, 0
+			return nil
+		}
+		held = append(held, i)
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case last == nil:
+		return nil, nil
+	case holding:
+		slices.SortFunc(held, func(a, b item) int { return r.compare(&a, &b) })
+		u.held = held
+	}
+	return u, nil
+}

@@ -1,0 +1,305 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/internal/identity"
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
+)
+
+const (
+	blockSize    = 256 << 10 // of the text that is looked at together
+	largestLine  = 64 << 20
+	largestFrame = 128 << 20 // how much text a zstd decoder may have to remember, as with zstd --long
+)
+
+// A file is a file of entries, one on each line.
+type file struct {
+	path   string
+	number int    // in the order of the archive
+	log    string // the name of the log whose entries it holds; empty where only the entries say
+
+	// A day of a log, a supplement to one, and an export are known to hold entries of one window,
+	// in the order of time.
+	ordered       bool
+	since, before time.Time
+	whole         bool   // it holds all entries of its window
+	late          int    // the number of a supplement
+	manifest      string // of a day or a supplement
+}
+
+// An item is an entry of a file.
+type item struct {
+	entry *auditlogs.Entry
+	time  time.Time // that of the entry, or of the one before it if it has none
+	log   string
+	id    [16]byte
+	place int64 // in the file's text
+	file  int   // its number
+	bytes int   // of memory, estimated
+}
+
+// damaged is the error of a file's part.
+func (f *file) damaged(at int64, what string) error {
+	return fmt.Errorf("%s: %w at byte %d of its text: %s: restore the file from a copy", f.path, ErrDamaged, at, what)
+}
+
+// each calls do for each entry that passes the filter, in the order of the file.
+func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(item) error) error {
+	opened, err := os.Open(f.path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = opened.Close() }()
+	text, done, err := tools.unpack(opened)
+	if err != nil {
+		return f.damaged(0, err.Error())
+	}
+	defer done()
+	s := scan{file: f, filter: want, sieve: want.sieve(), cuts: want.cuts(f), do: do, carried: f.since}
+	block := tools.block()
+	defer func() { tools.free(block) }()
+	filled := 0
+	for {
+		var ended error
+		for ended == nil && filled < len(block) {
+			var n int
+			n, ended = text.Read(block[filled:])
+			filled += n
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		whole := bytes.LastIndexByte(block[:filled], '\n') + 1
+		if ended == io.EOF { //nolint:errorlint // A decompressor's own error may wrap it.
+			whole = filled // The last line may lack its end.
+		}
+		if err := s.lines(block[:whole]); err != nil {
+			return err
+		}
+		switch {
+		case ended == io.EOF: //nolint:errorlint // As above.
+			return nil
+		case ended != nil:
+			what := ended.Error()
+			if errors.Is(ended, io.ErrUnexpectedEOF) {
+				what = "it is cut short"
+			}
+			return f.damaged(s.at+int64(filled-whole), what)
+		case whole == 0 && len(block) >= largestLine:
+			return f.damaged(s.at, "the line is longer than that of any entry")
+		case whole == 0:
+			block = append(block, make([]byte, len(block))...)
+		default:
+			filled = copy(block, block[whole:filled])
+		}
+	}
+}
+
+// A scan is one reading of a file.
+type scan struct {
+	file    *file
+	filter  *filter
+	sieve   *sieve
+	cuts    bool // the file can have entries outside of the window
+	do      func(item) error
+	at      int64     // where the next block starts in the text
+	carried time.Time // of the last entry that has one, in the blocks before; zero if there is none
+}
+
+// lines reads a block of whole lines.
+func (s *scan) lines(block []byte) error {
+	s.sieve.over(block)
+	for start, end := 0, 0; start < len(block); start = end + 1 {
+		if end = bytes.IndexByte(block[start:], '\n'); end < 0 {
+			end = len(block)
+		} else {
+			end += start
+		}
+		line := block[start:end]
+		if !s.sieve.passes(start, end) && len(line) > 1 && line[0] == '{' && line[len(line)-1] == '}' {
+			continue
+		}
+		if s.cuts && s.filter.outside(line) && line[len(line)-1] == '}' || len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		decoded, ok := stored.Decode(line)
+		if !ok {
+			return s.file.damaged(s.at+int64(start), "the line is not a JSON object")
+		}
+		if err := s.entry(decoded.(*auditlogs.Entry), block, start, end); err != nil {
+			return err
+		}
+	}
+	if t := lastTime(block); !t.IsZero() {
+		s.carried = t
+	}
+	s.at += int64(len(block))
+	return nil
+}
+
+// entry passes an entry on.
+func (s *scan) entry(e *auditlogs.Entry, block []byte, start, end int) error {
+	log := s.file.log
+	if log == "" {
+		log = logOfEntry(e)
+	}
+	if !s.filter.keeps(e, log) {
+		return nil
+	}
+	i := item{entry: e, time: e.Action.Time, log: log, place: s.at + int64(start), file: s.file.number, bytes: len(e.Raw)*3/2 + 800}
+	if i.time.IsZero() {
+		if i.time = lastTime(block[:start]); i.time.IsZero() {
+			i.time = s.carried
+		}
+		if i.time.IsZero() {
+			i.time = firstTime(block[min(end+1, len(block)):])
+		}
+		if i.time.IsZero() {
+			i.time = s.filter.otherwise
+		}
+	}
+	if s.file.ordered && (i.time.Before(s.file.since) || !i.time.Before(s.file.before)) {
+		return s.file.damaged(i.place, fmt.Sprintf("the entry is from %s, which the file is not for", i.time.Format(time.RFC3339)))
+	}
+	if !s.filter.within(i.time) {
+		return nil
+	}
+	i.id = identity.Of(e)
+	return s.do(i)
+}
+
+// lastTime returns the time of the last entry in a text that has one.
+func lastTime(text []byte) (t time.Time) {
+	for len(text) > 0 && t.IsZero() {
+		text = bytes.TrimSuffix(text, []byte{'\n'})
+		start := bytes.LastIndexByte(text, '\n') + 1
+		t = timeOf(text[start:])
+		text = text[:start]
+	}
+	return t
+}
+
+// firstTime returns the time of the first entry in a text that has one.
+func firstTime(text []byte) (t time.Time) {
+	for line := range bytes.Lines(text) {
+		if t = timeOf(line); !t.IsZero() {
+			break
+		}
+	}
+	return t
+}
+
+func timeOf(line []byte) (t time.Time) {
+	if decoded, ok := stored.Decode(line); ok {
+		t = decoded.(*auditlogs.Entry).Action.Time
+	}
+	return t
+}
+
+// Tools are what readings of files share, since making them takes long.
+type tools struct {
+	mu     sync.Mutex
+	blocks [][]byte
+	zstd   []*zstd.Decoder
+}
+
+func (t *tools) block() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := len(t.blocks); n > 0 {
+		block := t.blocks[n-1]
+		t.blocks = t.blocks[:n-1]
+		return block
+	}
+	return make([]byte, blockSize)
+}
+
+func (t *tools) free(block []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(block) == blockSize {
+		t.blocks = append(t.blocks, block)
+	}
+}
+
+// The first bytes of compressed files.
+var (
+	gzipMagic = []byte{0x1f, 0x8b}
+	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+)
+
+// unpack decompresses a file, if its name or its first bytes say so.
+func (t *tools) unpack(opened *os.File) (text io.Reader, done func(), err error) {
+	start := make([]byte, len(zstdMagic))
+	n, err := io.ReadFull(opened, start)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, nil, err
+	}
+	if _, err := opened.Seek(0, io.SeekStart); err != nil {
+		return nil, nil, err
+	}
+	end := strings.ToLower(filepath.Ext(opened.Name()))
+	switch start = start[:n]; {
+	case n == 0 && (end == ".zst" || end == ".gz"):
+		return nil, nil, errors.New("it is empty")
+	case end == ".zst", bytes.HasPrefix(start, zstdMagic):
+		decoder, err := t.decoder()
+		if err != nil {
+			return nil, nil, err
+		}
+		done = func() {
+			_ = decoder.Reset(nil) // It never fails for nil.
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.zstd = append(t.zstd, decoder)
+		}
+		if err := decoder.Reset(opened); err != nil {
+			done()
+			return nil, nil, err
+		}
+		return decoder, done, nil
+	case end == ".gz", bytes.HasPrefix(start, gzipMagic):
+		reader, err := gzip.NewReader(opened)
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = errors.New("it is cut short")
+		}
+		return reader, func() {}, err
+	}
+	return opened, func() {}, nil
+}
+
+// decoder returns a decoder that works in the goroutine that reads from it: files are read side by
+// side already.
+func (t *tools) decoder() (*zstd.Decoder, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := len(t.zstd); n > 0 {
+		decoder := t.zstd[n-1]
+		t.zstd = t.zstd[:n-1]
+		return decoder, nil
+	}
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(largestFrame))
+}
+
+func (t *tools) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, decoder := range t.zstd {
+		decoder.Close()
+	}
+	t.zstd, t.blocks = nil, nil
+}

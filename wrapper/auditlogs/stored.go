@@ -1,0 +1,106 @@
+package auditlogs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs/internal/lexer"
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
+)
+
+// A client can read stored entries in place of the service: see package archive.
+func init() {
+	stored.Client = func(from stored.Source) any {
+		client, err := New("stored") // No request is made, so that no token is sent.
+		if err != nil {
+			panic(err) // There are no options.
+		}
+		client.config.source = from
+		return client
+	}
+	stored.Everything = func(client any) any { return &Log{client: client.(*Client), kind: everything} }
+	stored.Decode = func(line []byte) (any, bool) {
+		e := decodeLine(line)
+		return e, e != nil
+	}
+}
+
+// everything is the kind of all logs of an archive together. No request can be made of it.
+var everything = &kind{
+	name:    "archive",
+	list:    ofEverything(auditlogsapi.ListAccountAuditLogsOperation, "account_id"),
+	history: ofEverything(auditlogsapi.GetAccountAuditLogHistoryOperation, "account_id"),
+}
+
+// ofEverything returns an operation without the parameter that names the log.
+func ofEverything(operation auditlogsapi.Operation, log string) *auditlogsapi.Operation {
+	operation.Parameters = slices.DeleteFunc(slices.Clone(operation.Parameters), func(p auditlogsapi.Parameter) bool { return p.Name == log })
+	return &operation
+}
+
+// storedAs is the name of the log in an archive.
+func (l *Log) storedAs() string {
+	if l.kind == organizations {
+		return stored.Organization + l.id
+	}
+	return l.id
+}
+
+// answerStored returns a page of stored entries.
+func (f *fetcher) answerStored(ctx context.Context, q question) (*answer, error) {
+	l := q.listing
+	if f.stored == nil {
+		since, before := l.from, l.to
+		if l.descends {
+			since, before = before, since
+		}
+		f.stored = f.source.Open(stored.Request{
+			Log: l.log, Entry: l.entry, Since: since, Before: before, Descends: l.descends, Values: l.values,
+		})
+	}
+	page, err := f.stored.Next(ctx, q.cursor)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, ended(ctx)
+	case errors.Is(err, stored.ErrNotFound):
+		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
+	case err != nil:
+		return nil, err
+	}
+	a := &answer{cursor: page.Cursor, history: HistoryStatus(page.History), entries: make([]*Entry, len(page.Entries)), logs: page.Logs, attempts: 1}
+	for i, entry := range page.Entries {
+		a.entries[i] = entry.(*Entry)
+	}
+	return a, nil
+}
+
+// close ends what a listing of stored entries started.
+func (f *fetcher) close() {
+	if f.stored != nil {
+		f.stored.Close()
+	}
+}
+
+// decodeLine decodes an entry that is stored as a line. It returns nil if that is not a JSON
+// object.
+func decodeLine(line []byte) *Entry {
+	s := scanner{Lexer: lexer.Lexer{Data: line}, depth: defaultLimits.Depth}
+	e := new(Entry)
+	s.Space()
+	if s.entry(e) {
+		if s.Space(); s.At == len(line) {
+			return e
+		}
+	}
+	line = bytes.Trim(line, " \t\r\n")
+	if len(line) == 0 || line[0] != '{' || !jsontext.Value(line).IsValid(decodeOptions) {
+		return nil
+	}
+	return decodeEntry(bytes.Clone(line))
+}
