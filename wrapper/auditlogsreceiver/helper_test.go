@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -18,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+	"go.yaml.in/yaml/v3"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogstest"
@@ -223,4 +225,18 @@ func (e *storageExtension) Set(ctx context.Context, key string, value []byte) er
 func (e *storageExtension) Close(context.Context) error {
 	e.closed++
 	return nil
+}
+
+// dump is the configuration as the collector prints it.
+func dump(t *testing.T, c *Config) string {
+	t.Helper()
+	conf := confmap.New()
+	if err := conf.Marshal(c); err != nil {
+		t.Fatal(err)
+	}
+	text, err := yaml.Marshal(conf.ToStringMap())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

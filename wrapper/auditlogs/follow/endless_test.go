@@ -105,3 +105,23 @@ func (s *troubledStore) Save(ctx context.Context, state []byte) error {
 	}
 	return s.memoryStore.Save(ctx, state)
 }
+
+// A handler that takes long delays the other followers, which end with the context all the same.
+func TestWaitingForTheHandler(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newFake(t)
+		s.Add(made(1, time.Now().Add(-time.Minute)))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		began, delivered := time.Now(), 0
+		err := follow.Run(ctx, func(context.Context, follow.Batch) error {
+			delivered++
+			time.Sleep(50 * time.Minute)
+			return nil
+		}, newFollowers(t, newClient(t, s), auditlogs.Query{}, 3)...)
+		if took := time.Since(began); delivered != 2 || took != 100*time.Minute || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%d deliveries in %s: %v", delivered, took, err)
+		}
+	})
+}

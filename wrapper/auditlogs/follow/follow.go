@@ -415,10 +415,14 @@ func CatchUp(ctx context.Context, deliver Handler, followers ...*Follower) error
 
 func together(ctx context.Context, deliver Handler, followers []*Follower, once bool) error {
 	var running sync.WaitGroup
-	var delivering sync.Mutex
+	delivering := make(chan struct{}, 1) // Unlike a mutex it can be waited for until the context ends.
 	oneByOne := func(ctx context.Context, batch Batch) error {
-		delivering.Lock()
-		defer delivering.Unlock()
+		select {
+		case delivering <- struct{}{}:
+		case <-ctx.Done():
+			return ended(ctx)
+		}
+		defer func() { <-delivering }()
 		return deliver(ctx, batch)
 	}
 	turns := newTurns(followers, once)
