@@ -27,8 +27,8 @@ func TestBackPressure(t *testing.T) {
 			since := time.Since(began)
 			return since > 10*time.Minute && since < 10*time.Minute+outage
 		}
-		// All are there from the start, for the sake of the measurement, and asked for only when it is
-		// their time.
+		// All are there from the start, for the sake of the measurement, and asked for only when it
+		// is their time.
 		var entries []any
 		for ; n < 90*perMinute; n++ {
 			entries = append(entries, made(fmt.Sprint(n), began.Add(time.Duration(n)*time.Minute/perMinute)))

@@ -117,7 +117,8 @@ func TestRecordOfAnOrganization(t *testing.T) {
 	}
 }
 
-// The other schemas have their event in the body, with the entry's bytes in it, and the id beside it.
+// The other schemas have their event in the body, with the entry's bytes in it, and the id beside
+// it.
 func TestSchemas(t *testing.T) {
 	for schema, original := range map[string][]string{"ecs": {"event", "original"}, "ocsf": {"raw_data"}} {
 		_, record := recordOf(t, mapper{schema: schema}, source{Log: Log{ID: account}}, whole)

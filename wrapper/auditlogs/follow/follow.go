@@ -272,8 +272,8 @@ func asked(err error) time.Duration {
 	return 0
 }
 
-// wait is the pause after an error that would end a follower that may end. What the service refuses,
-// and a state that cannot be used, need somebody who acts.
+// wait is the pause after an error that would end a follower that may end. What the service
+// refuses, and a state that cannot be used, need somebody who acts.
 func wait(err error, pause backoff.BackOff) time.Duration {
 	if errors.Is(err, ErrState) || !auditlogs.Retryable(err) {
 		return RefusedInterval

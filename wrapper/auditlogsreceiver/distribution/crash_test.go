@@ -103,8 +103,8 @@ func (j judgement) String() string {
 	return fmt.Sprintf("%d kills in %d runs, %s: %d entries, %d lost, %d repeats; the sink: %v", j.kills, j.runs, j.took.Round(time.Second), j.entries, j.lost, j.repeats, j.batches)
 }
 
-// judge kills collectors while entries arrive late, requests fail and the sink does, and then counts
-// what the sink has accepted.
+// judge kills collectors while entries arrive late, requests fail and the sink does, and then
+// counts what the sink has accepted.
 func judge(t *testing.T, queue string, kills int) judgement {
 	t.Helper()
 	program, began := collector(t), time.Now()
