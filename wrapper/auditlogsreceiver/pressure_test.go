@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,10 +35,10 @@ func TestBackPressure(t *testing.T) {
 			entries = append(entries, made(fmt.Sprint(n), began.Add(time.Duration(n)*time.Minute/perMinute)))
 		}
 		s.Add(entries...)
-		attempts := 0
+		var attempts atomic.Int64
 		out := &sink{ids: make([]string, 0, n), fail: func(int, plog.Logs) error {
 			if down() {
-				attempts++
+				attempts.Add(1)
 				return errDown
 			}
 			return nil
@@ -47,12 +48,12 @@ func TestBackPressure(t *testing.T) {
 		before, requests, taken := heap(), len(s.Requests()), len(out.taken())
 		time.Sleep(outage - 10*time.Minute)
 		grown, more := int64(heap())-int64(before), len(s.Requests())-requests
-		t.Logf("while %d entries arrived: %d attempts to deliver, %d further requests, and the heap grew by %d KiB", 50*perMinute, attempts, more, grown>>10)
+		t.Logf("while %d entries arrived: %d attempts to deliver, %d further requests, and the heap grew by %d KiB", 50*perMinute, attempts.Load(), more, grown>>10)
 		if grown > heapBound {
 			t.Errorf("the heap grew by %d bytes: want %d at most", grown, heapBound)
 		}
-		if more > 1 || attempts < 60 || len(out.taken()) != taken {
-			t.Errorf("%d requests, %d attempts to deliver and %d deliveries while nothing was taken", more, attempts, len(out.taken())-taken)
+		if more > 1 || attempts.Load() < 60 || len(out.taken()) != taken {
+			t.Errorf("%d requests, %d attempts to deliver and %d deliveries while nothing was taken", more, attempts.Load(), len(out.taken())-taken)
 		}
 		time.Sleep(time.Hour)
 		got, want := out.taken(), numbers(0, n)
