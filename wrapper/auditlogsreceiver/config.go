@@ -137,8 +137,8 @@ func (c *Config) credential(s source) credential {
 }
 
 // clients makes a client for each credential, since the service's budget is for each user. Further
-// returns options of one; it may be nil.
-func (c *Config) clients(further func() []auditlogs.Option) (map[credential]*auditlogs.Client, error) {
+// returns more options for one; it may be nil.
+func (c *Config) clients(further func(credential) []auditlogs.Option) (map[credential]*auditlogs.Client, error) {
 	clients := map[credential]*auditlogs.Client{}
 	for _, l := range c.logs() {
 		is := c.credential(l)
@@ -150,7 +150,7 @@ func (c *Config) clients(further func() []auditlogs.Option) (map[credential]*aud
 			options = append(options, auditlogs.WithTokenSource(readToken(is.file)))
 		}
 		if further != nil {
-			options = append(options, further()...)
+			options = append(options, further(is)...)
 		}
 		client, err := auditlogs.New(is.token, options...)
 		if err != nil {

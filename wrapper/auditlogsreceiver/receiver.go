@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -69,27 +70,24 @@ func newReceiver(config *Config, settings receiver.Settings, next consumer.Logs,
 // tried again.
 func (r *auditReceiver) Start(ctx context.Context, host component.Host) error {
 	r.status.host = host
-	var budgets []*budget
-	clients, err := r.config.clients(func() []auditlogs.Option {
-		budgets = append(budgets, newBudget())
-		return append([]auditlogs.Option{auditlogs.WithObserver(budgets[len(budgets)-1])}, r.further...)
+	budgets := map[credential]*budget{}
+	clients, err := r.config.clients(func(is credential) []auditlogs.Option {
+		budgets[is] = newBudget()
+		return append([]auditlogs.Option{auditlogs.WithObserver(budgets[is])}, r.further...)
 	})
 	if err != nil {
 		return err
 	}
+	r.clients = slices.Collect(maps.Values(clients))
 	for _, value := range r.config.unknown() {
 		r.settings.Logger.Warn("A filter has a value that is not known, and is sent as it is.", zap.String("filter", value))
 	}
 	r.sources = map[*auditlogs.Log]source{}
-	var order []credential // of the budgets
 	for _, l := range r.config.logs() {
 		is := r.config.credential(l)
-		if !slices.Contains(order, is) {
-			order, r.clients = append(order, is), append(r.clients, clients[is])
-		}
 		log := l.of(clients[is])
 		r.sources[log], r.logs = l, append(r.logs, log)
-		r.telemetry.observe(log, budgets[slices.Index(order, is)])
+		r.telemetry.observe(log, budgets[is])
 	}
 	if r.storage, err = openStorage(ctx, host, r.config.Storage, r.settings.ID); err != nil {
 		return err
