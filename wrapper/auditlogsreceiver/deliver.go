@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -12,16 +13,47 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
+	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/follow"
 )
 
 // format is what ObsReport calls the form of what is received.
 const format = "cloudflare_audit"
 
+// largestPart is how many bytes of entries are handed to the pipeline at once, unless a single entry
+// has more. Backends bound what they take, often to 4 MiB, and refuse more than that for good. As
+// an event of another schema, an entry takes about twice its size.
+const largestPart = 1 << 20
+
+// parts divides entries into those that are handed to the pipeline at once.
+func parts(entries []*auditlogs.Entry) iter.Seq[[]*auditlogs.Entry] {
+	return func(yield func([]*auditlogs.Entry) bool) {
+		first, size := 0, 0
+		for i, e := range entries {
+			if size += len(e.Raw); size > largestPart && i > first {
+				if !yield(entries[first:i:i]) {
+					return
+				}
+				first, size = i, len(e.Raw)
+			}
+		}
+		yield(entries[first:])
+	}
+}
+
 // deliver hands a batch to the pipeline until that has taken it, or refuses it for good. Meanwhile
 // nothing else is delivered, and the state stays where it is. The error is not nil only if ctx has
 // ended; consuming, which is the pipeline's, ends some time later.
 func (r *auditReceiver) deliver(ctx, consuming context.Context, batch follow.Batch) error {
+	for batch.Entries = range parts(batch.Entries) {
+		if err := r.deliverPart(ctx, consuming, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *auditReceiver) deliverPart(ctx, consuming context.Context, batch follow.Batch) error {
 	from := r.sources[batch.Log]
 	trouble := "delivering entries of " + batch.Log.String()
 	pause := r.config.RetryOnFailure.backOff()

@@ -277,3 +277,29 @@ func (s *slowSink) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 		return ctx.Err()
 	}
 }
+
+// Large entries are delivered in parts, since backends refuse large requests for good.
+func TestLargeEntries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newFake(t)
+		for i, size := range []int{1000, 400 << 10, 400 << 10, 400 << 10, 3 << 20, 1000, 1000, 900 << 10, 1000, 500 << 10} {
+			entry := made(fmt.Sprint(i), time.Now().Add(time.Duration(i-20)*time.Minute))
+			s.Add(fmt.Sprintf(`{"resource":{"response":%q},%s`, strings.Repeat("x", size), entry[1:]))
+		}
+		var parts [][]string
+		out := &sink{fail: func(attempt int, logs plog.Logs) error {
+			if attempt == 2 {
+				return errDown
+			}
+			parts = append(parts, idsOf(logs))
+			return nil
+		}}
+		start(t, s, newConfig(), out, nil)
+		time.Sleep(time.Hour)
+		want := [][]string{{"0", "1", "2"}, {"3"}, {"4"}, {"5", "6", "7", "8"}, {"9"}}
+		if !slices.EqualFunc(parts, want, slices.Equal) {
+			t.Errorf("got %v, want %v", parts, want)
+		}
+	})
+}
