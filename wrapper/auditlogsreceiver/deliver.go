@@ -20,9 +20,9 @@ import (
 // format is what ObsReport calls the form of what is received.
 const format = "cloudflare_audit"
 
-// largestPart is how many bytes of entries are handed to the pipeline at once, unless a single entry
-// has more. Backends bound what they take, often to 4 MiB, and refuse more than that for good. As
-// an event of another schema, an entry takes about twice its size.
+// largestPart is how many bytes of entries are handed to the pipeline at once, unless a single
+// entry has more. Backends bound what they take, often to 4 MiB, and refuse more than that for
+// good. As an event of another schema, an entry takes about twice its size.
 const largestPart = 1 << 20
 
 // parts divides entries into those that are handed to the pipeline at once.

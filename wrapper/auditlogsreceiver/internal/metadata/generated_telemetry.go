@@ -327,7 +327,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverCloudflareAuditRefused, err = builder.meter.Int64ObservableGauge(
 		"otelcol_receiver_cloudflare_audit_refused",
-		metric.WithDescription("1 as long as the API refuses the token, or there is no such log; otherwise 0. [Alpha]"),
+		metric.WithDescription("1 as long as a log cannot be read until somebody acts, since the API refuses the token or the query, there is no such log, or its state cannot be used; otherwise 0. [Alpha]"),
 		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)

@@ -162,7 +162,7 @@ func AssertEqualReceiverCloudflareAuditRateLimitedRequests(t *testing.T, tt *com
 func AssertEqualReceiverCloudflareAuditRefused(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_cloudflare_audit_refused",
-		Description: "1 as long as the API refuses the token, or there is no such log; otherwise 0. [Alpha]",
+		Description: "1 as long as a log cannot be read until somebody acts, since the API refuses the token or the query, there is no such log, or its state cannot be used; otherwise 0. [Alpha]",
 		Unit:        "1",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
