@@ -56,6 +56,7 @@ func (r *auditReceiver) deliver(ctx, consuming context.Context, batch follow.Bat
 func (r *auditReceiver) deliverPart(ctx, consuming context.Context, batch follow.Batch) error {
 	from := r.sources[batch.Log]
 	trouble := "delivering entries of " + batch.Log.String()
+	defer r.status.set(trouble, nil)
 	pause := r.config.RetryOnFailure.backOff()
 	start := time.Now()
 	var left *plog.Logs // what the pipeline has not taken, if that is a part of the batch
@@ -74,18 +75,13 @@ func (r *auditReceiver) deliverPart(ctx, consuming context.Context, batch follow
 		r.obs.EndLogsOp(operation, format, count, err)
 		switch {
 		case err == nil:
-			r.status.set(trouble, nil)
 			return nil
 		case isPermanent(err):
 			r.drop(batch, left, fmt.Errorf("the pipeline refuses them for good: %w", err))
-			r.status.set(trouble, nil)
 			return nil
 		}
-		var part consumererror.Logs
-		if errors.As(err, &part) && part.Data().LogRecordCount() > 0 {
-			rest := plog.NewLogs()
-			part.Data().CopyTo(rest)
-			left = &rest
+		if part, ok := rest(err); ok {
+			left = &part
 		}
 		if ctx.Err() != nil {
 			return err
@@ -93,7 +89,6 @@ func (r *auditReceiver) deliverPart(ctx, consuming context.Context, batch follow
 		wait := pause.NextBackOff()
 		if r.config.RetryOnFailure.givesUp(time.Since(start) + wait) {
 			r.drop(batch, left, fmt.Errorf("the pipeline has not taken them within retry_on_failure.max_elapsed_time: %w", err))
-			r.status.set(trouble, nil)
 			return nil
 		}
 		r.status.set(trouble, err)
@@ -135,6 +130,19 @@ func (r *auditReceiver) drop(batch follow.Batch, left *plog.Logs, why error) {
 		r.settings.Logger.Error("Entries are dropped.", zap.Stringer("log", batch.Log), zap.Int("entries", len(some)),
 			zap.Strings("ids", some), zap.Error(why))
 	}
+}
+
+// rest returns what the pipeline has not taken, if that is only a part. Where several exporters have
+// failed, each may have left something else, and all of it must be sent again.
+func rest(err error) (plog.Logs, bool) {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if part, ok := err.(consumererror.Logs); ok && part.Data().LogRecordCount() > 0 {
+			left := plog.NewLogs()
+			part.Data().CopyTo(left)
+			return left, true
+		}
+	}
+	return plog.Logs{}, false
 }
 
 // isPermanent reports whether an error is permanent in all its parts. If one of several exporters

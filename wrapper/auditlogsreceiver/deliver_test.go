@@ -79,6 +79,12 @@ func TestDeliver(t *testing.T) {
 		{name: "a batch of which a part is taken, and the rest refused", fail: func(attempt int, logs plog.Logs) error {
 			return []error{partly(logs, 1), errRefused, nil, nil}[attempt-1]
 		}, taken: []string{"2", "3", "4", "5"}, dropped: []string{"1"}, within: time.Minute},
+		{name: "one exporter takes a part, and another is down", fail: func(attempt int, logs plog.Logs) error {
+			return []error{multierr.Combine(partly(logs, 1), errDown), nil, nil, nil}[attempt-1]
+		}, taken: numbers(0, 6), within: time.Minute},
+		{name: "a wrapped part", fail: func(attempt int, logs plog.Logs) error {
+			return []error{fmt.Errorf("wrapped: %w", partly(logs, 1)), nil, nil, nil}[attempt-1]
+		}, taken: []string{"1", "2", "3", "4", "5"}, within: time.Minute},
 		{name: "a bound for retries", change: func(c *Config) { c.RetryOnFailure.MaxElapsedTime = time.Minute }, fail: func(_ int, logs plog.Logs) error {
 			if idsOf(logs)[0] == "0" {
 				return errDown
