@@ -132,8 +132,8 @@ func (r *auditReceiver) drop(batch follow.Batch, left *plog.Logs, why error) {
 	}
 }
 
-// rest returns what the pipeline has not taken, if that is only a part. Where several exporters have
-// failed, each may have left something else, and all of it must be sent again.
+// rest returns what the pipeline has not taken, if that is only a part. Where several exporters
+// have failed, each may have left something else, and all of it must be sent again.
 func rest(err error) (plog.Logs, bool) {
 	for ; err != nil; err = errors.Unwrap(err) {
 		if part, ok := err.(consumererror.Logs); ok && part.Data().LogRecordCount() > 0 {
