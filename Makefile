@@ -8,8 +8,9 @@ SHELL := /bin/bash
 export GOWORK := off
 
 # Modules with code of their own, and those that only pin a tool.
-CODE := . contract_test contract_test/consumer contract_test/compatible contract_test/bench contract_test/browser contract_test/peers openapi/tools/licences
-MODULES := $(CODE) openapi/tools openapi/tools/lint openapi/tools/release
+CODE := . contract_test contract_test/consumer contract_test/compatible contract_test/bench contract_test/browser contract_test/peers \
+	openapi/tools/licences wrapper/auditlogsreceiver
+MODULES := $(CODE) wrapper/auditlogsreceiver/tools openapi/tools openapi/tools/lint openapi/tools/release
 LINT := go tool -modfile=$(CURDIR)/openapi/tools/lint/go.mod
 RELEASE := go tool -modfile=$(CURDIR)/openapi/tools/release/go.mod
 FUZZTIME ?= 1m
@@ -17,7 +18,7 @@ ENTRIES ?= 1000000
 MODULE ?=
 
 # What make check runs after the tests, in this order.
-CHECKS := format vet tidy drift compatible lint vulnerabilities licences cross consumer race copies crash faults secrets growth lint-contract peers browser fuzz schedules
+CHECKS := format vet tidy drift compatible lint vulnerabilities licences cross consumer race copies crash faults secrets growth lint-contract peers browser fuzz schedules collector-check
 
 .PHONY: help
 help: ## List the targets
@@ -54,7 +55,7 @@ vet: ## go vet in every module with code
 lint: ## staticcheck and errcheck in every module with code
 	@for module in $(CODE); do echo "lint $$module"; \
 		(cd $$module && $(LINT) staticcheck -checks all,-ST1003 ./... && \
-			$(LINT) errcheck -ignoretests -exclude $(CURDIR)/openapi/tools/lint/errcheck.txt ./...); \
+			$(LINT) errcheck -ignoretests -ignoregenerated -exclude $(CURDIR)/openapi/tools/lint/errcheck.txt ./...); \
 	done
 
 .PHONY: tidy
@@ -168,6 +169,33 @@ KILLS ?= 200
 .PHONY: crash
 crash: ## Kill the program KILLS times (200) in each of its long jobs, and print what that has cost
 	cd contract_test && CFAUDIT_KILLS=$(KILLS) go test -count=1 -v -run 'Kills$$' -timeout 60m ./crash
+
+RECEIVER := wrapper/auditlogsreceiver
+# What the tests of the collector look at.
+collector-check collector-crash collector-bench: export CFAUDIT_COLLECTOR := $(CURDIR)/bin/collector/otelcol-cfaudit
+
+.PHONY: collector collector-check collector-crash collector-bench collector-generate collector-drift
+collector: ## A collector with the receiver for audit logs, in bin/collector; takes three minutes the first time
+	@mkdir -p bin
+	cd $(RECEIVER)/distribution && CGO_ENABLED=0 go tool -modfile=../tools/go.mod builder --config builder.yaml
+
+collector-check: collector-drift collector ## The receiver's tests, the examples through the built collector, and a few kills of it
+	cd $(RECEIVER) && go test -race -count=1 . ./internal/...
+	cd $(RECEIVER) && go test -count=1 -v -timeout 20m ./distribution
+
+collector-crash: collector ## Kill the collector KILLS times (200) while entries arrive and its backend fails, and count what is lost
+	cd $(RECEIVER) && CFAUDIT_KILLS=$(KILLS) go test -count=1 -v -run Kills -timeout 60m ./distribution
+
+collector-bench: collector ## Entries a second and CPU an entry, beside contrib's receiver for files
+	cd $(RECEIVER) && CFAUDIT_BENCH=1 go test -count=1 -v -run '^TestThroughput$$' ./distribution
+
+collector-generate: ## Make what mdatagen makes of the receiver's metadata.yaml
+	cd $(RECEIVER) && go generate .
+
+collector-drift: ## Fail where that is not up to date
+	@copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; cp -r $(RECEIVER) "$$copy"; \
+	(cd "$$copy"/$(notdir $(RECEIVER)) && go mod edit -replace cfaudit.example=$(CURDIR) && go generate .); \
+	diff -r -x go.mod "$$copy"/$(notdir $(RECEIVER)) $(RECEIVER) || { echo "run make collector-generate, and commit the result"; exit 1; }
 
 .PHONY: live
 live: ## The contract against your own account; needs a token, and CFAUDIT_LIVE=1

@@ -8,6 +8,7 @@
 //     configuration of the generator.
 //   - gen: the generated code. Never edited.
 //   - wrapper: the hand-written packages to import: the client, and the fake to test against.
+//   - wrapper/auditlogsreceiver: a module of its own, the receiver for the OpenTelemetry Collector.
 //   - cmd/cfaudit: the command.
 //   - contract_test: a module of its own that tests all of the above against the contract.
 //

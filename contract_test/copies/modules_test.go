@@ -26,7 +26,7 @@ func readModules(t *testing.T, root string) map[string]goMod {
 	t.Helper()
 	modules := map[string]goMod{}
 	err := fs.WalkDir(os.DirFS(root), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git") {
+		if err == nil && entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git" || name == "bin") {
 			return fs.SkipDir
 		}
 		if err != nil || entry.Name() != "go.mod" {

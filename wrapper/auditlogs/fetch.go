@@ -94,7 +94,7 @@ func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
 		if q.sent != nil {
 			q.sent()
 		}
-		a := Attempt{Number: attempts}
+		a := Attempt{Number: attempts, Remaining: -1}
 		start := time.Now()
 		page, err := c.attempt(ctx, q, &a)
 		c.pace.answered()
@@ -221,7 +221,7 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 	defer func() { _ = response.Body.Close() }()
 	a.StatusCode, a.RayID = response.StatusCode, redact(response.Header.Get("CF-Ray"), token)
 	a.ClockOffset = c.compareClocks(ctx, response, sent)
-	c.obey(response)
+	a.Remaining = c.obey(response)
 	t := c.transfer()
 	defer c.release(t)
 	limits := c.limits
@@ -363,8 +363,9 @@ func tooLarge(name string, most int) error {
 }
 
 // obey delays all requests of the client if the service says so, and spreads the rest of the budget
-// if that is less than a quarter, since the user's dashboard and other tools share it.
-func (c *config) obey(response *http.Response) {
+// if that is less than a quarter, since the user's dashboard and other tools share it. It returns
+// how many requests are left; -1 if the service does not say.
+func (c *config) obey(response *http.Response) int64 {
 	pause := retryAfter(response.Header)
 	remaining, reset, ok := rateLimit(response.Header)
 	switch {
@@ -377,6 +378,10 @@ func (c *config) obey(response *http.Response) {
 	if pause > 0 && pause <= c.maxWait {
 		c.pace.hold(pause)
 	}
+	if !ok {
+		return -1
+	}
+	return remaining
 }
 
 // retryAfter reads the header Retry-After, which holds seconds or a date; 0 if it is missing.

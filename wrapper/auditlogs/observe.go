@@ -27,6 +27,9 @@ type Attempt struct {
 	Duration   time.Duration // from the request to the last byte
 	Err        error         // what made it fail; nil for a page
 	Retried    bool          // it failed, and another request follows
+	// Remaining is how many requests the service says are left to the token's user; -1 if it says
+	// nothing.
+	Remaining int64
 	// ClockOffset is what [Client.ClockOffset] is after the answer.
 	ClockOffset time.Duration
 }

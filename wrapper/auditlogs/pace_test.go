@@ -1,10 +1,12 @@
 package auditlogs_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -133,5 +135,31 @@ func TestPaceSpreadsWhatIsLeft(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// remaining collects what is left of the budget after each request.
+type remaining []int64
+
+func (r *remaining) Attempted(a auditlogs.Attempt) { *r = append(*r, a.Remaining) }
+func (r *remaining) Waiting(time.Duration)         {}
+
+// Each attempt says what the service has left.
+func TestAttemptRemaining(t *testing.T) {
+	headers := []http.Header{{"Ratelimit": {`"default";r=700;t=200`}}, {}, {"Ratelimit": {`"a";r=5;t=1, "b";r=3;t=1`}}}
+	var got remaining
+	n := 0
+	c := newTripClient(t, func(*http.Request) (*http.Response, error) {
+		n++
+		if n > len(headers) {
+			return nil, errors.New("no network")
+		}
+		return emptyPage(headers[n-1]), nil
+	}, auditlogs.WithObserver(&got), auditlogs.WithRate(0), auditlogs.WithRetry(1, 0, 0))
+	for range len(headers) + 1 {
+		_, _ = collect(t, c.Account(account).Entries(t.Context(), day))
+	}
+	if want := (remaining{700, -1, 3, -1}); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -125,12 +125,12 @@ func (f *Follower) window(w *sweep) auditlogs.Query {
 	return query
 }
 
-// Run delivers entries until the context ends, or until a permanent failure: deliver or the store
-// fails, the state is [ErrState], or the service refuses the query (status 400 or 404) or, before
-// anything was read, the token (401 or 403). It always returns an error, which is the context's
-// when that ended. Temporary failures are retried for as long as it takes, with growing pauses of
-// up to five minutes, and show in [Health]. So is a token that is refused later, every
-// [RefusedInterval].
+// Run delivers entries until the context ends or, without [WithoutEnd], until a permanent failure:
+// deliver or the store fails, the state is [ErrState], or the service refuses the query (status 400
+// or 404) or, before anything was read, the token (401 or 403). It always returns an error, which
+// is the context's when that ended. Temporary failures are retried for as long as it takes, with
+// growing pauses of up to five minutes, and show in [Health]. So is a token that is refused later,
+// every [RefusedInterval].
 //
 // The state is saved as soon as deliver has acknowledged a batch, even if the context ends
 // meanwhile.
@@ -162,11 +162,18 @@ func (f *Follower) run(ctx context.Context, deliver Handler, once bool, turns tu
 		})
 		hope.lose(f)
 	}()
-	if err := f.load(ctx); err != nil {
-		return err
-	}
 	pause := &backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 5 * time.Minute}
 	pause.Reset()
+	endless := f.endless && !once
+	for err := f.load(ctx); err != nil; err = f.load(ctx) {
+		if !endless || ctx.Err() != nil {
+			return err
+		}
+		f.report(func(h *Health) { h.failed(f.now(), err) })
+		if err := sleep(ctx, wait(err, pause)); err != nil {
+			return err
+		}
+	}
 	if err := sleep(ctx, turns.delay); err != nil {
 		return err
 	}
@@ -217,7 +224,12 @@ func (f *Follower) run(ctx context.Context, deliver Handler, once bool, turns tu
 			if err := sleep(ctx, min(turns.interval, turns.interval-f.now().Sub(began))); err != nil {
 				return err
 			}
-		case errors.As(err, &lasting) && (once || !lasting.token):
+		case errors.As(err, &lasting) && endless && ctx.Err() == nil:
+			f.report(func(h *Health) { h.failed(f.now(), lasting.error) })
+			if err := sleep(ctx, wait(lasting.error, pause)); err != nil {
+				return err
+			}
+		case lasting != nil && (once || !lasting.token):
 			return lasting.error
 		case lasting != nil:
 			hope.lose(f)
@@ -258,6 +270,15 @@ func asked(err error) time.Duration {
 		return min(answered.RetryAfter, longestWait)
 	}
 	return 0
+}
+
+// wait is the pause after an error that would end a follower that may end. What the service
+// refuses, and a state that cannot be used, need somebody who acts.
+func wait(err error, pause backoff.BackOff) time.Duration {
+	if errors.Is(err, ErrState) || !auditlogs.Retryable(err) {
+		return RefusedInterval
+	}
+	return pause.NextBackOff()
 }
 
 // A lastingError is permanent, unless a refused token is given its permission back.
@@ -352,7 +373,7 @@ func (f *Follower) progressed(h *Health) {
 
 func (h *Health) failed(now time.Time, err error) {
 	h.Failures++
-	h.LastError, h.LastFailure = err.Error(), now.UTC()
+	h.Err, h.LastError, h.LastFailure = err, err.Error(), now.UTC()
 }
 
 // ended returns why a context has ended.
@@ -394,10 +415,14 @@ func CatchUp(ctx context.Context, deliver Handler, followers ...*Follower) error
 
 func together(ctx context.Context, deliver Handler, followers []*Follower, once bool) error {
 	var running sync.WaitGroup
-	var delivering sync.Mutex
+	delivering := make(chan struct{}, 1) // Unlike a mutex it can be waited for until the context ends.
 	oneByOne := func(ctx context.Context, batch Batch) error {
-		delivering.Lock()
-		defer delivering.Unlock()
+		select {
+		case delivering <- struct{}{}:
+		case <-ctx.Done():
+			return ended(ctx)
+		}
+		defer func() { <-delivering }()
 		return deliver(ctx, batch)
 	}
 	turns := newTurns(followers, once)

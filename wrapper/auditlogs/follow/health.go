@@ -60,6 +60,8 @@ type Health struct {
 	// over.
 	LastError   string    `json:"last_error,omitempty"`
 	LastFailure time.Time `json:"last_failure,omitzero"`
+	// Err is the last error as long as nothing has been read since then; otherwise nil.
+	Err error `json:"-"`
 	// Refused reports that the last answer refused the token (status 401 or 403). A follower that
 	// continues tries again every [RefusedInterval].
 	Refused bool `json:"refused"`

@@ -35,6 +35,7 @@ type config struct {
 	every    time.Duration
 	memory   int
 	age      time.Duration // of the start, before the first run; 0 for the default
+	endless  bool
 	observe  func(Health)
 	now      func() time.Time
 }
@@ -116,6 +117,17 @@ func WithMaxRemembered(ids int) Option {
 			return fmt.Errorf("%d remembered ids: want from 1 to %d", ids, MaxRemembered)
 		}
 		c.memory = ids
+		return nil
+	}
+}
+
+// WithoutEnd lets only the context end [Follower.Run], for programs that run unattended. What
+// otherwise ends it shows in [Health.Err], and is tried again: what the service refuses and a state
+// that cannot be used every [RefusedInterval], and a handler or store that fails with growing
+// pauses of up to five minutes. A batch whose handler failed is delivered again.
+func WithoutEnd() Option {
+	return func(c *config) error {
+		c.endless = true
 		return nil
 	}
 }

@@ -70,6 +70,7 @@ func (f *Follower) sweep(ctx context.Context, deliver Handler, look *reader, mos
 			h.Forgotten += int64(forgotten)
 			h.LastSuccess = f.now().UTC()
 			h.Refused = false
+			h.Err = nil
 		})
 		if page.Next.IsZero() {
 			f.looked = w.Begun

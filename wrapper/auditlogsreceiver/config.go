@@ -1,0 +1,288 @@
+package auditlogsreceiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/follow"
+	"cfaudit.example/wrapper/auditlogs/parameter"
+)
+
+// validate reports everything that is wrong with the configuration at once.
+func validate(c *Config) error {
+	var wrong []error
+	add := func(format string, a ...any) { wrong = append(wrong, fmt.Errorf(format, a...)) }
+	if len(c.Accounts)+len(c.Organizations) == 0 {
+		add("accounts and organizations are empty: want the ID of an account, such as accounts: [{id: 4bb334f7c94c4a29a045f03944f072e5}]")
+	}
+	if c.Token != "" && c.TokenFile != "" {
+		add("both token and token_file are given: want one of them")
+	}
+	switch {
+	case c.Storage == nil && !c.AllowLossOnRestart:
+		add("storage is missing: want a storage extension, such as storage: file_storage, or else allow_loss_on_restart: true")
+	case c.Storage != nil && c.AllowLossOnRestart:
+		add("both storage and allow_loss_on_restart are given: want one of them")
+	}
+	if c.RetryOnFailure.InitialInterval <= 0 || c.RetryOnFailure.MaxInterval < c.RetryOnFailure.InitialInterval {
+		add("retry_on_failure waits %s up to %s: want an initial_interval above 0, and a max_interval that is not below it, such as 5s and 30s",
+			c.RetryOnFailure.InitialInterval, c.RetryOnFailure.MaxInterval)
+	}
+	if r := c.RetryOnFailure; r.Multiplier < 1 || r.RandomizationFactor < 0 || r.RandomizationFactor > 1 {
+		add("retry_on_failure has the multiplier %g and the randomization_factor %g: want a multiplier of 1 or more, and a factor from 0 to 1, such as 1.5 and 0.5",
+			r.Multiplier, r.RandomizationFactor)
+	}
+	if c.RetryOnFailure.MaxElapsedTime < 0 {
+		add("retry_on_failure.max_elapsed_time is %s: want 0s, which never drops a batch, or more", c.RetryOnFailure.MaxElapsedTime)
+	}
+	seen := map[string]bool{}
+	for _, l := range c.logs() {
+		if seen[l.key()] {
+			add("%s: the ID %s is given twice: want it once", l.field, l.ID)
+		}
+		seen[l.key()] = true
+		switch {
+		case l.Token != "" && l.TokenFile != "":
+			add("%s: both token and token_file are given: want one of them", l.field)
+		case c.credential(l) == credential{}:
+			add("%s: there is no token: want token: ${env:CLOUDFLARE_API_TOKEN}, or token_file: /run/secrets/cloudflare, for this log or for all", l.field)
+		}
+	}
+	query, err := c.query()
+	if err != nil {
+		wrong = append(wrong, err)
+	}
+	options, err := c.options(&query)
+	if err != nil {
+		wrong = append(wrong, err)
+	}
+	if wrong == nil {
+		wrong = c.tryOut(query, options)
+	}
+	return errors.Join(wrong...)
+}
+
+// validateLog is for what mdatagen generates. A log is validated with the rest, which it needs.
+func validateLog(*Log) error { return nil }
+
+// tryOut makes what Start makes, whose checks are the ones that count.
+func (c *Config) tryOut(query auditlogs.Query, options []follow.Option) (wrong []error) {
+	clients, err := c.clients(nil)
+	if err != nil {
+		return []error{err}
+	}
+	said := map[string]bool{} // What is wrong with all logs is said once.
+	for _, l := range c.logs() {
+		if _, err := follow.New(l.of(clients[c.credential(l)]), query, store{client: new(memory)}, options...); err != nil && !said[err.Error()] {
+			said[err.Error()] = true
+			wrong = append(wrong, fmt.Errorf("%s: %w", l.field, err))
+		}
+	}
+	return wrong
+}
+
+// A source is a log as it is configured.
+type source struct {
+	Log
+	field        string // where it is in the configuration
+	organization bool
+}
+
+func (c *Config) logs() []source {
+	var all []source
+	for i, l := range c.Accounts {
+		all = append(all, source{l, fmt.Sprintf("accounts[%d]", i), false})
+	}
+	for i, l := range c.Organizations {
+		all = append(all, source{l, fmt.Sprintf("organizations[%d]", i), true})
+	}
+	return all
+}
+
+// of returns the log, read by a client.
+func (s source) of(client *auditlogs.Client) *auditlogs.Log {
+	if s.organization {
+		return client.Organization(s.ID)
+	}
+	return client.Account(s.ID)
+}
+
+// key is the name of the log's state. It must never change.
+func (s source) key() string {
+	kind := "account"
+	if s.organization {
+		kind = "organization"
+	}
+	return kind + "/" + strings.ToLower(s.ID)
+}
+
+// A credential is a token, or the file that holds it.
+type credential struct{ token, file string }
+
+func (c *Config) credential(s source) credential {
+	if s.Token != "" || s.TokenFile != "" {
+		return credential{string(s.Token), s.TokenFile}
+	}
+	return credential{string(c.Token), c.TokenFile}
+}
+
+// clients makes a client for each credential, since the service's budget is for each user. Further
+// returns more options for one; it may be nil.
+func (c *Config) clients(further func(credential) []auditlogs.Option) (map[credential]*auditlogs.Client, error) {
+	clients := map[credential]*auditlogs.Client{}
+	for _, l := range c.logs() {
+		is := c.credential(l)
+		if clients[is] != nil {
+			continue
+		}
+		options := []auditlogs.Option{auditlogs.WithBaseURL(c.Endpoint)}
+		if is.file != "" {
+			options = append(options, auditlogs.WithTokenSource(readToken(is.file)))
+		}
+		if further != nil {
+			options = append(options, further(is)...)
+		}
+		client, err := auditlogs.New(is.token, options...)
+		if err != nil {
+			return nil, fmt.Errorf("%s, or endpoint: %w", l.field, err)
+		}
+		clients[is] = client
+	}
+	return clients, nil
+}
+
+// largestToken bounds what is read from a token file, which may be any file.
+const largestToken = 64 << 10
+
+// readToken returns a source that reads a file each time it is asked, so that a new token counts
+// from the next request on.
+func readToken(path string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) {
+		file, err := os.Open(path)
+		if err != nil {
+			return "", fmt.Errorf("token_file: %w", err)
+		}
+		defer func() { _ = file.Close() }()
+		text, err := io.ReadAll(io.LimitReader(file, largestToken))
+		if err != nil {
+			return "", fmt.Errorf("token_file: %w", err)
+		}
+		token := strings.TrimSpace(string(text))
+		if token == "" {
+			return "", fmt.Errorf("token_file: %s is empty: want the token in it, and nothing else", path)
+		}
+		return token, nil
+	}
+}
+
+// filters are those of the API, by name.
+var filters = func() map[string]auditlogsapi.Parameter {
+	all := map[string]auditlogsapi.Parameter{}
+	for _, p := range auditlogsapi.ListAccountAuditLogsOperation.Parameters {
+		if new(auditlogs.Query).Filter(p.Name) != nil {
+			all[p.Name] = p
+		}
+	}
+	return all
+}()
+
+// query returns the filters.
+func (c *Config) query() (query auditlogs.Query, err error) {
+	var wrong []error
+	for _, name := range slices.Sorted(maps.Keys(c.Filters)) {
+		p, known := filters[name]
+		values := c.Filters[name]
+		switch {
+		case !known:
+			wrong = append(wrong, fmt.Errorf("filters: there is no filter %q: want one such as %s", name, nearest(name)))
+		case len(values) == 0:
+			wrong = append(wrong, fmt.Errorf("filters: %s has no values: want %s, or the filter left out", name, parameter.Wanted(p)))
+		default:
+			*query.Filter(name) = values
+		}
+	}
+	return query, errors.Join(wrong...)
+}
+
+// unknown returns the values of filters that the contract does not list, in words. They are sent
+// all the same, since the service adds new ones.
+func (c *Config) unknown() (all []string) {
+	for _, name := range slices.Sorted(maps.Keys(c.Filters)) {
+		for _, value := range c.Filters[name] {
+			if !parameter.Known(filters[name], value) {
+				all = append(all, fmt.Sprintf("%s is %q: want %s", name, value, parameter.Wanted(filters[name])))
+			}
+		}
+	}
+	return all
+}
+
+// options returns how logs are followed. It sets the query's start if that is a time.
+func (c *Config) options(query *auditlogs.Query) ([]follow.Option, error) {
+	options := []follow.Option{
+		follow.WithInterval(c.Interval),
+		follow.WithSettle(c.Settle),
+		follow.WithLookBack(c.LookBack, min(max(c.LookBack/3, time.Second), time.Hour)),
+		follow.WithOverlap(min(max(c.LookBack/2, time.Second), follow.DefaultOverlap)),
+		follow.WithoutEnd(),
+	}
+	if c.Start == "" {
+		return options, nil
+	}
+	if age, ok := parseAge(c.Start); ok {
+		return append(options, follow.WithStartAge(age)), nil
+	}
+	at, err := auditlogs.ParseTime(c.Start)
+	if err != nil {
+		return nil, fmt.Errorf("start is %q: want an age such as 24h or 30d, a date such as 2026-10-31, or a time such as 2026-10-31T08:30:00Z", c.Start)
+	}
+	query.Since = auditlogs.Time(at)
+	return options, nil
+}
+
+// parseAge reads a length of time above 0: days, or what Go calls a duration.
+func parseAge(text string) (time.Duration, bool) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err == nil && n > 0
+	}
+	age, err := time.ParseDuration(text)
+	return age, err == nil && age > 0
+}
+
+// nearest returns the filter whose name has the fewest differences from a mistyped one.
+func nearest(typed string) string {
+	names := slices.Sorted(maps.Keys(filters))
+	return slices.MinFunc(names, func(a, b string) int { return distance(typed, a) - distance(typed, b) })
+}
+
+// distance counts the letters to add, remove or change between two words.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

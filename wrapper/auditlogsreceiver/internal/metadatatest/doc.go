@@ -1,0 +1,2 @@
+// Package metadatatest has what mdatagen makes for tests of the receiver's metrics.
+package metadatatest

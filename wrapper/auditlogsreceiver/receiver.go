@@ -1,0 +1,237 @@
+package auditlogsreceiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
+	"go.uber.org/zap"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/follow"
+)
+
+// An auditReceiver delivers the entries of all configured logs. It runs as long as it is started,
+// and with a leader election while its collector leads.
+type auditReceiver struct {
+	config    *Config
+	settings  receiver.Settings
+	next      consumer.Logs
+	obs       *receiverhelper.ObsReport
+	telemetry *telemetry
+	status    status
+	mapper    mapper
+	further   []auditlogs.Option // for tests
+
+	clients []*auditlogs.Client
+	sources map[*auditlogs.Log]source
+	logs    []*auditlogs.Log // in the order of the configuration
+	storage storage.Client
+
+	mu      sync.Mutex // held while a run starts or ends
+	run     *run       // nil if there is none
+	stopped bool
+}
+
+// A run of all followers.
+type run struct {
+	cancel  context.CancelFunc
+	abandon context.CancelFunc // what the pipeline has at hand
+	ended   chan struct{}
+}
+
+func newReceiver(config *Config, settings receiver.Settings, next consumer.Logs, further ...auditlogs.Option) (*auditReceiver, error) {
+	obs, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{
+		ReceiverID: settings.ID, Transport: "http", ReceiverCreateSettings: settings,
+	})
+	if err != nil {
+		return nil, err
+	}
+	telemetry, err := newTelemetry(settings.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	return &auditReceiver{
+		config: config, settings: settings, next: next, obs: obs, telemetry: telemetry, further: further,
+		mapper: mapper{schema: config.Schema, version: settings.BuildInfo.Version},
+	}, nil
+}
+
+// Start returns at once. What goes wrong afterwards shows in the status and the metrics, and is
+// tried again.
+func (r *auditReceiver) Start(ctx context.Context, host component.Host) error {
+	r.status.host = host
+	budgets := map[credential]*budget{}
+	clients, err := r.config.clients(func(is credential) []auditlogs.Option {
+		budgets[is] = newBudget()
+		return append([]auditlogs.Option{auditlogs.WithObserver(budgets[is])}, r.further...)
+	})
+	if err != nil {
+		return err
+	}
+	r.clients = slices.Collect(maps.Values(clients))
+	for _, value := range r.config.unknown() {
+		r.settings.Logger.Warn("A filter has a value that is not known, and is sent as it is.", zap.String("filter", value))
+	}
+	r.sources = map[*auditlogs.Log]source{}
+	for _, l := range r.config.logs() {
+		is := r.config.credential(l)
+		log := l.of(clients[is])
+		r.sources[log], r.logs = l, append(r.logs, log)
+		r.telemetry.observe(log, budgets[is])
+	}
+	if r.storage, err = openStorage(ctx, host, r.config.Storage, r.settings.ID); err != nil {
+		return err
+	}
+	if err := r.telemetry.register(); err != nil {
+		return err
+	}
+	if r.config.LeaderElection == nil {
+		return r.begin()
+	}
+	return r.elect(host)
+}
+
+// An elector tells the collectors of a group which one leads, such as the extension
+// k8s_leader_elector.
+type elector interface {
+	SetCallBackFuncs(start func(context.Context), stop func())
+}
+
+func (r *auditReceiver) elect(host component.Host) error {
+	id := r.config.LeaderElection
+	found, ok := host.GetExtensions()[*id]
+	if !ok {
+		return fmt.Errorf("leader_election: there is no extension %s: want one that is listed in service.extensions, such as k8s_leader_elector", id)
+	}
+	elector, ok := found.(elector)
+	if !ok {
+		return fmt.Errorf("leader_election: the extension %s elects no leader: want one such as k8s_leader_elector", id)
+	}
+	elector.SetCallBackFuncs(func(context.Context) {
+		r.settings.Logger.Info("This collector leads, and reads the audit logs.")
+		if err := r.begin(); err != nil {
+			r.status.set("starting", err)
+		}
+	}, func() {
+		r.settings.Logger.Info("This collector does not lead any more.")
+		_ = r.end(context.Background(), false)
+	})
+	return nil
+}
+
+// begin starts to follow all logs, from the states as they are saved.
+func (r *auditReceiver) begin() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.run != nil || r.stopped {
+		return nil
+	}
+	query, err := r.config.query()
+	if err != nil {
+		return err
+	}
+	options, err := r.config.options(&query)
+	if err != nil {
+		return err
+	}
+	var followers []*follow.Follower
+	for _, log := range r.logs {
+		state := store{r.storage, r.sources[log].key(), fmt.Sprintf("of %s in the storage of %s", log, r.settings.ID)}
+		f, err := follow.New(log, query, state, append(slices.Clip(options), follow.WithObserver(r.observer(log)))...)
+		if err != nil {
+			return err
+		}
+		followers = append(followers, f)
+	}
+	for i, log := range r.logs {
+		r.telemetry.follow(log, followers[i])
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	consuming, abandon := context.WithCancel(context.Background())
+	run := &run{cancel: cancel, abandon: abandon, ended: make(chan struct{})}
+	r.run = run
+	go func() {
+		defer close(run.ended)
+		// The followers have no end of their own.
+		_ = follow.Run(ctx, func(ctx context.Context, batch follow.Batch) error {
+			return r.deliver(ctx, consuming, batch)
+		}, followers...)
+	}()
+	return nil
+}
+
+// observer reports what happens to a log. A follower calls it from one goroutine.
+func (r *auditReceiver) observer(log *auditlogs.Log) func(follow.Health) {
+	failures := int64(0)
+	return func(h follow.Health) {
+		err := h.Err
+		if h.Ended {
+			err = nil // It was told to end.
+		}
+		if errors.Is(err, follow.ErrState) {
+			err = fmt.Errorf("%w; with another name, such as %s/new, the receiver starts over at its start", err, r.settings.ID.Type())
+		}
+		if err != nil && h.Failures > failures {
+			failures = h.Failures
+			r.settings.Logger.Warn("An audit log cannot be read; it is tried again.", zap.Stringer("log", log), zap.Error(err))
+		}
+		r.status.set("reading "+log.String(), err)
+	}
+}
+
+// patience is how long a batch that the pipeline has at hand may take when the receiver is to end.
+// After that it is abandoned, and delivered again by the next run.
+const patience = 5 * time.Second
+
+// end ends the run, if there is one. No other starts meanwhile, nor ever after the last.
+func (r *auditReceiver) end(ctx context.Context, last bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = r.stopped || last
+	if r.run == nil {
+		return nil
+	}
+	r.run.cancel()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-r.run.ended:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	r.run.abandon()
+	select {
+	case <-r.run.ended:
+	case <-ctx.Done():
+		return fmt.Errorf("the pipeline keeps a batch, which the next run delivers again: %w", ctx.Err())
+	}
+	r.run = nil
+	for _, log := range r.logs {
+		r.telemetry.follow(log, nil)
+	}
+	return nil
+}
+
+// Shutdown ends everything that Start has started.
+func (r *auditReceiver) Shutdown(ctx context.Context) error {
+	r.status.close()
+	err := r.end(ctx, true)
+	r.telemetry.builder.Shutdown()
+	for _, client := range r.clients {
+		client.CloseIdleConnections()
+	}
+	if r.storage != nil {
+		err = errors.Join(err, r.storage.Close(ctx))
+	}
+	return err
+}
