@@ -180,7 +180,7 @@ collector: ## A collector with the receiver for audit logs, in bin/collector; ta
 	cd $(RECEIVER)/distribution && CGO_ENABLED=0 go tool -modfile=../tools/go.mod builder --config builder.yaml
 
 collector-check: collector-drift collector ## The receiver's tests, the examples through the built collector, and a few kills of it
-	cd $(RECEIVER) && go test -race -count=1 . ./internal/...
+	@cd $(RECEIVER) && $(call race_tests,. ./internal/...)
 	cd $(RECEIVER) && go test -count=1 -v -timeout 20m ./distribution
 
 collector-crash: collector ## Kill the collector KILLS times (200) while entries arrive and its backend fails, and count what is lost

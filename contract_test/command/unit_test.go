@@ -101,6 +101,15 @@ func TestArchiveUnit(t *testing.T) {
 func TestReadmeCommands(t *testing.T) {
 	placeholders := map[string]string{"ID": auditlogstest.AccountID, "TIME": "2026-10-30T15:00:00Z"}
 	lines := 0
+	folder := t.TempDir() // with the archives that the lines read
+	if err := os.Mkdir(filepath.Join(folder, "audit"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"october.ndjson.gz", "november.ndjson.gz"} {
+		if err := os.WriteFile(filepath.Join(folder, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, room := range []string{".", "cmd/cfaudit", "wrapper/auditlogs", "wrapper/auditlogs/export", "wrapper/auditlogs/archive", "wrapper/auditlogs/follow"} {
 		readme, err := os.ReadFile(filepath.Join("..", "..", room, "README.md"))
 		if err != nil {
@@ -113,6 +122,7 @@ func TestReadmeCommands(t *testing.T) {
 				words[i] = cmp.Or(placeholders[word], word)
 			}
 			cmd := exec.Command(filepath.Join(programs, "cfaudit"), append(words, "--help")...)
+			cmd.Dir = folder
 			cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // Or the race detector waits for a second each.
 			if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("Usage:")) {
 				t.Errorf("%s: cfaudit %s: %v\n%s", room, line[1], err, out)
