@@ -139,9 +139,9 @@ func newFile(path, full string) (*file, error) {
 		f.log = stored.Organization + id
 	}
 	if m.Outside == 0 && m.OutOfOrder == 0 && m.Odd == 0 {
-		since, problem := auditlogs.ParseTime(m.Window.Since)
-		before, problem2 := auditlogs.ParseTime(m.Window.Before)
-		if problem == nil && problem2 == nil {
+		since, err := auditlogs.ParseTime(m.Window.Since)
+		before, err2 := auditlogs.ParseTime(m.Window.Before)
+		if err == nil && err2 == nil {
 			f.ordered, f.whole, f.since, f.before = true, len(m.Request.Filters) == 0, since, before
 		}
 	}

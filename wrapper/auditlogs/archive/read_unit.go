@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,27 +21,11 @@ const (
 type order struct{ descends bool }
 
 func (o order) compare(a, b *item) int {
-	c := a.time.Compare(b.time)
-	if c == 0 {
-		c = a.file - b.file
-	}
-	if c == 0 {
-		c = compareInt(a.place, b.place)
-	}
+	c := cmp.Or(a.time.Compare(b.time), cmp.Compare(a.file, b.file), cmp.Compare(a.place, b.place))
 	if o.descends {
 		return -c
 	}
 	return c
-}
-
-func compareInt(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // before reports whether a time comes before another one.

@@ -138,7 +138,11 @@ func (s *scan) lines(block []byte) error {
 		}
 		decoded, ok := stored.Decode(line)
 		if !ok {
-			return s.file.damaged(s.at+int64(start), "the line is not a JSON object")
+			err := s.file.damaged(s.at+int64(start), "the line is not a JSON object")
+			if !s.file.ordered {
+				err = fmt.Errorf("%w, or remove the line, if a program was stopped while it wrote it", err)
+			}
+			return err
 		}
 		if err := s.entry(decoded.(*auditlogs.Entry), block, start, end); err != nil {
 			return err
