@@ -30,6 +30,7 @@ type reading struct {
 	parallel bool
 	timeZone
 
+	client   *auditlogs.Client
 	progress progress
 	tally    tally
 	entries  int
@@ -74,6 +75,7 @@ func (r *reading) do(ctx context.Context, since, before time.Time, work func(con
 		r.progress.width = r.env.terminal(r.env.stderr)
 	}
 	return r.use(ctx, r.cmd, r.env, &r.progress, func(ctx context.Context, client *auditlogs.Client) error {
+		r.client = client
 		return work(ctx, r.logs[0].of(client))
 	})
 }
@@ -154,7 +156,8 @@ func (r *reading) notes(query auditlogs.Query) []string {
 	r.env.stderr = io.MultiWriter(errs, &said)
 	defer func() { r.env.stderr = errs }()
 	r.noteStart(r.cmd, r.env, query.Since)
-	if !r.cmd.Flags().Changed("archive") { // What an archive lacks does not appear by itself.
+	r.noteGaps(r.env, r.client, &query)
+	if r.archive == nil { // What an archive lacks does not appear by itself.
 		r.env.noteUnsettled(query.Since, query.Before)
 	}
 	r.tally.note(r.env, "counted")

@@ -6,6 +6,9 @@
 // supplement. Each day and each supplement is a link with a [Manifest] of its own, which names the
 // digest of the manifest before it, so that a link that was changed, replaced or removed shows:
 // [Check] finds it. All files are written once, which suits object storage.
+//
+// [Open] reads an archive, and the files of exports and followers, as logs that take the queries of
+// the service.
 package archive
 
 import (
