@@ -15,6 +15,7 @@ import (
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/export"
+	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // The codes with which the command ends.
@@ -186,7 +187,7 @@ func misused(root *cobra.Command, args []string, err error) *exit {
 			if strings.HasPrefix(arg, "-") {
 				continue
 			}
-			if near := nearest(arg, commandNames(root)); near != "" {
+			if near := parameter.Nearest(arg, commandNames(root)); near != "" {
 				return usage(root, "unknown command %q: did you mean %q?", arg, near)
 			}
 			return usage(root, "unknown command %q: want one of %s", arg, strings.Join(commandNames(root), ", "))
@@ -274,40 +275,8 @@ func flagsLike(typed string, names []string) (like []string) {
 			return like
 		}
 	}
-	if near := nearest(typed, names); near != "" {
+	if near := parameter.Nearest(typed, names); near != "" {
 		like = []string{near}
 	}
 	return like
-}
-
-// nearest returns the name that the user probably meant by a mistyped one; empty if none is near.
-func nearest(typed string, names []string) string {
-	best, least := "", max(2, len(typed)/3)+1
-	for _, name := range names {
-		if d := distance(typed, name); d < least {
-			best, least = name, d
-		}
-	}
-	return best
-}
-
-// distance counts the letters to add, remove or change between two words.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/parameter"
 	"cfaudit.example/wrapper/auditlogs/summary"
 	"cfaudit.example/wrapper/auditlogs/summary/page"
 )
@@ -50,7 +51,7 @@ func newSummary(env *environment, out io.Writer) *cobra.Command {
 					continue
 				}
 				text := fmt.Sprintf("an entry has no field %s: want one of %s", excerpt(path), strings.Join(summary.Fields(), ", "))
-				if near := nearest(path, summary.Fields()); near != "" {
+				if near := parameter.Nearest(path, summary.Fields()); near != "" {
 					text = fmt.Sprintf("an entry has no field %s: did you mean %s?", excerpt(path), near)
 				}
 				return text

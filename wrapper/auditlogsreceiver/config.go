@@ -1,6 +1,7 @@
 package auditlogsreceiver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -199,12 +200,13 @@ var filters = func() map[string]auditlogsapi.Parameter {
 // query returns the filters.
 func (c *Config) query() (query auditlogs.Query, err error) {
 	var wrong []error
+	names := slices.Sorted(maps.Keys(filters))
 	for _, name := range slices.Sorted(maps.Keys(c.Filters)) {
 		p, known := filters[name]
 		values := c.Filters[name]
 		switch {
 		case !known:
-			wrong = append(wrong, fmt.Errorf("filters: there is no filter %q: want one such as %s", name, nearest(name)))
+			wrong = append(wrong, fmt.Errorf("filters: there is no filter %q: want one such as %s", name, cmp.Or(parameter.Nearest(name, names), names[0])))
 		case len(values) == 0:
 			wrong = append(wrong, fmt.Errorf("filters: %s has no values: want %s, or the filter left out", name, parameter.Wanted(p)))
 		default:
@@ -258,31 +260,4 @@ func parseAge(text string) (time.Duration, bool) {
 	}
 	age, err := time.ParseDuration(text)
 	return age, err == nil && age > 0
-}
-
-// nearest returns the filter whose name has the fewest differences from a mistyped one.
-func nearest(typed string) string {
-	names := slices.Sorted(maps.Keys(filters))
-	return slices.MinFunc(names, func(a, b string) int { return distance(typed, a) - distance(typed, b) })
-}
-
-// distance counts the letters to add, remove or change between two words.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
