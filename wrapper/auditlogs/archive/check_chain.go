@@ -45,7 +45,7 @@ func walk(root, folder string) (*tree, error) {
 			return err
 		case name == workName:
 			return fs.SkipDir
-		case name == lockName+".lock" || d.IsDir():
+		case name == lockName+".lock" || name == categoriesFile || d.IsDir():
 			return nil
 		}
 		s, ending, ok := parsePath(name)
