@@ -368,14 +368,14 @@ func (s *summing) hints(p *paper, hints []summary.Hint) {
 
 // reference prints which entry is meant, with its whole id, which other commands take.
 // Who is what need not be said again.
-func (s *reading) reference(p *paper, indent, who string, r summary.Reference) {
-	words := []string{s.shortTime(r.Time)}
-	for _, word := range []string{r.Action, r.Note, r.Actor, r.Address} {
+func (r *reading) reference(p *paper, indent, who string, to summary.Reference) {
+	words := []string{r.shortTime(to.Time)}
+	for _, word := range []string{to.Action, to.Note, to.Actor, to.Address} {
 		if word = clean(word); word != "" && word != clean(who) && !slices.Contains(words, word) {
 			words = append(words, word)
 		}
 	}
-	text, id := indent+strings.Join(words, ", "), clean(r.ID)
+	text, id := indent+strings.Join(words, ", "), clean(to.ID)
 	if room := p.width - len(id) - 2; room >= 40 {
 		if _, n := measure(text, room); n < len(text) {
 			text = strings.TrimRight(fit(text, room), " ")

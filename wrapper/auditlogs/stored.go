@@ -53,18 +53,18 @@ func (l *Log) storedAs() string {
 }
 
 // answerStored returns a page of stored entries.
-func (f *fetcher) answerStored(ctx context.Context, q question) (*answer, error) {
+func (c *fetcher) answerStored(ctx context.Context, q question) (*answer, error) {
 	l := q.listing
-	if f.stored == nil {
+	if c.stored == nil {
 		since, before := l.from, l.to
 		if l.descends {
 			since, before = before, since
 		}
-		f.stored = f.source.Open(stored.Request{
+		c.stored = c.source.Open(stored.Request{
 			Log: l.log, Entry: l.entry, Since: since, Before: before, Descends: l.descends, Values: l.values,
 		})
 	}
-	page, err := f.stored.Next(ctx, q.cursor)
+	page, err := c.stored.Next(ctx, q.cursor)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, ended(ctx)
@@ -81,9 +81,9 @@ func (f *fetcher) answerStored(ctx context.Context, q question) (*answer, error)
 }
 
 // close ends what a listing of stored entries started.
-func (f *fetcher) close() {
-	if f.stored != nil {
-		f.stored.Close()
+func (c *fetcher) close() {
+	if c.stored != nil {
+		c.stored.Close()
 	}
 }
 

@@ -31,7 +31,7 @@ import (
 // entries.
 const DefaultLookBack = 24 * time.Hour
 
-// ErrLocked: another run is writing to the archive.
+// ErrLocked is the error of a run while another one is writing to the archive.
 var ErrLocked = durable.ErrLocked
 
 // A Job says what to keep, and where.

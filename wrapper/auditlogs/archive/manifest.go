@@ -14,7 +14,7 @@ import (
 	"cfaudit.example/wrapper/auditlogs/internal/durable"
 )
 
-// ErrDamaged: a part of the archive is not as it was sealed, or is missing.
+// ErrDamaged is the error of an archive of which a part is not as it was sealed, or is missing.
 var ErrDamaged = durable.ErrDamaged
 
 const manifestVersion = 1
