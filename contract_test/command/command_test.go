@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 	// good.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	flag.Parse()
+	// The programs' race detectors fail, and do not wait for a second each.
+	_ = os.Setenv("GORACE", "exitcode=66 atexit_sleep_ms=0")
 	os.Exit(func() int {
 		var err error
 		if programs, err = os.MkdirTemp("", "cfaudit-command"); err != nil {
@@ -85,7 +87,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ORGANIZATION", auditlogstest.OrganizationID)
 			env.Setenv("CLOUDFLARE_API_TOKEN", token)
 			// The race detector ends a program with a data race with this code.
-			env.Setenv("GORACE", "exitcode=66 atexit_sleep_ms=0")
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -123,7 +123,6 @@ func TestReadmeCommands(t *testing.T) {
 			}
 			cmd := exec.Command(filepath.Join(programs, "cfaudit"), append(words, "--help")...)
 			cmd.Dir = folder
-			cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // Or the race detector waits for a second each.
 			if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("Usage:")) {
 				t.Errorf("%s: cfaudit %s: %v\n%s", room, line[1], err, out)
 			}
