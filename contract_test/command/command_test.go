@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	// good.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	flag.Parse()
-	// The programs' race detectors fail, and do not wait for a second each.
+	// A program with a data race ends with this code, and no program waits for a second at its end.
 	_ = os.Setenv("GORACE", "exitcode=66 atexit_sleep_ms=0")
 	os.Exit(func() int {
 		var err error
@@ -86,7 +86,6 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ACCOUNT", auditlogstest.AccountID)
 			env.Setenv("ORGANIZATION", auditlogstest.OrganizationID)
 			env.Setenv("CLOUDFLARE_API_TOKEN", token)
-			// The race detector ends a program with a data race with this code.
 			env.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
