@@ -8,8 +8,7 @@ SHELL := /bin/bash
 export GOWORK := off
 
 # Modules with code of their own, and those that only pin a tool.
-CODE := . contract_test contract_test/consumer contract_test/compatible contract_test/bench contract_test/browser contract_test/peers \
-	openapi/tools/licences wrapper/auditlogsreceiver
+CODE := . contract_test contract_test/consumer contract_test/compatible contract_test/bench contract_test/browser contract_test/peers openapi/tools/licences wrapper/auditlogsreceiver
 MODULES := $(CODE) wrapper/auditlogsreceiver/tools openapi/tools openapi/tools/lint openapi/tools/release
 LINT := go tool -modfile=$(CURDIR)/openapi/tools/lint/go.mod
 RELEASE := go tool -modfile=$(CURDIR)/openapi/tools/release/go.mod
