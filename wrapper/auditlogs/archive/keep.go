@@ -284,6 +284,12 @@ func (k *keeper) lookBack(ctx context.Context, day []link) error {
 	}
 	next := last.slot
 	next.late++
+	if len(known.unnamed) > 0 {
+		// How many of those that are alike were taken is not in the work of an earlier run.
+		if err := discard(k.work(next, k.final(next.day), k.ending())); err != nil {
+			return err
+		}
+	}
 	return k.add(ctx, next, last.LateEntries, func(e *auditlogs.Entry) bool { return next.contains(e) && !known.take(e) })
 }
 

@@ -194,6 +194,9 @@ const mostAhead = 8
 
 // read starts to read the entries that pass a filter.
 func (l *listing) read(ctx context.Context, want *filter, o order) (*merge, error) {
+	if err := l.archive.missing(want); err != nil {
+		return nil, err
+	}
 	ctx, l.stop = context.WithCancel(ctx)
 	r := &reading{order: o, tools: l.tools, filter: want, spill: l.spill}
 	l.running = &r.running

@@ -51,7 +51,11 @@ func (a *Archive) find(paths []string) error {
 			}
 			continue
 		}
-		before := len(known)
+		before, manifests := len(known), len(a.manifests)
+		// A walk does not follow links.
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
 		err = filepath.WalkDir(path, func(at string, entry fs.DirEntry, err error) error {
 			if err != nil {
 				return err
@@ -62,6 +66,8 @@ func (a *Archive) find(paths []string) error {
 					return fs.SkipDir
 				}
 			case entry.IsDir():
+			case entry.Type()&fs.ModeSymlink != 0 && isFolder(at):
+				return fmt.Errorf("%s: it is a link to a folder, which is not followed: want the path of that folder as well, and the link moved away", at)
 			case name == categoriesFile:
 				a.categories = append(a.categories, at)
 			case ofEntries(name):
@@ -80,17 +86,33 @@ func (a *Archive) find(paths []string) error {
 		if err != nil {
 			return err
 		}
-		if len(known) == before && a.manifests == nil {
+		if len(known) == before && len(a.manifests) == manifests {
 			return fmt.Errorf("%s: there is no file of entries in this folder: want one with files such as 20.ndjson.zst, audit.ndjson.gz or audit.ndjson", path)
 		}
 	}
 	slices.SortStableFunc(a.files, func(a, b *file) int {
 		return cmp.Or(strings.Compare(a.log, b.log), a.since.Compare(b.since), cmp.Compare(a.late, b.late))
 	})
+	type day struct{ folder, log, since string }
+	days := map[day]int{}
 	for i, f := range a.files {
-		f.number = i
+		f.number, f.alike = i, i
+		if f.manifest == "" {
+			continue
+		}
+		of := day{filepath.Dir(f.path), f.log, f.since.String()}
+		if first, known := days[of]; known {
+			f.alike = first
+		} else {
+			days[of] = i
+		}
 	}
 	return nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // ofEntries reports whether a file in a folder holds entries, by its name.
@@ -131,6 +153,7 @@ func newFile(path, full string) (*file, error) {
 	if json.Unmarshal(data, &m) != nil || m.Version != 1 || m.File != filepath.Base(path) {
 		return f, nil // It is not an export's, so that nothing is known.
 	}
+	f.bytes = m.Bytes
 	kind, id, _ := strings.Cut(m.Request.Log, " ")
 	switch kind {
 	case "account":
@@ -142,7 +165,8 @@ func newFile(path, full string) (*file, error) {
 		since, err := auditlogs.ParseTime(m.Window.Since)
 		before, err2 := auditlogs.ParseTime(m.Window.Before)
 		if err == nil && err2 == nil {
-			f.ordered, f.whole, f.since, f.before = true, len(m.Request.Filters) == 0, since, before
+			// The service may have counted the end to the window.
+			f.ordered, f.whole, f.since, f.before = true, len(m.Request.Filters) == 0, since, before.Add(1)
 		}
 	}
 	return f, nil
@@ -158,9 +182,8 @@ func slotAt(full string) (slot, bool) {
 // disordered reports whether a day holds entries as the service sent them, and that was not in the
 // order of time: its manifest says so.
 func (f *file) disordered() bool {
-	var m Manifest
-	data, err := os.ReadFile(f.manifest)
-	return err == nil && json.Unmarshal(data, &m) == nil && m.OutOfOrder > 0
+	m, err := readManifest(f.manifest)
+	return err == nil && m.OutOfOrder > 0
 }
 
 // isLog reports whether a folder has the name of a log.
@@ -197,4 +220,41 @@ func readCategories(names []string) (categories []auditlogs.ProductCategory, err
 		}
 	}
 	return categories, nil
+}
+
+// readManifest reads what a manifest says, without its checksum. It says nothing if it is missing.
+func readManifest(path string) (m Manifest, err error) {
+	data, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return m, nil
+	case err != nil:
+		return m, err
+	}
+	if err := json.Unmarshal(data, &m); err != nil {
+		return m, fmt.Errorf("%s: %w: it is not a manifest: %w: restore it from a copy", path, ErrDamaged, err)
+	}
+	return m, nil
+}
+
+// missing returns an error if a manifest of a window names a file that is not there.
+func (a *Archive) missing(want *filter) error {
+	for _, of := range a.manifests {
+		s := of.slot
+		if want.log != "" && s.folder != want.log || !s.end().After(want.since) || !s.day.Before(want.before) {
+			continue
+		}
+		m, err := readManifest(of.path)
+		if err != nil {
+			return err
+		}
+		if m.File == "" {
+			continue
+		}
+		file := filepath.Join(filepath.Dir(of.path), filepath.Base(m.File))
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s: %w: it is missing, and %s says that it was there: restore it from a copy", file, ErrDamaged, filepath.Base(of.path))
+		}
+	}
+	return nil
 }

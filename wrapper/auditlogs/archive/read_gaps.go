@@ -48,7 +48,11 @@ func (a *Archive) Gaps(log *auditlogs.Log, query auditlogs.Query) (gaps []Gap) {
 		case !f.whole:
 			return nil
 		default:
-			covers[f.log] = append(covers[f.log], cover{f.since, f.before})
+			until := f.before
+			if f.manifest == "" {
+				until = until.Add(-1) // The end that an export requested is within it.
+			}
+			covers[f.log] = append(covers[f.log], cover{f.since, until})
 		}
 	}
 	for _, name := range a.manifests {

@@ -148,8 +148,8 @@ func (m *merge) isNew(i *item) bool {
 	}
 	key := seen{log: i.log, id: i.id}
 	if i.entry.ID == "" {
-		// Those that are alike in one file are distinct entries.
-		of := seen{log: i.log, id: i.id, number: i.file}
+		// Those that are alike in one file, or in a day and its supplements, are distinct entries.
+		of := seen{log: i.log, id: i.id, number: i.alike}
 		key.number = m.same[of]
 		m.same[of]++
 	}

@@ -39,6 +39,8 @@ type file struct {
 	whole         bool   // it holds all entries of its window
 	late          int    // the number of a supplement
 	manifest      string // of a day or a supplement
+	bytes         int64  // of an export, as its manifest says; 0 if it says nothing
+	alike         int    // the number of the first file that it shares entries without an ID with
 }
 
 // An item is an entry of a file.
@@ -49,6 +51,7 @@ type item struct {
 	id    [16]byte
 	place int64 // in the file's text
 	file  int   // its number
+	alike int   // that of the file
 	bytes int   // of memory, estimated
 }
 
@@ -92,7 +95,7 @@ func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(ite
 		}
 		switch {
 		case ended == io.EOF: //nolint:errorlint // As above.
-			return nil
+			return f.complete(opened, s.at)
 		case ended != nil:
 			what := ended.Error()
 			if errors.Is(ended, io.ErrUnexpectedEOF) {
@@ -107,6 +110,29 @@ func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(ite
 			filled = copy(block, block[whole:filled])
 		}
 	}
+}
+
+// complete compares the size of a file that was read to its end with the manifest's. A file that is
+// cut between two frames has nothing else that shows it.
+func (f *file) complete(opened *os.File, at int64) error {
+	want := f.bytes
+	if f.manifest != "" {
+		m, err := readManifest(f.manifest)
+		if err != nil {
+			return err
+		}
+		if m.File == filepath.Base(f.path) {
+			want = m.Bytes
+		}
+	}
+	info, err := opened.Stat()
+	if err != nil {
+		return err
+	}
+	if want > 0 && info.Size() != want {
+		return f.damaged(at, fmt.Sprintf("it has %d bytes, and its manifest says %d", info.Size(), want))
+	}
+	return nil
 }
 
 // A scan is one reading of a file.
@@ -164,7 +190,7 @@ func (s *scan) entry(e *auditlogs.Entry, block []byte, start, end int) error {
 	if !s.filter.keeps(e, log) {
 		return nil
 	}
-	i := item{entry: e, time: e.Action.Time, log: log, place: s.at + int64(start), file: s.file.number, bytes: len(e.Raw)*3/2 + 800}
+	i := item{entry: e, time: e.Action.Time, log: log, place: s.at + int64(start), file: s.file.number, alike: s.file.alike, bytes: len(e.Raw)*3/2 + 800}
 	if i.time.IsZero() {
 		if i.time = lastTime(block[:start]); i.time.IsZero() {
 			i.time = s.carried
