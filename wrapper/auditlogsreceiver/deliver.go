@@ -76,6 +76,8 @@ func (r *auditReceiver) deliverPart(ctx, consuming context.Context, batch follow
 		switch {
 		case err == nil:
 			return nil
+		case consuming.Err() != nil:
+			return err // Whatever it says, the pipeline was told to abandon the batch.
 		case isPermanent(err):
 			r.drop(batch, left, fmt.Errorf("the pipeline refuses them for good: %w", err))
 			return nil
