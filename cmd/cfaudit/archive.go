@@ -338,7 +338,7 @@ func (a *archiving) check(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return &exit{code: exitInterrupted, text: "interrupted"}
 	case errors.Is(err, fs.ErrNotExist):
-		return &exit{code: exitIncomplete, text: clean(err.Error()) + ": want the folder that cfaudit archive wrote"}
+		return &exit{code: exitIncomplete, text: fmt.Sprintf("%s does not exist: want the folder that cfaudit archive wrote", clean(a.folder))}
 	case report == nil:
 		return &exit{code: exitIncomplete, text: clean(err.Error())}
 	}

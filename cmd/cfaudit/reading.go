@@ -31,6 +31,8 @@ type reading struct {
 	timeZone
 
 	client   *auditlogs.Client
+	owner    string // of the first entry: an account or an organization
+	several  bool   // there are others
 	progress progress
 	tally    tally
 	entries  int
@@ -106,6 +108,9 @@ func (r *reading) each(ctx context.Context, log *auditlogs.Log, query auditlogs.
 					r.tally.oddOne = clean(fmt.Sprintf("%s (%s)", firstOf(entry.ID, "one without an id"), err))
 				}
 			}
+			owner := firstOf(entry.Account.ID, entry.Organization.ID)
+			r.owner = firstOf(r.owner, owner)
+			r.several = r.several || owner != "" && owner != r.owner
 			do(entry)
 		}
 		r.entries += len(page.Entries)
@@ -132,7 +137,7 @@ func (r *reading) incomplete(ctx context.Context, query auditlogs.Query, cause e
 	}
 	e.text += fmt.Sprintf("; nothing was printed, since only %s of the window %s were read", count(r.entries, "entry", "entries"), windowWords(query))
 	if !r.reached.IsZero() {
-		e.text += ", up to " + auditlogs.Time(r.reached)
+		e.text += fmt.Sprintf(" (up to %s)", auditlogs.Time(r.reached))
 	}
 	e.goOn("start again")
 	e.last = r.commandLine()
@@ -159,6 +164,10 @@ func (r *reading) notes(query auditlogs.Query) []string {
 	r.noteGaps(r.env, r.client, &query)
 	if r.archive == nil { // What an archive lacks does not appear by itself.
 		r.env.noteUnsettled(query.Since, query.Before)
+	}
+	if r.several {
+		r.env.note("the archive has entries of several accounts or organizations, which are counted together, and an entry that is in the log " +
+			"of each of them counts for each: --account or --organization selects one")
 	}
 	r.tally.note(r.env, "counted")
 	if r.entries == 0 {

@@ -223,11 +223,14 @@ func flagMistake(cmd *cobra.Command, err error) error {
 	)
 	switch {
 	case errors.As(err, &invalid):
-		value := excerpt(invalid.GetValue())
-		if invalid.GetFlag().Name == baseURLFlag {
-			value = "is not usable" // A URL can hold a password.
+		value := " " + excerpt(invalid.GetValue())
+		switch f := invalid.GetFlag(); {
+		case f.Name == baseURLFlag:
+			value = " is not usable" // A URL can hold a password.
+		case f.NoOptDefVal != "" && f.NoOptDefVal == invalid.GetValue():
+			value = "" // Nobody typed it.
 		}
-		return usage(cmd, "--%s %s: %s", invalid.GetFlag().Name, value, invalid.Unwrap())
+		return usage(cmd, "--%s%s: %s", invalid.GetFlag().Name, value, invalid.Unwrap())
 	case errors.As(err, &missing):
 		if v, ok := missing.GetFlag().Value.(*flagValue); ok {
 			return usage(cmd, "--%s needs a value: want %s", missing.GetFlag().Name, v.want)

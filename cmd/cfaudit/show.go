@@ -116,7 +116,7 @@ func (s *showing) takeEntry(cmd *cobra.Command, args []string) error {
 	id := described("id")
 	switch {
 	case len(args) == 0:
-		return usage(cmd, "the entry is missing: want its id, such as %s", id.Example)
+		return usage(cmd, "the entry is missing: want its id, such as %s", describedOf(historyOperation, "id").Example)
 	case len(args) > 1:
 		return usage(cmd, "unknown argument %s: %q takes one entry", excerpt(args[1]), cmd.CommandPath())
 	case args[0] == "" || parameter.Check(id, args[0]) != nil:
@@ -253,14 +253,14 @@ func (s *showing) missing() *exit {
 	words := []string{"cfaudit"}
 	switch flags := s.cmd.Flags(); {
 	case s.actionTime != "":
-		e.text = fmt.Sprintf("no entry with this id was recorded within a minute of %s; to look for it in the whole log:", s.actionTime)
+		e.text = fmt.Sprintf("no entry with the id %s was recorded within a minute of %s; to look for it in the whole log:", excerpt(s.id), s.actionTime)
 		words = append(append(words, "show", shellQuote(s.id)), givenFlags(flags, actionTimeFlag)...)
 	default:
 		late := ""
 		if !s.ofArchive() {
 			late = fmt.Sprintf(", or it has not appeared yet (entries appear up to %s after their time)", settleTime)
 		}
-		e.text = fmt.Sprintf("there is no entry with this id from %s up to %s%s; to see the latest ids:", s.query.Since, s.query.Before, late)
+		e.text = fmt.Sprintf("there is no entry with the id %s from %s up to %s%s; to see the latest ids:", excerpt(s.id), s.query.Since, s.query.Before, late)
 		words = append(words, "list", "--direction", "desc", "--max", "20", "--"+columnsFlag, "time,actor,action,id")
 		if !flags.Changed(sinceFlag) {
 			start := fmt.Sprintf("%dd", historyDays)

@@ -300,15 +300,15 @@ func TestShowNotFound(t *testing.T) {
 		last []string
 	}{
 		{
-			[]string{"gone", "--time-zone", "Asia/Tokyo", "--full"}, "there is no entry with this id from 2023-05-09T15:04:05.678901234Z up to 2024-10-30T15:04:05.678901234Z, or it has not appeared yet",
+			[]string{"gone", "--time-zone", "Asia/Tokyo", "--full"}, "there is no entry with the id \"gone\" from 2023-05-09T15:04:05.678901234Z up to 2024-10-30T15:04:05.678901234Z, or it has not appeared yet",
 			[]string{"list", "--direction", "desc", "--max", "20", "--columns", "time,actor,action,id", "--since", "540d", "--time-zone", "Asia/Tokyo"},
 		},
 		{
-			[]string{"later", "--since", "2h"}, "there is no entry with this id from 2024-10-30T13:04:05.678901234Z up to 2024-10-30T15:04:05.678901234Z",
+			[]string{"later", "--since", "2h"}, "there is no entry with the id \"later\" from 2024-10-30T13:04:05.678901234Z up to 2024-10-30T15:04:05.678901234Z",
 			[]string{"list", "--direction", "desc", "--max", "20", "--columns", "time,actor,action,id", "--since", "2h"},
 		},
 		{
-			[]string{"later", "--action-time", "2024-10-30T11:00:00Z"}, "no entry with this id was recorded within a minute of 2024-10-30T11:00:00Z; to look for it in the whole log:",
+			[]string{"later", "--action-time", "2024-10-30T11:00:00Z"}, "no entry with the id \"later\" was recorded within a minute of 2024-10-30T11:00:00Z; to look for it in the whole log:",
 			[]string{"show", "later"},
 		},
 	} {

@@ -50,6 +50,9 @@ func newSummary(env *environment, out io.Writer) *cobra.Command {
 				if slices.Contains(summary.Fields(), path) {
 					continue
 				}
+				if path == "" {
+					return "the name of a field is empty: want names between the commas, such as action.type,resource.product"
+				}
 				text := fmt.Sprintf("an entry has no field %s: want one of %s", excerpt(path), strings.Join(summary.Fields(), ", "))
 				if near := parameter.Nearest(path, summary.Fields()); near != "" {
 					text = fmt.Sprintf("an entry has no field %s: did you mean %s?", excerpt(path), near)
@@ -201,6 +204,9 @@ func (s *summing) timeline(p *paper, timeline summary.Timeline) {
 	switch {
 	case timeline.Unit == summary.UnitHour:
 		layout = "2006-01-02 15:04"
+		if s.chosen() {
+			layout += " -0700" // Where clocks are set back, an hour comes twice.
+		}
 	case len(timeline.Periods) > mostRows:
 		step, name = 7, "week"
 	}

@@ -18,7 +18,7 @@ func (z *timeZone) flags() []*flagValue {
 			if z.location == nil {
 				return ""
 			}
-			return "contradicts --" + other + ": want one of them"
+			return "it and --" + other + " exclude each other: want one of them"
 		}
 	}
 	choose := func(location *time.Location, name string) bool {

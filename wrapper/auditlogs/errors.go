@@ -26,7 +26,7 @@ var (
 	ErrForbidden = errors.New("forbidden")
 	// ErrNotFound: the service knows no such path or, if [Error].History is set, no such entry
 	// (status 404).
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = stored.ErrNotFound
 	// ErrRateLimited: the request budget is used up (status 429).
 	ErrRateLimited = errors.New("rate limited")
 	// ErrMalformedResponse: the response is not a valid answer: not JSON, cut short, without
@@ -75,7 +75,7 @@ func Retryable(err error) bool {
 	if errors.As(err, &answered) {
 		return answered.Retryable()
 	}
-	return err != nil && !errors.Is(err, ErrInvalidQuery) && !errors.Is(err, ErrLimitExceeded) && !errors.Is(err, stored.ErrDamaged) && !errors.Is(err, stored.ErrNotFound)
+	return err != nil && !errors.Is(err, ErrInvalidQuery) && !errors.Is(err, ErrLimitExceeded) && !errors.Is(err, stored.ErrDamaged) && !errors.Is(err, ErrNotFound)
 }
 
 // Error describes the request, the answer, and what to do about it.

@@ -3,8 +3,6 @@ package auditlogs
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -68,8 +66,6 @@ func (c *fetcher) answerStored(ctx context.Context, q question) (*answer, error)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, ended(ctx)
-	case errors.Is(err, stored.ErrNotFound):
-		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	case err != nil:
 		return nil, err
 	}

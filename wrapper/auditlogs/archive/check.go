@@ -11,7 +11,7 @@ import (
 
 // A Finding is something in an archive that is not as it should be.
 type Finding struct {
-	Path    string // of the file, or of the one that is missing, relative to the archive's folder
+	Path    string // of the file, or of the one that is missing, relative to the folder; the folder itself for what concerns all of it
 	Problem string
 }
 
@@ -72,11 +72,11 @@ func Check(ctx context.Context, folder string, anchors ...string) (*Report, erro
 		}
 	}
 	if len(files.chains) == 0 {
-		report.Findings = append(report.Findings, Finding{".", "it has no day of an archive: want the folder that archive wrote"})
+		report.Findings = append(report.Findings, Finding{folder, "it has no day of an archive: want the folder that archive wrote"})
 	}
 	for _, anchor := range anchors {
 		if !digests[strings.ToLower(anchor)] {
-			report.Findings = append(report.Findings, Finding{".", fmt.Sprintf("no manifest has the SHA-256 %s, which was kept as an anchor: links were removed or replaced", anchor)})
+			report.Findings = append(report.Findings, Finding{folder, fmt.Sprintf("no manifest has the SHA-256 %s, which was kept as an anchor: links were removed or replaced", anchor)})
 		}
 	}
 	slices.SortStableFunc(report.Findings, func(a, b Finding) int { return cmp.Compare(a.Path, b.Path) })

@@ -159,7 +159,7 @@ func (k *keeper) keep(ctx context.Context) error {
 	}
 	sealed := slices.SortedFunc(maps.Keys(days), time.Time.Compare)
 	if k.Since.IsZero() && sealed == nil {
-		return fmt.Errorf("%w: no day of %s is in %s yet: want since, the first day to keep, such as %s",
+		return fmt.Errorf("%w: no day of %s is in %s yet: want the first day to keep, such as %s",
 			auditlogs.ErrInvalidQuery, k.Log, k.Folder, time.Now().AddDate(0, -1, 0).UTC().Format(time.DateOnly))
 	}
 	if err := k.askTime(ctx); err != nil {
