@@ -308,7 +308,7 @@ func TestWrongJobs(t *testing.T) {
 		"the folder is missing: want a name, such as audit":    {Log: log},
 		"want 0 for the default, or more, such as 10m and 24h": {Log: log, Folder: "x", Settle: -1},
 		`the compression is "xz": want zst or gz`:              {Log: log, Folder: "x", Compression: "xz"},
-		"account_id": {Log: client.Account("x"), Folder: "x"},
+		"account_id":                             {Log: client.Account("x"), Folder: "x"},
 		"want the first day to keep, such as 20": {Log: log, Folder: t.TempDir()},
 	} {
 		err := archive.Keep(t.Context(), job)
