@@ -150,6 +150,10 @@ func TestImage(t *testing.T) {
 	collector(t)
 	i := build(t)
 	i.write(t, filepath.Join(i.root, i.command[len(i.command)-1]), "examples/otlp.yaml", 0o644)
+	// What a container engine adds to each image.
+	if err := os.WriteFile(filepath.Join(i.root, "etc/hosts"), []byte("127.0.0.1 localhost\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	service := auditlogstest.NewServer(auditlogstest.WithHistory(auditlogstest.History{Entries: 1000}))
 	defer service.Close()
 	backend := newSink()
