@@ -176,12 +176,19 @@ RECEIVER := wrapper/auditlogsreceiver
 # What the tests of the collector look at.
 collector-check collector-crash collector-bench: export CFAUDIT_COLLECTOR := $(CURDIR)/bin/collector/otelcol-cfaudit
 
-.PHONY: collector collector-check collector-crash collector-bench collector-generate collector-drift
+.PHONY: collector collector-licences collector-check collector-crash collector-bench collector-generate collector-drift
 collector: ## A collector with the receiver for audit logs, in bin/collector; takes three minutes the first time
 	@mkdir -p bin
 	cd $(RECEIVER)/distribution && CGO_ENABLED=0 go tool -modfile=../tools/go.mod builder --config builder.yaml
 
-collector-check: collector-drift collector ## The receiver's tests, the examples through the built collector, and a few kills of it
+collector-licences: ## The licences of all that the collector is built from, in bin/collector/licences; needs no network after make collector
+	@licences=$(CURDIR)/bin/collector/licences; vendor=$$(mktemp -d); trap 'rm -rf "$$vendor"' EXIT; \
+	rm -rf "$$licences" && mkdir -p "$$licences"/go && cp "$$(go env GOROOT)"/{LICENSE,PATENTS} "$$licences"/go; \
+	cd bin/collector && go mod vendor -o "$$vendor" && cd "$$vendor" && \
+	find . -type f \( -iname 'licen[cs]e*' -o -iname 'notice*' -o -iname 'copying*' -o -iname 'copyright*' -o -iname 'patents*' \) \
+		! -name '*.go' | tar -cf - -T - | tar -xf - -C "$$licences"
+
+collector-check: collector-drift collector collector-licences ## The receiver's tests, the examples through the built collector, and a few kills of it
 	@cd $(RECEIVER) && $(call race_tests,,. ./internal/...)
 	cd $(RECEIVER) && go test -count=1 -v -timeout 20m ./distribution
 
@@ -233,8 +240,8 @@ fuzz: ## Each fuzz target for FUZZTIME (a minute)
 	done
 
 .PHONY: vulnerabilities
-vulnerabilities: ## govulncheck: known vulnerabilities that the library and the command can reach
-	@out=$$($(LINT) govulncheck ./... 2>&1) && { echo "$$out"; exit; }; \
+vulnerabilities: ## govulncheck: known vulnerabilities that the library, the command and the receiver can reach
+	@out=$$(for module in . $(RECEIVER); do (cd $$module && $(LINT) govulncheck ./...) || exit; done 2>&1) && { echo "$$out"; exit; }; \
 	if [[ "$$out" == *"fetching vulnerabilities:"* && -z "$${GITHUB_ACTIONS:-}" ]]; then \
 		echo "make $@: SKIPPED, since the database cannot be reached: $$out"; \
 	else echo "$$out"; exit 1; fi

@@ -2,6 +2,7 @@ package copies
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -25,6 +26,12 @@ func TestRename(t *testing.T) {
 	for folder := range readModules(t, root) {
 		run(t, filepath.Join(root, folder), "go", "list", "-deps", "./...")
 	}
+	run(t, root+"/wrapper/auditlogsreceiver", "go", "vet", "./...")
+	if err := os.Mkdir(root+"/bin", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	run(t, root+"/wrapper/auditlogsreceiver/distribution", "go", "tool", "-modfile=../tools/go.mod", "builder", "--config", "builder.yaml", "--skip-compilation")
+	run(t, root+"/bin/collector", "go", "list", "-deps", ".")
 	run(t, root, "make", "compatible")
 	run(t, root, "make", "licences")
 	if out := run(t, root, "go", "run", "./cmd/cfaudit", "version"); len(out) == 0 {
