@@ -29,7 +29,7 @@ func newHistory(env *environment) *cobra.Command {
 		Example: "  cfaudit history f174be97-19b1-40d6-954d-70cd5fbd52db --action-time 2026-10-30T15:00:00Z\n" +
 			"  cfaudit history f174be97-19b1-40d6-954d-70cd5fbd52db --action-time 2026-10-30T15:00:00Z --since 7d --format table",
 		Annotations: map[string]string{helpFooter: historyFooter},
-		Args:        l.takeEntry,
+		Args:        takesEntry(&l.entry),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l.cmd = cmd
 			if l.actionTime == "" {
@@ -68,19 +68,21 @@ that entries about others can be included. If the entry says too little for that
 is 1.
 ` + outputFooter
 
-// takeEntry takes the only argument.
-func (l *listing) takeEntry(cmd *cobra.Command, args []string) error {
+// takesEntry takes the only argument, the id of an entry.
+func takesEntry(id *string) cobra.PositionalArgs {
 	described := describedOf(historyOperation, "id")
-	switch {
-	case len(args) == 0:
-		return usage(cmd, "the entry is missing: want its id, such as %s", described.Example)
-	case len(args) > 1:
-		return usage(cmd, "unknown argument %s: %q takes one entry", excerpt(args[1]), cmd.CommandPath())
-	case parameter.Check(described, args[0]) != nil:
-		return usage(cmd, "the entry is %s: want %s", excerpt(args[0]), parameter.Wanted(described))
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return usage(cmd, "the entry is missing: want its id, such as %s", described.Example)
+		case len(args) > 1:
+			return usage(cmd, "unknown argument %s: %q takes one entry", excerpt(args[1]), cmd.CommandPath())
+		case parameter.Check(described, args[0]) != nil:
+			return usage(cmd, "the entry is %s: want %s", excerpt(args[0]), parameter.Wanted(described))
+		}
+		*id = args[0]
+		return nil
 	}
-	l.entry = args[0]
-	return nil
 }
 
 // noteHistory prints a note, once, about the status of a history.

@@ -48,7 +48,7 @@ func newShow(env *environment) *cobra.Command {
 			"  cfaudit show f174be97-19b1-40d6-954d-70cd5fbd52db --local --full\n" +
 			"  cfaudit show f174be97-19b1-40d6-954d-70cd5fbd52db --format json | jq '.changes'",
 		Annotations: map[string]string{helpFooter: showFooter},
-		Args:        s.takeEntry,
+		Args:        takesEntry(&s.id),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.cmd = cmd
 			return s.run(cmd.Context())
@@ -110,21 +110,6 @@ NO_COLOR turns colours off.
 Exit status
 0: the entry was shown. 1: there is no such entry, or a request failed, and the last line on standard error is a command that
 helps. 2: wrong usage, nothing was requested. 130: interrupted.`, detail.MaxText, detail.MaxMembers, detail.MaxDepth, detail.MaxLines, maxChanges, sideBySide)
-
-// takeEntry takes the only argument.
-func (s *showing) takeEntry(cmd *cobra.Command, args []string) error {
-	id := described("id")
-	switch {
-	case len(args) == 0:
-		return usage(cmd, "the entry is missing: want its id, such as %s", describedOf(historyOperation, "id").Example)
-	case len(args) > 1:
-		return usage(cmd, "unknown argument %s: %q takes one entry", excerpt(args[1]), cmd.CommandPath())
-	case args[0] == "" || parameter.Check(id, args[0]) != nil:
-		return usage(cmd, "the entry is %s: want %s", excerpt(args[0]), parameter.Wanted(id))
-	}
-	s.id = args[0]
-	return nil
-}
 
 func (s *showing) run(ctx context.Context) error {
 	s.encoding = cmp.Or(s.encoding, nameText)
