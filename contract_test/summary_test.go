@@ -24,16 +24,20 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// summarized are 50,000 made-up entries with an incident, and then the odd ones.
+// summarized are 50,000 made-up entries with an incident, fewer in short mode, and then the odd ones.
 func summarized(t *testing.T) []json.RawMessage {
 	t.Helper()
+	count := 50_000
+	if testing.Short() {
+		count /= 10
+	}
 	server := auditlogstest.NewServer(auditlogstest.WithHistory(auditlogstest.History{
-		Entries: 50_000, Since: windowStart, Before: windowEnd, Incident: windowEnd.AddDate(0, 0, -4),
+		Entries: count, Since: windowStart, Before: windowEnd, Incident: windowEnd.AddDate(0, 0, -4),
 	}))
 	defer server.Close()
 	entries := server.Stored(windowStart, windowEnd)
 	files, err := filepath.Glob(filepath.Join("testdata", "odd", "*.json"))
-	if err != nil || len(entries) != 50_000 {
+	if err != nil || len(entries) != count {
 		t.Fatalf("%d entries, %v", len(entries), err)
 	}
 	odd := 0
