@@ -8,6 +8,7 @@ require (
 	github.com/pb33f/libopenapi v0.41.8
 	github.com/pb33f/libopenapi-validator v0.16.2
 	github.com/rogpeppe/go-internal v1.16.0
+	golang.org/x/mod v0.41.0
 	pgregory.net/rapid v1.3.0
 )
 
