@@ -67,6 +67,25 @@ func walk(root, folder string) (*tree, error) {
 	return t, err
 }
 
+// readChain reads the manifests of a log. It returns nil if the log has no folder yet.
+func readChain(root, log string) (*chain, error) {
+	files, err := walk(root, log)
+	if err != nil {
+		return nil, err
+	}
+	c := files.chains[log]
+	if c == nil {
+		return nil, nil
+	}
+	for s := range c.slots {
+		if _, _, err := c.open(root, s); err != nil {
+			return nil, err
+		}
+	}
+	c.compare()
+	return c, nil
+}
+
 func (c *chain) find(path, problem string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

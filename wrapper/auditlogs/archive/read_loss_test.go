@@ -36,6 +36,8 @@ func TestWhatAManifestNames(t *testing.T) {
 		{"a supplement that is gone", "", "", day + ".late-1.manifest.json", `{"late":1,"file":"01.late-1.ndjson.zst","bytes":7}`, "", "01.late-1.ndjson.zst: damaged: it is missing"},
 		{"all of an export", "x.ndjson.zst", whole, "x.ndjson.zst.manifest.json", exported, "a b", ""},
 		{"an export cut at the end of a frame", "x.ndjson.zst", string(first), "x.ndjson.zst.manifest.json", exported, "", "bytes"},
+		{"an export that is gone", "", "", "x.ndjson.zst.manifest.json", exported, "", "x.ndjson.zst: damaged: it is missing, and x.ndjson.zst.manifest.json says that it was there"},
+		{"an export of another format that is gone", "", "", "x.csv.manifest.json", strings.Replace(exported, "x.ndjson.zst", "x.csv", 1), "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := files(t, "other.ndjson")
@@ -58,6 +60,22 @@ func TestWhatAManifestNames(t *testing.T) {
 				t.Errorf("another window: %v", err)
 			}
 		})
+	}
+}
+
+// A folder in which nothing but the manifest of an export is left.
+func TestAnExportIsGone(t *testing.T) {
+	dir := t.TempDir()
+	create(t, filepath.Join(dir, "x.ndjson.manifest.json"),
+		`{"version":1,"file":"x.ndjson","request":{"log":"account `+account+`"},"window":{"since":"2026-10-01","before":"2026-10-02"}}`)
+	a := open(t, dir)
+	for _, log := range []*auditlogs.Log{a.Log(), a.Account(account)} {
+		if _, err := ids(t, log, october); !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), filepath.Join(dir, "x.ndjson")+": damaged") {
+			t.Errorf("%s: %v", log, err)
+		}
+	}
+	if _, err := ids(t, a.Account(otherAccount), october); !errors.Is(err, auditlogs.ErrNotFound) {
+		t.Errorf("another account: %v", err)
 	}
 }
 
