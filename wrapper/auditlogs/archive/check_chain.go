@@ -187,7 +187,12 @@ func (c *chain) examine(ctx context.Context, root string, l link, buffer []byte)
 
 // verify compares the link's file with its manifest.
 func (l link) verify(ctx context.Context, root string, buffer []byte) error {
-	file, err := os.Open(filepath.Join(root, filepath.FromSlash(l.data())))
+	return verify(ctx, filepath.Join(root, filepath.FromSlash(l.data())), l.Bytes, l.FileSHA256, buffer)
+}
+
+// verify compares a file with what its manifest says.
+func verify(ctx context.Context, name string, bytes int64, digest string, buffer []byte) error {
+	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
@@ -204,8 +209,8 @@ func (l link) verify(ctx context.Context, root string, buffer []byte) error {
 			return err
 		}
 	}
-	if is := hex.EncodeToString(sum.Sum(nil)); is != l.FileSHA256 || size != l.Bytes {
-		return fmt.Errorf("%w: it has %d bytes with the SHA-256 %s, and its manifest says %d with %s", ErrDamaged, size, is, l.Bytes, l.FileSHA256)
+	if is := hex.EncodeToString(sum.Sum(nil)); is != digest || size != bytes {
+		return fmt.Errorf("%w: it has %d bytes with the SHA-256 %s, and its manifest says %d with %s", ErrDamaged, size, is, bytes, digest)
 	}
 	return nil
 }

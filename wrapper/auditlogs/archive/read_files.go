@@ -159,7 +159,7 @@ func newFile(path, full string) (*file, error) {
 	if json.Unmarshal(data, &m) != nil || m.Version != 1 || m.File != filepath.Base(path) {
 		return f, nil // It is not an export's, so that nothing is known.
 	}
-	f.bytes, f.log = m.Bytes, folderNamed(m.Request.Log)
+	f.bytes, f.digest, f.log = m.Bytes, m.FileSHA256, folderNamed(m.Request.Log)
 	if m.Outside == 0 && m.OutOfOrder == 0 && m.Odd == 0 {
 		since, err := auditlogs.ParseTime(m.Window.Since)
 		before, err2 := auditlogs.ParseTime(m.Window.Before)

@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,8 +19,9 @@ func TestWhatAManifestNames(t *testing.T) {
 	day := account + "/2026/10/01"
 	first, second := packed(t, "x.zst", at("a", "01T10:00:00")+"\n"), packed(t, "x.zst", at("b", "01T11:00:00")+"\n")
 	whole := string(first) + string(second)
-	daily := fmt.Sprintf(`{"day":"2026-10-01","file":"01.ndjson.zst","bytes":%d}`, len(whole))
-	exported := fmt.Sprintf(`{"version":1,"file":"x.ndjson.zst","bytes":%d,"request":{"log":"account %s"},"window":{"since":"2026-10-01T00:00:00Z","before":"2026-10-02T00:00:00Z"}}`, len(whole), account)
+	daily := fmt.Sprintf(`{"day":"2026-10-01","file":"01.ndjson.zst","bytes":%d,"file_sha256":"%x"}`, len(whole), sha256.Sum256([]byte(whole)))
+	exported := fmt.Sprintf(`{"version":1,"file":"x.ndjson.zst","bytes":%d,"file_sha256":"%x","request":{"log":"account %s"},"window":{"since":"2026-10-01T00:00:00Z","before":"2026-10-02T00:00:00Z"}}`,
+		len(whole), sha256.Sum256([]byte(whole)), account)
 	for _, test := range []struct {
 		name        string
 		file, holds string
@@ -29,8 +31,9 @@ func TestWhatAManifestNames(t *testing.T) {
 		problem     string
 	}{
 		{"all of a day", day + ".ndjson.zst", whole, day + ".manifest.json", daily, "a b", ""},
-		{"a day cut at the end of a frame", day + ".ndjson.zst", string(first), day + ".manifest.json", daily, "", "bytes, and its manifest says"},
-		{"a day cut in the mark of the next frame", day + ".ndjson.zst", whole[:len(first)+1], day + ".manifest.json", daily, "", "cut short"},
+		{"a day cut at the end of a frame", day + ".ndjson.zst", string(first), day + ".manifest.json", daily, "", "01.ndjson.zst: damaged: it has "},
+		{"a day cut in the mark of the next frame", day + ".ndjson.zst", whole[:len(first)+1], day + ".manifest.json", daily, "", "01.ndjson.zst: damaged: it has "},
+		{"a day that was replaced by another text", day + ".ndjson.zst", string(second) + string(first), day + ".manifest.json", daily, "", "and its manifest says"},
 		{"a day that is gone", "", "", day + ".manifest.json", daily, "", "01.ndjson.zst: damaged: it is missing"},
 		{"a day without entries of which nothing was kept", "", "", day + ".manifest.json", `{"day":"2026-10-01","file":""}`, "", ""},
 		{"a supplement that is gone", "", "", day + ".late-1.manifest.json", `{"late":1,"file":"01.late-1.ndjson.zst","bytes":7}`, "", "01.late-1.ndjson.zst: damaged: it is missing"},
@@ -60,6 +63,34 @@ func TestWhatAManifestNames(t *testing.T) {
 				t.Errorf("another window: %v", err)
 			}
 		})
+	}
+}
+
+// A filter does not hide that a line was damaged where the line is dropped on its bytes, as far as
+// a manifest tells.
+func TestDamageThatAFilterWouldDrop(t *testing.T) {
+	whole := at("a", "01T10:00:00") + "\n" + at("b", "01T11:00:00") + "\n"
+	damaged := strings.Replace(whole, `"b",`, `"b"!`, 1)
+	sum := fmt.Sprintf(`"bytes":%d,"file_sha256":"%x"`, len(whole), sha256.Sum256([]byte(whole)))
+	packedSum := fmt.Sprintf(`"bytes":%d,"file_sha256":"%x"`, len(packed(t, "x.zst", whole)), sha256.Sum256(packed(t, "x.zst", whole)))
+	query := october
+	query.ActorEmail = []string{"alice@example.com"}
+	for name, manifest := range map[string]string{
+		"x.ndjson":                         `{"version":1,"file":"x.ndjson",` + sum + `}`,
+		account + "/2026/10/01.ndjson.zst": `{"day":"2026-10-01","file":"01.ndjson.zst",` + packedSum + `}`,
+	} {
+		beside := name + ".manifest.json"
+		if day, ok := strings.CutSuffix(name, ".ndjson.zst"); ok {
+			beside = day + ".manifest.json"
+		}
+		for text, problem := range map[string]error{whole: nil, damaged: archive.ErrDamaged} {
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, name), text)
+			create(t, filepath.Join(dir, beside), manifest)
+			if _, err := ids(t, open(t, dir).Log(), query); !errors.Is(err, problem) || err != nil && !strings.Contains(err.Error(), filepath.Join(dir, name)) {
+				t.Errorf("%s: %v, want %v", name, err, problem)
+			}
+		}
 	}
 }
 
