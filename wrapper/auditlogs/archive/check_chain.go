@@ -64,7 +64,10 @@ func walk(root, folder string) (*tree, error) {
 		c.slots[s] = append(c.slots[s], ending)
 		return nil
 	})
-	return t, err
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", root, err) // The error names a path in it.
+	}
+	return t, nil
 }
 
 // readChain reads the manifests of a log. It returns nil if the log has no folder yet.

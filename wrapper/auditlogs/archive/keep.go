@@ -214,7 +214,8 @@ func (k *keeper) load() error {
 	}
 	k.links = chain.links
 	if len(chain.findings) > 0 {
-		return fmt.Errorf("%w, and so nothing is added: %s", ErrDamaged, chain.findings[0])
+		first := chain.findings[0]
+		return fmt.Errorf("%w, and so nothing is added: %s: %s", ErrDamaged, k.place(first.Path), first.Problem)
 	}
 	return nil
 }
