@@ -194,3 +194,30 @@ func TestLinks(t *testing.T) {
 		t.Errorf("a link to a folder in one: %v, %v", a, err)
 	}
 }
+
+// An entry without a time, to which two files give a different one, is known by its ID: it is
+// listed once, and does not count as one that came again.
+func TestAnEntryWithoutATimeInTwoFiles(t *testing.T) {
+	const timeless = `{"id":"timeless","action":{}}`
+	dir := files(t,
+		"x.ndjson", at("a", "01T10:00:00"), timeless, at("b", "01T11:00:00"),
+		"y.ndjson", timeless, at("b", "01T11:00:00"), at("c", "01T12:00:00"), timeless)
+	for direction, want := range map[string]string{"asc": "a timeless b c", "desc": "timeless c b a"} {
+		query := october
+		query.Direction = &direction
+		var got []string
+		repeated := 0
+		for page, err := range open(t, dir).Log().Pages(t.Context(), query) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			repeated += page.Repeated
+			for _, entry := range page.Entries {
+				got = append(got, entry.ID)
+			}
+		}
+		if strings.Join(got, " ") != want || repeated > 0 {
+			t.Errorf("%s: %q, and %d repeated, want %q", direction, got, repeated, want)
+		}
+	}
+}
