@@ -36,6 +36,11 @@ type Archive struct {
 // Open looks for the files at the paths of folders and files. It does not read them: that is left
 // to the listings. In a folder and those below it, files of entries are the ones whose names end in
 // .ndjson or .jsonl, and .gz or .zst after that; a file that is named itself can have any name.
+//
+// A listing fails with [ErrDamaged] where entries would come that are damaged or were removed, as
+// far as manifests show: see the README. In a plain file without a manifest, a filter can drop a
+// damaged line that still starts and ends like an object. Files that are added, restored or removed
+// later are not noticed: open the archive again.
 func Open(paths ...string) (*Archive, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("archive: there is no path: want a folder or a file")

@@ -1,8 +1,10 @@
 package archive
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -117,27 +119,40 @@ func (a *Archive) lostLinks(root, log string, want *filter) (found []loss, err e
 	if err != nil || c == nil {
 		return nil, err
 	}
-	for s, problem := range c.removedSlots() {
-		_, unsealed := c.slots[s]
+	removed := c.removedSlots()
+	for _, s := range slices.SortedFunc(maps.Keys(removed), func(a, b slot) int { return cmp.Or(a.day.Compare(b.day), cmp.Compare(a.late, b.late)) }) {
+		unsealed := c.slots[s] != nil && !slices.Contains(c.slots[s], manifestEnd)
 		if !s.end().After(want.since) || !s.day.Before(want.before) || a.hasElsewhere(root, s) || unsealed && sealing(root, s) {
 			continue
 		}
 		found = append(found, loss{s.day, s.end(), fmt.Errorf("%s: %w: %s: restore it from a copy, or leave %s out of the window; \"cfaudit archive --check %s\" finds everything that is missing",
-			filepath.Join(root, filepath.FromSlash(s.manifest())), ErrDamaged, problem, s.day.Format(time.DateOnly), root)})
+			filepath.Join(root, filepath.FromSlash(s.manifest())), ErrDamaged, removed[s], s.day.Format(time.DateOnly), root)})
 	}
 	return found, nil
 }
 
-// removedSlots returns the slots whose manifest was removed, and how that shows. Which slot a
-// missing link had is not known: it can be any that is free now and comes before the next link.
+// mostBefore is more days than the service has, of those before the first.
+const mostBefore = 1000
+
+// removedSlots returns the slots whose manifest was removed or changed, and how that shows. Which
+// slot a missing link had is not known: it can be any that is free now and comes before the next
+// link.
 func (c *chain) removedSlots() map[slot]string {
 	found := map[slot]string{}
 	if len(c.links) == 0 {
 		return nil // Somebody may have made such a folder, without manifests.
 	}
+	links := map[slot]link{}
+	first := c.links[0].day
+	for _, l := range c.links {
+		links[l.slot] = l
+		first = earlier(first, l.day)
+	}
 	for s, endings := range c.slots {
-		if !slices.Contains(endings, manifestEnd) {
+		if _, intact := links[s]; !slices.Contains(endings, manifestEnd) {
 			found[s] = fmt.Sprintf("it is missing, and %s is there", path.Base(s.stem()+endings[0]))
+		} else if !intact {
+			found[s] = "it has changed since it was written, or another version wrote it"
 		}
 	}
 	missing, after := c.removed()
@@ -148,28 +163,23 @@ func (c *chain) removedSlots() map[slot]string {
 	if missing > 1 {
 		which = fmt.Sprintf("%d links of the chain, up to link %d, are", missing, after.Sequence-1)
 	}
-	links := map[slot]link{}
-	first := after.day
-	for _, l := range c.links {
-		links[l.slot] = l
-		first = earlier(first, l.day)
-	}
 	for day := first; !(slot{day: day}).end().After(after.Sealed); day = day.AddDate(0, 0, 1) {
 		s := slot{folder: after.folder, day: day}
 		for slices.Contains(c.slots[s], manifestEnd) {
 			s.late++
 		}
-		last, intact := links[slot{s.folder, day, s.late - 1}]
+		last := links[slot{s.folder, day, s.late - 1}]
 		switch {
-		case s.late == 0 && c.slots[s] == nil:
+		case c.slots[s] != nil: // Its file is there, which was found above.
+		case s.late == 0:
 			found[s] = fmt.Sprintf("%s is missing, and %s missing", day.Format(time.DateOnly), which)
-		case s.late > 0 && (!intact || !last.Final && last.Sequence < after.Sequence):
+		case last.Manifest != nil && !last.Final && last.Sequence < after.Sequence:
 			found[s] = fmt.Sprintf("%s missing, and can be this supplement of %s", which, day.Format(time.DateOnly))
 		}
 	}
 	if len(found) == 0 {
 		// Days before the first are sealed later, one after the other, from the latest on.
-		for range missing {
+		for range min(missing, mostBefore) {
 			first = first.AddDate(0, 0, -1)
 			found[slot{folder: after.folder, day: first}] = fmt.Sprintf("%s is missing, and %s missing", first.Format(time.DateOnly), which)
 		}

@@ -43,6 +43,8 @@ func TestWhatWasSealedAndRemoved(t *testing.T) {
 		{"a supplement of another day", []string{"11.late-1.*"}, window("12", "30"), "c d e", "e d c", "", 0},
 		{"a day that was sealed late", []string{"09.*"}, window("01", "14"), "", "d c late b a", "09.manifest.json: damaged: 2026-11-09 is missing, and link 10 of the chain is missing", -3},
 		{"a day that was sealed late, before all others", []string{"08.*"}, all, "", "e d c late b a", "08.manifest.json: damaged: 2026-11-08 is missing, and link 11 of the chain is missing", -2},
+		{"a manifest, by another", []string{"!12.manifest.json"}, all, "a b late", "e d", "12.manifest.json: damaged: it has changed since it was written", 0},
+		{"a manifest, by another, before the window", []string{"!12.manifest.json"}, window("13", "30"), "d e", "e d", "", 0},
 		{"the newest day", []string{"14.*"}, all, "a b late c d", "d c late b a", "", 0},
 		{"all manifests", []string{"*.manifest.json"}, all, "a b late c d e", "e d c late b a", "", 0},
 	} {
@@ -68,6 +70,15 @@ func TestWhatWasSealedAndRemoved(t *testing.T) {
 				}
 				check(t, folder)
 				for _, pattern := range test.removed {
+					if name, replaced := strings.CutPrefix(pattern, "!"); replaced {
+						name = filepath.Join(folder, account, "2026/11", name)
+						data, err := os.ReadFile(name)
+						if err != nil {
+							t.Fatal(err)
+						}
+						create(t, name, strings.Replace(string(data), `"look_back": "24h`, `"look_back": "25h`, 1))
+						continue
+					}
 					names, err := filepath.Glob(filepath.Join(folder, account, "2026/11", pattern))
 					if err != nil || names == nil {
 						t.Fatal(pattern, err)
