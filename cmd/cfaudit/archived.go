@@ -69,12 +69,20 @@ const mostGaps = 3
 
 // noteGaps prints a note about the parts of a window that an archive has nothing of.
 func (c *connection) noteGaps(env *environment, client *auditlogs.Client, query *auditlogs.Query) {
+	var logs []*auditlogs.Log
+	for _, log := range c.logs {
+		logs = append(logs, log.of(client))
+	}
+	c.noteGapsOf(env, query, logs...)
+}
+
+func (c *connection) noteGapsOf(env *environment, query *auditlogs.Query, logs ...*auditlogs.Log) {
 	if c.archive == nil {
 		return
 	}
 	var gaps []string
-	for _, log := range c.logs {
-		for _, gap := range c.archive.Gaps(log.of(client), *query) {
+	for _, log := range logs {
+		for _, gap := range c.archive.Gaps(log, *query) {
 			gaps = append(gaps, gap.String())
 		}
 	}
@@ -82,7 +90,7 @@ func (c *connection) noteGaps(env *environment, client *auditlogs.Client, query 
 		gaps = append(gaps[:mostGaps], fmt.Sprintf("and %d more times", more))
 	}
 	if gaps != nil {
-		env.note("the archive has nothing of these parts of the window: %s", clean(strings.Join(gaps, "; ")))
+		env.note("these parts of the window are not in the archive, and the answer lacks their entries: %s", clean(strings.Join(gaps, "; ")))
 	}
 }
 

@@ -262,6 +262,7 @@ func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string)
 	if !noted {
 		x.noteStart(x.cmd, x.env, result.Window.Since)
 	}
+	x.noteGapsOf(x.env, &auditlogs.Query{Since: result.Window.Since, Before: result.Window.Before}, log)
 	if result.Entries == 0 {
 		x.env.noteNothing(&x.query, false)
 	}

@@ -78,7 +78,8 @@ before it; with --from there is no header row, so that the output continues the 
 
 Archives
 With --archive, all logs of the archive are listed together, or the one of --account or --organization. It has the entries
-of its files: a note names the parts of the window that no file has. CLOUDFLARE_ACCOUNT_ID is not used.
+of its files: a note names the parts of the window that were never kept. What manifests show to be damaged or removed ends
+the listing with an error. CLOUDFLARE_ACCOUNT_ID is not used.
 
 Environment
 CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an

@@ -5,10 +5,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -83,5 +85,18 @@ func generateDay(dir string, since time.Time, entries int, seed uint64) error {
 	if err := packed.Close(); err != nil {
 		return err
 	}
-	return file.Close()
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return describe(path)
+}
+
+// describe writes what a manifest says of a file that is compared with it before it is listed.
+func describe(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	manifest := fmt.Sprintf(`{"file":%q,"bytes":%d,"file_sha256":"%x"}`, filepath.Base(path), len(data), sha256.Sum256(data))
+	return os.WriteFile(strings.TrimSuffix(path, ".ndjson.zst")+".manifest.json", []byte(manifest), 0o600)
 }

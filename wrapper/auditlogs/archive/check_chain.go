@@ -64,7 +64,29 @@ func walk(root, folder string) (*tree, error) {
 		c.slots[s] = append(c.slots[s], ending)
 		return nil
 	})
-	return t, err
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", root, err) // The error names a path in it.
+	}
+	return t, nil
+}
+
+// readChain reads the manifests of a log. It returns nil if the log has no folder yet.
+func readChain(root, log string) (*chain, error) {
+	files, err := walk(root, log)
+	if err != nil {
+		return nil, err
+	}
+	c := files.chains[log]
+	if c == nil {
+		return nil, nil
+	}
+	for s := range c.slots {
+		if _, _, err := c.open(root, s); err != nil {
+			return nil, err
+		}
+	}
+	c.compare()
+	return c, nil
 }
 
 func (c *chain) find(path, problem string, args ...any) {
@@ -168,7 +190,12 @@ func (c *chain) examine(ctx context.Context, root string, l link, buffer []byte)
 
 // verify compares the link's file with its manifest.
 func (l link) verify(ctx context.Context, root string, buffer []byte) error {
-	file, err := os.Open(filepath.Join(root, filepath.FromSlash(l.data())))
+	return verify(ctx, filepath.Join(root, filepath.FromSlash(l.data())), l.Bytes, l.FileSHA256, buffer)
+}
+
+// verify compares a file with what its manifest says.
+func verify(ctx context.Context, name string, bytes int64, digest string, buffer []byte) error {
+	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
@@ -185,8 +212,8 @@ func (l link) verify(ctx context.Context, root string, buffer []byte) error {
 			return err
 		}
 	}
-	if is := hex.EncodeToString(sum.Sum(nil)); is != l.FileSHA256 || size != l.Bytes {
-		return fmt.Errorf("%w: it has %d bytes with the SHA-256 %s, and its manifest says %d with %s", ErrDamaged, size, is, l.Bytes, l.FileSHA256)
+	if is := hex.EncodeToString(sum.Sum(nil)); is != digest || size != bytes {
+		return fmt.Errorf("%w: it has %d bytes with the SHA-256 %s, and its manifest says %d with %s", ErrDamaged, size, is, bytes, digest)
 	}
 	return nil
 }

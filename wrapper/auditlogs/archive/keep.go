@@ -208,23 +208,14 @@ func (k *keeper) keep(ctx context.Context) error {
 
 // load reads the manifests of the log.
 func (k *keeper) load() error {
-	files, err := walk(k.Folder, k.folder)
-	if err != nil {
+	chain, err := readChain(k.Folder, k.folder)
+	if err != nil || chain == nil {
 		return err
 	}
-	chain := files.chains[k.folder]
-	if chain == nil {
-		return nil // It has no folder yet.
-	}
-	for s := range chain.slots {
-		if _, _, err := chain.open(k.Folder, s); err != nil {
-			return err
-		}
-	}
-	chain.compare()
 	k.links = chain.links
 	if len(chain.findings) > 0 {
-		return fmt.Errorf("%w, and so nothing is added: %s", ErrDamaged, chain.findings[0])
+		first := chain.findings[0]
+		return fmt.Errorf("%w, and so nothing is added: %s: %s", ErrDamaged, k.place(first.Path), first.Problem)
 	}
 	return nil
 }

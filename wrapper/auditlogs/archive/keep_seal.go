@@ -118,7 +118,11 @@ func (k *keeper) finish(ctx context.Context, s slot, m *Manifest, data []byte) e
 func (k *keeper) move(ctx context.Context, work string, l link) error {
 	place := k.place(l.data())
 	if _, err := os.Lstat(place); err == nil {
-		return l.verify(ctx, k.Folder, make([]byte, 256<<10))
+		err := l.verify(ctx, k.Folder, make([]byte, 256<<10))
+		if errors.Is(err, ErrDamaged) {
+			return fmt.Errorf("%s: %w: restore it from a copy", place, err)
+		}
+		return err
 	}
 	if err := os.Rename(work, place); err != nil {
 		return err

@@ -336,6 +336,16 @@ func TestADamagedArchiveIsLeftAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, archive.ErrDamaged, "13.ndjson.gz: it has no manifest"},
+		"a changed day that was not sealed yet": {func(t *testing.T, folder string) {
+			work := filepath.Join(folder, ".archive.work", account)
+			if err := os.MkdirAll(work, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(filepath.Join(folder, account, "2026/11/12.manifest.json"), filepath.Join(work, "seal.json")); err != nil {
+				t.Fatal(err)
+			}
+			flip(t, folder, "12.ndjson.zst")
+		}, archive.ErrDamaged, "12.ndjson.zst: damaged: it has "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -349,7 +359,7 @@ func TestADamagedArchiveIsLeftAlone(t *testing.T) {
 				before := digests(t, folder)
 				sleepUntil(third.AddDate(0, 0, 1).Add(2 * time.Hour))
 				err := archive.Keep(context.Background(), job)
-				if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) {
+				if !errors.Is(err, test.want) || !strings.Contains(err.Error(), filepath.Join(folder, account, "2026/11", test.text)) {
 					t.Errorf("%v, want %v: %s", err, test.want, test.text)
 				}
 				if !maps.Equal(digests(t, folder), before) {

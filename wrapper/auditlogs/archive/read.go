@@ -24,18 +24,28 @@ import (
 type Archive struct {
 	files      []*file
 	manifests  []dayManifest
+	known      map[string]bool // the full paths of the files
+	lost       []lostExport
 	categories []string // the files that hold them
 	client     *auditlogs.Client
+
+	reading sync.Mutex
+	chains  map[string]*chain // by the path of the log's folder
 }
 
 // Open looks for the files at the paths of folders and files. It does not read them: that is left
 // to the listings. In a folder and those below it, files of entries are the ones whose names end in
 // .ndjson or .jsonl, and .gz or .zst after that; a file that is named itself can have any name.
+//
+// A listing fails with [ErrDamaged] where entries would come that are damaged or were removed, as
+// far as manifests show: see the README. In a plain file without a manifest, a filter can drop a
+// damaged line that still starts and ends like an object. Files that are added, restored or removed
+// later are not noticed: open the archive again.
 func Open(paths ...string) (*Archive, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("archive: there is no path: want a folder or a file")
 	}
-	a := new(Archive)
+	a := &Archive{known: map[string]bool{}, chains: map[string]*chain{}}
 	if err := a.find(paths); err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
@@ -194,13 +204,17 @@ const mostAhead = 8
 
 // read starts to read the entries that pass a filter.
 func (l *listing) read(ctx context.Context, want *filter, o order) (*merge, error) {
-	if err := l.archive.missing(want); err != nil {
+	losses, err := l.archive.losses(want)
+	if err != nil {
 		return nil, err
 	}
 	ctx, l.stop = context.WithCancel(ctx)
 	r := &reading{order: o, tools: l.tools, filter: want, spill: l.spill}
 	l.running = &r.running
 	var units []*unit
+	for _, lost := range losses {
+		units = append(units, lost.unit(o))
+	}
 	var unknown []*file
 	for _, f := range l.archive.files {
 		switch {
@@ -300,6 +314,11 @@ func (a *Archive) has(log string) error {
 	}
 	for _, m := range a.manifests {
 		if m.slot.folder == log {
+			return nil
+		}
+	}
+	for _, of := range a.lost {
+		if of.log == log || of.log == "" {
 			return nil
 		}
 	}

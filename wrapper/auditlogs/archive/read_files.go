@@ -26,7 +26,8 @@ const categoriesFile = "product-categories.ndjson"
 // find looks for the files of an archive at some paths. Those of entries are in the order in which
 // they list entries of the same time.
 func (a *Archive) find(paths []string) error {
-	known := map[string]bool{}
+	known := a.known
+	var exports []string // their manifests
 	add := func(path string) error {
 		full, err := filepath.Abs(path)
 		if err != nil || known[full] {
@@ -51,7 +52,7 @@ func (a *Archive) find(paths []string) error {
 			}
 			continue
 		}
-		before, manifests := len(known), len(a.manifests)
+		before := len(known) + len(a.manifests) + len(exports)
 		// A walk does not follow links.
 		if path, err = filepath.EvalSymlinks(path); err != nil {
 			return err
@@ -79,6 +80,8 @@ func (a *Archive) find(paths []string) error {
 				}
 				if s, ok := slotAt(full); ok {
 					a.manifests = append(a.manifests, dayManifest{at, s})
+				} else if ofEntries(strings.TrimSuffix(name, manifestEnd)) {
+					exports = append(exports, at)
 				}
 			}
 			return nil
@@ -86,9 +89,12 @@ func (a *Archive) find(paths []string) error {
 		if err != nil {
 			return err
 		}
-		if len(known) == before && len(a.manifests) == manifests {
+		if len(known)+len(a.manifests)+len(exports) == before {
 			return fmt.Errorf("%s: there is no file of entries in this folder: want one with files such as 20.ndjson.zst, audit.ndjson.gz or audit.ndjson", path)
 		}
+	}
+	if err := a.findLostExports(exports); err != nil {
+		return err
 	}
 	slices.SortStableFunc(a.files, func(a, b *file) int {
 		return cmp.Or(strings.Compare(a.log, b.log), a.since.Compare(b.since), cmp.Compare(a.late, b.late))
@@ -153,14 +159,7 @@ func newFile(path, full string) (*file, error) {
 	if json.Unmarshal(data, &m) != nil || m.Version != 1 || m.File != filepath.Base(path) {
 		return f, nil // It is not an export's, so that nothing is known.
 	}
-	f.bytes = m.Bytes
-	kind, id, _ := strings.Cut(m.Request.Log, " ")
-	switch kind {
-	case "account":
-		f.log = id
-	case "organization":
-		f.log = stored.Organization + id
-	}
+	f.bytes, f.digest, f.log = m.Bytes, m.FileSHA256, folderNamed(m.Request.Log)
 	if m.Outside == 0 && m.OutOfOrder == 0 && m.Odd == 0 {
 		since, err := auditlogs.ParseTime(m.Window.Since)
 		before, err2 := auditlogs.ParseTime(m.Window.Before)
@@ -235,26 +234,4 @@ func readManifest(path string) (m Manifest, err error) {
 		return m, fmt.Errorf("%s: %w: it is not a manifest: %w: restore it from a copy", path, ErrDamaged, err)
 	}
 	return m, nil
-}
-
-// missing returns an error if a manifest of a window names a file that is not there.
-func (a *Archive) missing(want *filter) error {
-	for _, of := range a.manifests {
-		s := of.slot
-		if want.log != "" && s.folder != want.log || !s.end().After(want.since) || !s.day.Before(want.before) {
-			continue
-		}
-		m, err := readManifest(of.path)
-		if err != nil {
-			return err
-		}
-		if m.File == "" {
-			continue
-		}
-		file := filepath.Join(filepath.Dir(of.path), filepath.Base(m.File))
-		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s: %w: it is missing, and %s says that it was there: restore it from a copy", file, ErrDamaged, filepath.Base(of.path))
-		}
-	}
-	return nil
 }

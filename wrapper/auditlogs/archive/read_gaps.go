@@ -29,7 +29,8 @@ func (g Gap) String() string {
 // Gaps returns the parts of a query's window, up to now, of which the archive has nothing of a log
 // of its client: days that are not there, and those that the service no longer had. It is nil where
 // that cannot be known: if there are files that do not say which window they are of, such as those
-// of a follower, or that hold only what passed a filter.
+// of a follower, or that hold only what passed a filter. A listing leaves gaps out without an
+// error, unless the chain of manifests shows that they were sealed and removed.
 func (a *Archive) Gaps(log *auditlogs.Log, query auditlogs.Query) (gaps []Gap) {
 	since, err := auditlogs.ParseTime(query.Since)
 	before, err2 := auditlogs.ParseTime(query.Before)

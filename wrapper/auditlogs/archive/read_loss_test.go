@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,8 +19,9 @@ func TestWhatAManifestNames(t *testing.T) {
 	day := account + "/2026/10/01"
 	first, second := packed(t, "x.zst", at("a", "01T10:00:00")+"\n"), packed(t, "x.zst", at("b", "01T11:00:00")+"\n")
 	whole := string(first) + string(second)
-	daily := fmt.Sprintf(`{"day":"2026-10-01","file":"01.ndjson.zst","bytes":%d}`, len(whole))
-	exported := fmt.Sprintf(`{"version":1,"file":"x.ndjson.zst","bytes":%d,"request":{"log":"account %s"},"window":{"since":"2026-10-01T00:00:00Z","before":"2026-10-02T00:00:00Z"}}`, len(whole), account)
+	daily := fmt.Sprintf(`{"day":"2026-10-01","file":"01.ndjson.zst","bytes":%d,"file_sha256":"%x"}`, len(whole), sha256.Sum256([]byte(whole)))
+	exported := fmt.Sprintf(`{"version":1,"file":"x.ndjson.zst","bytes":%d,"file_sha256":"%x","request":{"log":"account %s"},"window":{"since":"2026-10-01T00:00:00Z","before":"2026-10-02T00:00:00Z"}}`,
+		len(whole), sha256.Sum256([]byte(whole)), account)
 	for _, test := range []struct {
 		name        string
 		file, holds string
@@ -29,13 +31,16 @@ func TestWhatAManifestNames(t *testing.T) {
 		problem     string
 	}{
 		{"all of a day", day + ".ndjson.zst", whole, day + ".manifest.json", daily, "a b", ""},
-		{"a day cut at the end of a frame", day + ".ndjson.zst", string(first), day + ".manifest.json", daily, "", "bytes, and its manifest says"},
-		{"a day cut in the mark of the next frame", day + ".ndjson.zst", whole[:len(first)+1], day + ".manifest.json", daily, "", "cut short"},
+		{"a day cut at the end of a frame", day + ".ndjson.zst", string(first), day + ".manifest.json", daily, "", "01.ndjson.zst: damaged: it has "},
+		{"a day cut in the mark of the next frame", day + ".ndjson.zst", whole[:len(first)+1], day + ".manifest.json", daily, "", "01.ndjson.zst: damaged: it has "},
+		{"a day that was replaced by another text", day + ".ndjson.zst", string(second) + string(first), day + ".manifest.json", daily, "", "and its manifest says"},
 		{"a day that is gone", "", "", day + ".manifest.json", daily, "", "01.ndjson.zst: damaged: it is missing"},
 		{"a day without entries of which nothing was kept", "", "", day + ".manifest.json", `{"day":"2026-10-01","file":""}`, "", ""},
 		{"a supplement that is gone", "", "", day + ".late-1.manifest.json", `{"late":1,"file":"01.late-1.ndjson.zst","bytes":7}`, "", "01.late-1.ndjson.zst: damaged: it is missing"},
 		{"all of an export", "x.ndjson.zst", whole, "x.ndjson.zst.manifest.json", exported, "a b", ""},
 		{"an export cut at the end of a frame", "x.ndjson.zst", string(first), "x.ndjson.zst.manifest.json", exported, "", "bytes"},
+		{"an export that is gone", "", "", "x.ndjson.zst.manifest.json", exported, "", "x.ndjson.zst: damaged: it is missing, and x.ndjson.zst.manifest.json says that it was there"},
+		{"an export of another format that is gone", "", "", "x.csv.manifest.json", strings.Replace(exported, "x.ndjson.zst", "x.csv", 1), "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := files(t, "other.ndjson")
@@ -58,6 +63,50 @@ func TestWhatAManifestNames(t *testing.T) {
 				t.Errorf("another window: %v", err)
 			}
 		})
+	}
+}
+
+// A filter does not hide that a line was damaged where the line is dropped on its bytes, as far as
+// a manifest tells.
+func TestDamageThatAFilterWouldDrop(t *testing.T) {
+	whole := at("a", "01T10:00:00") + "\n" + at("b", "01T11:00:00") + "\n"
+	damaged := strings.Replace(whole, `"b",`, `"b"!`, 1)
+	sum := fmt.Sprintf(`"bytes":%d,"file_sha256":"%x"`, len(whole), sha256.Sum256([]byte(whole)))
+	packedSum := fmt.Sprintf(`"bytes":%d,"file_sha256":"%x"`, len(packed(t, "x.zst", whole)), sha256.Sum256(packed(t, "x.zst", whole)))
+	query := october
+	query.ActorEmail = []string{"alice@example.com"}
+	for name, manifest := range map[string]string{
+		"x.ndjson":                         `{"version":1,"file":"x.ndjson",` + sum + `}`,
+		account + "/2026/10/01.ndjson.zst": `{"day":"2026-10-01","file":"01.ndjson.zst",` + packedSum + `}`,
+	} {
+		beside := name + ".manifest.json"
+		if day, ok := strings.CutSuffix(name, ".ndjson.zst"); ok {
+			beside = day + ".manifest.json"
+		}
+		for text, problem := range map[string]error{whole: nil, damaged: archive.ErrDamaged} {
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, name), text)
+			create(t, filepath.Join(dir, beside), manifest)
+			if _, err := ids(t, open(t, dir).Log(), query); !errors.Is(err, problem) || err != nil && !strings.Contains(err.Error(), filepath.Join(dir, name)) {
+				t.Errorf("%s: %v, want %v", name, err, problem)
+			}
+		}
+	}
+}
+
+// A folder in which nothing but the manifest of an export is left.
+func TestAnExportIsGone(t *testing.T) {
+	dir := t.TempDir()
+	create(t, filepath.Join(dir, "x.ndjson.manifest.json"),
+		`{"version":1,"file":"x.ndjson","request":{"log":"account `+account+`"},"window":{"since":"2026-10-01","before":"2026-10-02"}}`)
+	a := open(t, dir)
+	for _, log := range []*auditlogs.Log{a.Log(), a.Account(account)} {
+		if _, err := ids(t, log, october); !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), filepath.Join(dir, "x.ndjson")+": damaged") {
+			t.Errorf("%s: %v", log, err)
+		}
+	}
+	if _, err := ids(t, a.Account(otherAccount), october); !errors.Is(err, auditlogs.ErrNotFound) {
+		t.Errorf("another account: %v", err)
 	}
 }
 
@@ -143,5 +192,32 @@ func TestLinks(t *testing.T) {
 	}
 	if a, err := archive.Open(dir); err == nil || !strings.Contains(err.Error(), "within") {
 		t.Errorf("a link to a folder in one: %v, %v", a, err)
+	}
+}
+
+// An entry without a time, to which two files give a different one, is known by its ID: it is
+// listed once, and does not count as one that came again.
+func TestAnEntryWithoutATimeInTwoFiles(t *testing.T) {
+	const timeless = `{"id":"timeless","action":{}}`
+	dir := files(t,
+		"x.ndjson", at("a", "01T10:00:00"), timeless, at("b", "01T11:00:00"),
+		"y.ndjson", timeless, at("b", "01T11:00:00"), at("c", "01T12:00:00"), timeless)
+	for direction, want := range map[string]string{"asc": "a timeless b c", "desc": "timeless c b a"} {
+		query := october
+		query.Direction = &direction
+		var got []string
+		repeated := 0
+		for page, err := range open(t, dir).Log().Pages(t.Context(), query) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			repeated += page.Repeated
+			for _, entry := range page.Entries {
+				got = append(got, entry.ID)
+			}
+		}
+		if strings.Join(got, " ") != want || repeated > 0 {
+			t.Errorf("%s: %q, and %d repeated, want %q", direction, got, repeated, want)
+		}
 	}
 }

@@ -15,6 +15,8 @@ type merge struct {
 	start   func(*unit) // starts to read one
 	active  actives
 
+	timeless map[seen]bool // those with an ID and without a time, of which files can differ
+
 	now  time.Time // of the last entry
 	seen map[seen]bool
 	same map[seen]int // how often a file has an entry without an ID, with the time now
@@ -50,7 +52,7 @@ func (a *actives) Pop() any {
 }
 
 func newMerge(ctx context.Context, r *reading, units []*unit, ahead int) *merge {
-	m := &merge{reading: r, ahead: ahead, start: func(u *unit) { r.start(ctx, u) }, seen: map[seen]bool{}, same: map[seen]int{}}
+	m := &merge{reading: r, ahead: ahead, start: func(u *unit) { r.start(ctx, u) }, timeless: map[seen]bool{}, seen: map[seen]bool{}, same: map[seen]int{}}
 	m.active.order = r.order
 	m.insert(units...)
 	return m
@@ -139,6 +141,9 @@ func (m *merge) refill(ctx context.Context, a *active) error {
 	}
 }
 
+// mostTimeless bounds how many entries without a time are remembered: in less than 10 MB.
+const mostTimeless = 1 << 16
+
 // isNew remembers an entry, and reports whether the log has not listed it before.
 func (m *merge) isNew(i *item) bool {
 	if !i.time.Equal(m.now) {
@@ -152,6 +157,14 @@ func (m *merge) isNew(i *item) bool {
 		of := seen{log: i.log, id: i.id, number: i.alike}
 		key.number = m.same[of]
 		m.same[of]++
+	} else if i.entry.Action.Time.IsZero() {
+		if m.timeless[key] {
+			return false
+		}
+		if len(m.timeless) == mostTimeless {
+			clear(m.timeless)
+		}
+		m.timeless[key] = true
 	}
 	if m.seen[key] {
 		return false

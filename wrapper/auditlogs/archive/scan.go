@@ -39,7 +39,8 @@ type file struct {
 	whole         bool   // it holds all entries of its window
 	late          int    // the number of a supplement
 	manifest      string // of a day or a supplement
-	bytes         int64  // of an export, as its manifest says; 0 if it says nothing
+	bytes         int64  // of an export, as its manifest says
+	digest        string // of an export, as its manifest says; empty if it has none
 	alike         int    // the number of the first file that it shares entries without an ID with
 }
 
@@ -62,6 +63,9 @@ func (f *file) damaged(at int64, what string) error {
 
 // each calls do for each entry that passes the filter, in the order of the file.
 func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(item) error) error {
+	if err := f.verify(ctx, tools); err != nil {
+		return err
+	}
 	opened, err := os.Open(f.path)
 	if err != nil {
 		return err
@@ -95,7 +99,7 @@ func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(ite
 		}
 		switch {
 		case ended == io.EOF: //nolint:errorlint // As above.
-			return f.complete(opened, s.at)
+			return nil
 		case ended != nil:
 			what := ended.Error()
 			if errors.Is(ended, io.ErrUnexpectedEOF) {
@@ -112,27 +116,29 @@ func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(ite
 	}
 }
 
-// complete compares the size of a file that was read to its end with the manifest's. A file that is
-// cut between two frames has nothing else that shows it.
-func (f *file) complete(opened *os.File, at int64) error {
-	want := f.bytes
+// verify compares a file with its manifest, if there is one, before any of its entries is listed.
+// So a filter cannot drop a line on bytes that have changed, and a file that was cut shows.
+func (f *file) verify(ctx context.Context, tools *tools) error {
+	size, digest := f.bytes, f.digest
 	if f.manifest != "" {
 		m, err := readManifest(f.manifest)
 		if err != nil {
 			return err
 		}
 		if m.File == filepath.Base(f.path) {
-			want = m.Bytes
+			size, digest = m.Bytes, m.FileSHA256
 		}
 	}
-	info, err := opened.Stat()
-	if err != nil {
-		return err
+	if digest == "" {
+		return nil
 	}
-	if want > 0 && info.Size() != want {
-		return f.damaged(at, fmt.Sprintf("it has %d bytes, and its manifest says %d", info.Size(), want))
+	block := tools.block()
+	defer tools.free(block)
+	err := verify(ctx, f.path, size, digest, block)
+	if errors.Is(err, ErrDamaged) {
+		return fmt.Errorf("%s: %w: restore it from a copy", f.path, err)
 	}
-	return nil
+	return err
 }
 
 // A scan is one reading of a file.
