@@ -296,12 +296,7 @@ func (c *Collector) Add(e *auditlogs.Entry) []Found {
 	}
 	at, ok := nanoseconds(e.Action.Time)
 	if ok {
-		if t.First.IsZero() || e.Action.Time.Before(t.First) {
-			t.First = e.Action.Time
-		}
-		if e.Action.Time.After(t.Last) {
-			t.Last = e.Action.Time
-		}
+		widen(&t.First, &t.Last, e.Action.Time)
 		c.clock.add(e.Action.Time, failed)
 	} else {
 		t.Untimed++
@@ -333,9 +328,7 @@ func (c *Collector) Summary() *Summary {
 	s := c.counts
 	in := c.options.Location
 	s.Since, s.Before, s.TimeZone = c.options.Since.In(in), c.options.Before.In(in), in.String()
-	if !s.First.IsZero() {
-		s.First, s.Last = s.First.In(in), s.Last.In(in)
-	}
+	s.First, s.Last = inZone(s.First, in), inZone(s.Last, in)
 	s.Outside = c.clock.outside
 	s.Timeline = Timeline{Unit: c.clock.unit, Periods: slices.Clone(c.clock.periods)}
 	s.Week = c.clock.week
