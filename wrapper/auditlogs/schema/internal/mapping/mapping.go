@@ -310,12 +310,7 @@ func (m *Mapping) Field(number int) []byte { return m.fields[number].value }
 
 func (m *Mapping) keepField(f *field, is found) {
 	first := is.value[0]
-	fits := first == 'n'
-	if f.wants == wantsObject {
-		fits = fits || first == '{'
-	} else {
-		fits = fits || first != '{' && first != '['
-	}
+	fits := first == 'n' || f.nests == (first == '{') && first != '['
 	if !is.portable || !fits {
 		m.odd = append(m.odd, item{f.object, f.key, is.value})
 		return
@@ -417,9 +412,6 @@ func (m *Mapping) AppendJSON(b []byte) []byte {
 	m.visit(&m.sink)
 	return append(m.sink.b, '}')
 }
-
-// Visit shows a visitor the event.
-func (m *Mapping) Visit(v schema.Visitor) { m.visit(visitorSink{v}) }
 
 // A sink takes an event.
 type sink interface {
