@@ -86,6 +86,9 @@ func (h History) generateForOrganization() []*entry {
 
 func (h History) entries(w *writer) []*entry {
 	w.cast = newCast(w.rng)
+	for i := range w.cast {
+		w.actors = append(w.actors, slices.Repeat([]*actor{&w.cast[i]}, w.cast[i].weight)...)
+	}
 	w.zones = newZones(w.rng)
 	w.resources = map[string][]*resource{}
 	events := h.outline(w)

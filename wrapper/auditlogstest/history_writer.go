@@ -34,26 +34,13 @@ type writer struct {
 	catalog
 	least     int // bytes of an entry
 	cast      []actor
+	actors    []*actor // of the cast, each as often as its weight says
 	zones     []zone
 	resources map[string][]*resource // the last resources of each type that are there
-	weights   int
 	buffer    []byte
 }
 
-func (w *writer) pickActor() *actor {
-	if w.weights == 0 {
-		for _, a := range w.cast {
-			w.weights += a.weight
-		}
-	}
-	n := w.rng.IntN(w.weights)
-	for i := range w.cast {
-		if n -= w.cast[i].weight; n < 0 {
-			return &w.cast[i]
-		}
-	}
-	return &w.cast[0]
-}
+func (w *writer) pickActor() *actor { return w.actors[w.rng.IntN(len(w.actors))] }
 
 func (w *writer) pickAction(by *actor) *action {
 	if by.kind == "system" {
