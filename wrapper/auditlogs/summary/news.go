@@ -90,19 +90,16 @@ type kind struct {
 }
 
 // kinds are what can be new. Networks are those that usually belong to one customer of a provider.
-var kinds = []struct {
-	name    string
-	firstOf bool
-	fields  []string
-	network bool
-}{
-	{name: "actors", firstOf: true, fields: []string{"actor.email", "actor.id", "actor.type"}},
-	{name: "tokens", fields: []string{"actor.token_name", "actor.token_id"}},
-	{name: "addresses", fields: []string{"actor.ip_address"}},
-	{name: "networks", fields: []string{"actor.ip_address"}, network: true},
-	{name: "user agents", fields: []string{"raw.user_agent"}},
-	{name: "actions and products", fields: []string{"action.type", "resource.product"}},
+var kinds = []groupBy{
+	byActor,
+	byToken,
+	byAddress,
+	{name: networks, paths: byAddress.paths},
+	byUserAgent,
+	{name: "actions and products", paths: []string{"action.type", "resource.product"}},
 }
+
+const networks = "networks"
 
 // networkOf returns the network of an address: a /24 of IPv4, a /64 of IPv6.
 func networkOf(text string) (netip.Prefix, error) {
@@ -128,11 +125,11 @@ func NewComparer(options NewsOptions) (*Comparer, error) {
 	}
 	c := &Comparer{options: options}
 	for _, k := range kinds {
-		made, err := newGrouping(k.name, k.firstOf, k.fields, "")
+		made, err := newGrouping(k)
 		if err != nil {
 			panic(err) // The contract has these fields.
 		}
-		c.kinds = append(c.kinds, &kind{of: made, network: k.network, index: map[string]int{}, known: newSet()})
+		c.kinds = append(c.kinds, &kind{of: made, network: k.name == networks, index: map[string]int{}, known: newSet()})
 	}
 	return c, nil
 }
@@ -223,11 +220,8 @@ func (c *Comparer) News() *News {
 	n.BaselineSince, n.Since, n.Before = c.options.BaselineSince.In(in), c.options.Since.In(in), c.options.Before.In(in)
 	n.TimeZone = in.String()
 	for _, k := range c.kinds {
-		made := Kind{Name: k.of.name, Baseline: k.before, More: k.more, Values: slices.Clone(k.values), Missed: k.known.missed()}
+		made := Kind{Name: k.of.name, Fields: slices.Clone(k.of.paths), Baseline: k.before, More: k.more, Values: slices.Clone(k.values), Missed: k.known.missed()}
 		made.AtLeast = k.known.bloom != nil
-		for _, f := range k.of.fields {
-			made.Fields = append(made.Fields, f.path)
-		}
 		if made.Values == nil {
 			made.Values = []NewValue{}
 		}
