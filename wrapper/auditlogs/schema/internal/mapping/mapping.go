@@ -113,14 +113,11 @@ func (m *Mapping) reset() {
 func (m *Mapping) read() bool {
 	m.parser = parser{Lexer: lexer.Lexer{Data: m.raw}, names: m.parser.names[:0]}
 	m.parser.Space()
-	start := m.parser.At
-	ok := false
-	if m.parser.Peek() == '{' {
-		ok = m.object(0)
+	if m.parser.Peek() != '{' || !m.object(0) {
+		return false
 	}
-	end := m.parser.At
 	m.parser.Space()
-	return ok && m.parser.At == len(m.raw) && end > start
+	return m.parser.At == len(m.raw)
 }
 
 // object reads the entry or an object of the contract.
