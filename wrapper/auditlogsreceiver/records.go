@@ -119,15 +119,14 @@ func (m *mapper) record(record plog.LogRecord, e *auditlogs.Entry, now pcommon.T
 	switch m.schema {
 	case "ecs":
 		m.line = ecs.Append(m.line[:0], e, ecs.Options{})
-		record.Body().SetStr(string(m.line))
 	case "ocsf":
 		m.line = ocsf.Append(m.line[:0], e, ocsf.Options{})
-		record.Body().SetStr(string(m.line))
 	default:
 		setBody(record.Body(), e.Raw)
 		setAttributes(record.Attributes(), &e.Entry)
 		return
 	}
+	record.Body().SetStr(string(m.line))
 	if e.ID != "" {
 		record.Attributes().PutStr(uidAttribute, e.ID)
 	}

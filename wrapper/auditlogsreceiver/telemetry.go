@@ -2,6 +2,7 @@ package auditlogsreceiver
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,8 +36,7 @@ type observed struct {
 	log      *auditlogs.Log
 	budget   *budget
 	follower *follow.Follower // nil while another collector is the leader
-	before   counts           // of earlier followers of the log
-	dropped  int64
+	before   counts           // of earlier followers of the log, and what was dropped
 }
 
 // A budget is what the service says is left to a client. It is -1 as long as it says nothing.
@@ -58,18 +58,25 @@ func (b *budget) Attempted(a auditlogs.Attempt) {
 // Waiting implements [auditlogs.Observer].
 func (b *budget) Waiting(time.Duration) {}
 
+// The places of counts.
+const (
+	late = iota
+	nearlyMissed
+	repeats
+	forgotten
+	requests
+	rateLimited
+	failures
+	dropped
+)
+
 // Counts only grow.
-type counts struct{ late, nearlyMissed, repeats, forgotten, requests, rateLimited, failures, dropped int64 }
+type counts [dropped + 1]int64
 
 func (c *counts) add(o counts) {
-	c.late += o.late
-	c.nearlyMissed += o.nearlyMissed
-	c.repeats += o.repeats
-	c.forgotten += o.forgotten
-	c.requests += o.requests
-	c.rateLimited += o.rateLimited
-	c.failures += o.failures
-	c.dropped += o.dropped
+	for i, n := range o {
+		c[i] += n
+	}
 }
 
 func countsOf(h follow.Health) counts {
@@ -101,7 +108,6 @@ func (r *reading) add(o reading) {
 
 func (o *observed) read() reading {
 	r := reading{counts: o.before, budget: o.budget.remaining.Load()}
-	r.dropped += o.dropped
 	if o.follower == nil {
 		return r
 	}
@@ -133,8 +139,8 @@ func (t *telemetry) each(show func(reading, metric.MeasurementOption)) {
 	}
 }
 
-func named(log string, more ...attribute.KeyValue) metric.MeasurementOption {
-	return metric.WithAttributes(append(more, attribute.String("log", log))...)
+func named(log string) metric.MeasurementOption {
+	return metric.WithAttributes(attribute.String("log", log))
 }
 
 func newTelemetry(settings component.TelemetrySettings) (*telemetry, error) {
@@ -147,82 +153,56 @@ func newTelemetry(settings component.TelemetrySettings) (*telemetry, error) {
 
 // register starts observing.
 func (t *telemetry) register() error {
-	sum := func(of func(counts) int64) metric.Int64Callback {
+	lag := func(_ context.Context, observer metric.Float64Observer) error {
+		t.each(func(r reading, name metric.MeasurementOption) {
+			if r.follows {
+				observer.Observe(r.lag, name)
+			}
+		})
+		return nil
+	}
+	lateness := func(_ context.Context, observer metric.Float64Observer) error {
+		t.each(func(r reading, name metric.MeasurementOption) {
+			if !r.measured {
+				return
+			}
+			for statistic, seconds := range map[string]float64{"median": r.median, "p95": r.p95, "max": r.most} {
+				observer.Observe(seconds, name, metric.WithAttributes(attribute.String("statistic", statistic)))
+			}
+		})
+		return nil
+	}
+	// A negative value is not known.
+	whole := func(of func(reading) int64) metric.Int64Callback {
 		return func(_ context.Context, observer metric.Int64Observer) error {
-			t.each(func(r reading, name metric.MeasurementOption) { observer.Observe(of(r.counts), name) })
+			t.each(func(r reading, name metric.MeasurementOption) {
+				if value := of(r); value >= 0 {
+					observer.Observe(value, name)
+				}
+			})
 			return nil
 		}
 	}
-	for _, register := range []func() error{
-		func() error {
-			return t.builder.RegisterReceiverCloudflareAuditLagCallback(func(_ context.Context, observer metric.Float64Observer) error {
-				t.each(func(r reading, name metric.MeasurementOption) {
-					if r.follows {
-						observer.Observe(r.lag, name)
-					}
-				})
-				return nil
-			})
-		},
-		func() error {
-			return t.builder.RegisterReceiverCloudflareAuditLatenessCallback(func(_ context.Context, observer metric.Float64Observer) error {
-				t.each(func(r reading, name metric.MeasurementOption) {
-					if !r.measured {
-						return
-					}
-					for statistic, seconds := range map[string]float64{"median": r.median, "p95": r.p95, "max": r.most} {
-						observer.Observe(seconds, name, metric.WithAttributes(attribute.String("statistic", statistic)))
-					}
-				})
-				return nil
-			})
-		},
-		func() error {
-			return t.builder.RegisterReceiverCloudflareAuditBudgetRemainingCallback(func(_ context.Context, observer metric.Int64Observer) error {
-				t.each(func(r reading, name metric.MeasurementOption) {
-					if r.budget >= 0 {
-						observer.Observe(r.budget, name)
-					}
-				})
-				return nil
-			})
-		},
-		func() error {
-			return t.builder.RegisterReceiverCloudflareAuditRefusedCallback(func(_ context.Context, observer metric.Int64Observer) error {
-				t.each(func(r reading, name metric.MeasurementOption) { observer.Observe(r.refused, name) })
-				return nil
-			})
-		},
-		func() error {
-			return t.builder.RegisterReceiverCloudflareAuditLateEntriesCallback(sum(func(c counts) int64 { return c.late }))
-		},
-		func() error {
-			return t.builder.RegisterReceiverCloudflareAuditNearlyMissedEntriesCallback(sum(func(c counts) int64 { return c.nearlyMissed }))
-		},
-		func() error {
-			return t.builder.RegisterReceiverCloudflareAuditRepeatedEntriesCallback(sum(func(c counts) int64 { return c.repeats }))
-		},
-		func() error {
-			return t.builder.RegisterReceiverCloudflareAuditDroppedEntriesCallback(sum(func(c counts) int64 { return c.dropped }))
-		},
-		func() error {
-			return t.builder.RegisterReceiverCloudflareAuditForgottenIdsCallback(sum(func(c counts) int64 { return c.forgotten }))
-		},
-		func() error {
-			return t.builder.RegisterReceiverCloudflareAuditRequestsCallback(sum(func(c counts) int64 { return c.requests }))
-		},
-		func() error {
-			return t.builder.RegisterReceiverCloudflareAuditRateLimitedRequestsCallback(sum(func(c counts) int64 { return c.rateLimited }))
-		},
-		func() error {
-			return t.builder.RegisterReceiverCloudflareAuditFailuresCallback(sum(func(c counts) int64 { return c.failures }))
-		},
+	b := t.builder
+	err := errors.Join(
+		b.RegisterReceiverCloudflareAuditLagCallback(lag),
+		b.RegisterReceiverCloudflareAuditLatenessCallback(lateness),
+		b.RegisterReceiverCloudflareAuditBudgetRemainingCallback(whole(func(r reading) int64 { return r.budget })),
+		b.RegisterReceiverCloudflareAuditRefusedCallback(whole(func(r reading) int64 { return r.refused })),
+	)
+	for i, register := range [...]func(metric.Int64Callback) error{
+		late:         b.RegisterReceiverCloudflareAuditLateEntriesCallback,
+		nearlyMissed: b.RegisterReceiverCloudflareAuditNearlyMissedEntriesCallback,
+		repeats:      b.RegisterReceiverCloudflareAuditRepeatedEntriesCallback,
+		forgotten:    b.RegisterReceiverCloudflareAuditForgottenIdsCallback,
+		requests:     b.RegisterReceiverCloudflareAuditRequestsCallback,
+		rateLimited:  b.RegisterReceiverCloudflareAuditRateLimitedRequestsCallback,
+		failures:     b.RegisterReceiverCloudflareAuditFailuresCallback,
+		dropped:      b.RegisterReceiverCloudflareAuditDroppedEntriesCallback,
 	} {
-		if err := register(); err != nil {
-			return err
-		}
+		err = errors.Join(err, register(whole(func(r reading) int64 { return r.counts[i] })))
 	}
-	return nil
+	return err
 }
 
 // observe adds a log.
@@ -248,5 +228,5 @@ func (t *telemetry) follow(log *auditlogs.Log, f *follow.Follower) {
 func (t *telemetry) dropped(log *auditlogs.Log, entries int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.logs[log].dropped += int64(entries)
+	t.logs[log].before[dropped] += int64(entries)
 }

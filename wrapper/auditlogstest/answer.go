@@ -76,6 +76,12 @@ func (a *answer) page(entries []*entry, cursor string, cursorsAfter bool, status
 	a.body = append(b, `},"success":true}`...)
 }
 
+// list fills in an answer without pages.
+func (a *answer) list(rows any) {
+	text, _ := json.Marshal(rows)
+	a.body = fmt.Appendf(nil, `{"errors":[],"messages":[],"result":%s,"success":true}`, text)
+}
+
 // noEntry is the service's answer to a history of an entry that does not exist.
 func (a *answer) noEntry() {
 	a.fail(http.StatusNotFound, http.StatusNotFound, "audit log entry not found")

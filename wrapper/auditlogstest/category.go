@@ -1,7 +1,6 @@
 package auditlogstest
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -45,10 +44,4 @@ func (s *Server) productsOf(p auditlogsapi.Parameter, names []string) ([]string,
 		}
 	}
 	return products, nil
-}
-
-// list fills in an answer without pages.
-func (a *answer) list(rows any) {
-	text, _ := json.Marshal(rows)
-	a.body = fmt.Appendf(nil, `{"errors":[],"messages":[],"result":%s,"success":true}`, text)
 }

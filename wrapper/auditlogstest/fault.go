@@ -1,13 +1,13 @@
 package auditlogstest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -80,7 +80,7 @@ func (f *Fault) change(a *answer) {
 	if f.Body != "" {
 		a.body = []byte(f.Body)
 	}
-	if strings.HasPrefix(string(a.body[:min(1, len(a.body))]), "<") {
+	if bytes.HasPrefix(a.body, []byte("<")) {
 		a.header.Set("Content-Type", "text/html; charset=UTF-8")
 	}
 }
@@ -88,12 +88,8 @@ func (f *Fault) change(a *answer) {
 // send sends the answer, or the fault in its place.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, v *visit) {
 	fault, a := &v.fault, v.answer
-	switch {
-	case fault.Drop:
-		hangUp(w)
-		return
-	case fault.Raw != nil:
-		s.sendRaw(w, fault.Raw)
+	if fault.Drop || fault.Raw != nil {
+		s.hangUp(w, fault.Raw)
 		return
 	}
 	fault.change(a)
@@ -126,7 +122,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, v *visit) {
 	}
 	if fault.Cut {
 		_ = http.NewResponseController(w).Flush()
-		hangUp(w)
+		s.hangUp(w, nil)
 	}
 }
 
@@ -146,25 +142,18 @@ func (s *Server) sendBody(ctx context.Context, w http.ResponseWriter, body []byt
 	}
 }
 
-// sendRaw writes to the bare connection.
-func (s *Server) sendRaw(w http.ResponseWriter, raw []byte) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	// The HTTP server no longer tracks this connection, so its Close does not reach it.
-	stop := context.AfterFunc(s.ctx, func() { _ = conn.Close() })
-	defer stop()
-	_, _ = conn.Write(raw)
-	_ = conn.Close()
-}
-
-// hangUp closes the connection, without sending more than has been sent.
-func hangUp(w http.ResponseWriter) {
+// hangUp closes the connection after the last bytes, without sending more than has been sent.
+func (s *Server) hangUp(w http.ResponseWriter, last []byte) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		// HTTP/2 has no connection to hijack. Its server ends the stream instead.
 		panic(http.ErrAbortHandler)
+	}
+	if len(last) > 0 {
+		// The HTTP server no longer tracks this connection, so its Close does not reach it.
+		stop := context.AfterFunc(s.ctx, func() { _ = conn.Close() })
+		defer stop()
+		_, _ = conn.Write(last)
 	}
 	_ = conn.Close()
 }

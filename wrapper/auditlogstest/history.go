@@ -1,6 +1,8 @@
 package auditlogstest
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -84,6 +86,9 @@ func (h History) generateForOrganization() []*entry {
 
 func (h History) entries(w *writer) []*entry {
 	w.cast = newCast(w.rng)
+	for i := range w.cast {
+		w.actors = append(w.actors, slices.Repeat([]*actor{&w.cast[i]}, w.cast[i].weight)...)
+	}
 	w.zones = newZones(w.rng)
 	w.resources = map[string][]*resource{}
 	events := h.outline(w)
@@ -209,16 +214,16 @@ type actor struct {
 	weight int
 }
 
-func hexID(rng *rand.Rand) string {
-	return string(appendHex(appendHex(nil, rng.Uint64()), rng.Uint64()))
-}
+func hexID(rng *rand.Rand) string { return string(appendID(nil, rng)) }
 
-func appendHex(b []byte, n uint64) []byte {
-	const digits = "0123456789abcdef"
-	for shift := 60; shift >= 0; shift -= 4 {
-		b = append(b, digits[n>>shift&15])
-	}
-	return b
+// appendID appends 32 random hexadecimal digits.
+func appendID(b []byte, rng *rand.Rand) []byte { return appendHex(appendHex(b, rng), rng) }
+
+// appendHex appends 16 random hexadecimal digits.
+func appendHex(b []byte, rng *rand.Rand) []byte {
+	var digits [8]byte
+	binary.BigEndian.PutUint64(digits[:], rng.Uint64())
+	return hex.AppendEncode(b, digits[:])
 }
 
 var people = []string{

@@ -1,5 +1,7 @@
 package auditlogstest
 
+import "slices"
+
 // An action is something that people do. In uri, request and response, a word after a dollar sign
 // is replaced: see writer.fill.
 type action struct {
@@ -159,9 +161,7 @@ func newCatalog(actions []action) catalog {
 	var c catalog
 	for i := range actions {
 		a := &actions[i]
-		for range a.weight {
-			c.actions = append(c.actions, a)
-		}
+		c.actions = append(c.actions, slices.Repeat([]*action{a}, a.weight)...)
 		switch a.also {
 		case inBulk:
 			c.bulk = append(c.bulk, a)

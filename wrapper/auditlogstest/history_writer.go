@@ -1,6 +1,7 @@
 package auditlogstest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -33,26 +34,13 @@ type writer struct {
 	catalog
 	least     int // bytes of an entry
 	cast      []actor
+	actors    []*actor // of the cast, each as often as its weight says
 	zones     []zone
 	resources map[string][]*resource // the last resources of each type that are there
-	weights   int
 	buffer    []byte
 }
 
-func (w *writer) pickActor() *actor {
-	if w.weights == 0 {
-		for _, a := range w.cast {
-			w.weights += a.weight
-		}
-	}
-	n := w.rng.IntN(w.weights)
-	for i := range w.cast {
-		if n -= w.cast[i].weight; n < 0 {
-			return &w.cast[i]
-		}
-	}
-	return &w.cast[0]
-}
+func (w *writer) pickActor() *actor { return w.actors[w.rng.IntN(len(w.actors))] }
 
 func (w *writer) pickAction(by *actor) *action {
 	if by.kind == "system" {
@@ -141,17 +129,14 @@ func (w *writer) entry(e *event, odd oddity) string {
 	if odd == oddUUID {
 		b = w.appendUUID(b)
 	} else {
-		b = appendHex(appendHex(b, w.rng.Uint64()), w.rng.Uint64())
+		b = appendID(b, w.rng)
 	}
 	b = append(b, '"')
 	switch {
 	case w.organization != "":
-		b = append(b, `,"organization":{`...)
-		b = append(appendPair(b, "id", w.organization), '}')
+		b = appendObject(b, "organization", "id", w.organization)
 	case odd != oddNoAccount:
-		b = append(b, `,"account":{`...)
-		b = appendPair(b, "id", w.account)
-		b = append(appendPair(b, "name", "Example Account"), '}')
+		b = appendObject(b, "account", "id", w.account, "name", "Example Account")
 	}
 	b = append(b, `,"action":{`...)
 	b = appendPair(b, "description", description)
@@ -176,7 +161,7 @@ func (w *writer) entry(e *event, odd oddity) string {
 		b = appendPair(b, "token_name", name)
 	}
 	b = append(appendPair(b, "type", who.kind), `},"raw":{"cf_ray_id":"`...)
-	b = appendHex(b, w.rng.Uint64())
+	b = appendHex(b, w.rng)
 	b = append(b, '"')
 	b = appendPair(b, "method", a.method)
 	b = append(append(b, `,"status_code":`...), status...)
@@ -191,9 +176,7 @@ func (w *writer) entry(e *event, odd oddity) string {
 		b = append(b, `,"zone":null`...)
 	case odd == oddNoZone || a.about == ofAccount:
 	default:
-		b = append(b, `,"zone":{`...)
-		b = appendPair(b, "id", z.id)
-		b = append(appendPair(b, "name", z.name), '}')
+		b = appendObject(b, "zone", "id", z.id, "name", z.name)
 	}
 	w.buffer = append(b, '}')
 	return string(w.buffer)
@@ -227,14 +210,22 @@ func (w *writer) resource(b []byte, a *action, f *filling, odd oddity, failed bo
 		b = append(w.fill(b, a.response, f), '}')
 	}
 	if odd == oddScopeObject {
-		b = append(b, `,"scope":{`...)
-		b = append(appendPair(b, "type", a.scope), '}')
+		b = appendObject(b, "scope", "type", a.scope)
 	} else {
 		b = appendPair(b, "scope", a.scope)
 	}
 	b = appendPair(b, "type", a.resource)
 	if odd == oddResourceValue {
 		b = append(b, `,"value":{"old":[1,2.50,3e2],"new":null}`...)
+	}
+	return append(b, '}')
+}
+
+// appendObject adds a member to an object: an object of names and values.
+func appendObject(b []byte, name string, pairs ...string) []byte {
+	b = append(append(append(b, `,"`...), name...), `":{`...)
+	for i := 0; i < len(pairs); i += 2 {
+		b = appendPair(b, pairs[i], pairs[i+1])
 	}
 	return append(b, '}')
 }
@@ -299,7 +290,7 @@ func (w *writer) fill(b []byte, template string, f *filling) []byte {
 		case "sentence":
 			b = w.sentence(b)
 		case "hex":
-			b = appendHex(appendHex(b, w.rng.Uint64()), w.rng.Uint64())
+			b = appendID(b, w.rng)
 		case "uuid":
 			b = w.appendUUID(b)
 		case "time":
@@ -345,11 +336,7 @@ func (w *writer) ip() string { return "192.0.2." + strconv.Itoa(1+w.rng.IntN(254
 
 // appendUUID makes a random UUID, of version 4.
 func (w *writer) appendUUID(b []byte) []byte {
-	hex := appendHex(appendHex(nil, w.rng.Uint64()), w.rng.Uint64())
+	hex := appendID(nil, w.rng)
 	hex[12], hex[16] = '4', "89ab"[w.rng.IntN(4)]
-	b = append(append(b, hex[:8]...), '-')
-	b = append(append(b, hex[8:12]...), '-')
-	b = append(append(b, hex[12:16]...), '-')
-	b = append(append(b, hex[16:20]...), '-')
-	return append(b, hex[20:]...)
+	return fmt.Appendf(b, "%s-%s-%s-%s-%s", hex[:8], hex[8:12], hex[12:16], hex[16:20], hex[20:])
 }

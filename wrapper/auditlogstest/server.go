@@ -186,12 +186,12 @@ func (s *Server) Close() {
 // with its faults, can be mounted in another server.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.ctx.Err() != nil {
-		hangUp(w)
+		s.hangUp(w, nil)
 		return
 	}
 	visit := s.arrive(r)
 	if !s.wait(r.Context(), s.config.latency+visit.fault.Delay) {
-		hangUp(w)
+		s.hangUp(w, nil)
 		return
 	}
 	s.answer(visit, r)

@@ -193,10 +193,14 @@ func (s *store) page(l listing, from position, size int) (entries []*entry, more
 			low += jump
 		}
 	}
-	for ; low < high; high, low = high-down(l.desc), low+1-down(l.desc) {
-		e := s.entries[low]
+	for low < high {
+		var e *entry
 		if l.desc {
-			e = s.entries[high-1]
+			high--
+			e = s.entries[high]
+		} else {
+			e = s.entries[low]
+			low++
 		}
 		switch {
 		case !l.matches(e):
@@ -211,10 +215,18 @@ func (s *store) page(l listing, from position, size int) (entries []*entry, more
 	return entries, false
 }
 
-// down is how far the upper end of a range moves with each step.
-func down(desc bool) int {
-	if desc {
-		return 1
+// nearby is how far the time in a request for a history may be from that of its entry.
+const nearby = time.Minute
+
+// find returns the entry with an ID near a time, if it is visible now; nil if there is none.
+func (s *store) find(id string, at, now time.Time) *entry {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	low, high := s.indexes(window{since: at.Add(-nearby), before: at.Add(nearby), throughBefore: true})
+	for _, e := range s.entries[low:high] {
+		if e.read().Get("id") == id && e.visible(now) {
+			return e
+		}
 	}
-	return 0
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,16 +25,12 @@ type Change struct {
 func Compare(earlier, e *auditlogs.Entry) []Change {
 	before, after := bodies(earlier), bodies(e)
 	var paths []string
-	for _, side := range [][]Body{before, after} {
-		for _, body := range side {
-			if !slices.Contains(paths, body.Path) {
-				paths = append(paths, body.Path)
-			}
-		}
+	for _, body := range slices.Concat(before, after) {
+		paths = append(paths, body.Path)
 	}
 	slices.Sort(paths)
 	var changes []Change
-	for _, path := range paths {
+	for _, path := range slices.Compact(paths) {
 		changes = compare(changes, path, valueAt(before, path), valueAt(after, path))
 	}
 	return changes
@@ -67,17 +64,9 @@ func compare(changes []Change, path string, before, after any) []Change {
 		if !ok {
 			break
 		}
-		names := make([]string, 0, len(a)+len(b))
-		for name := range b {
-			names = append(names, name)
-		}
-		for name := range a {
-			if _, both := b[name]; !both {
-				names = append(names, name)
-			}
-		}
+		names := slices.AppendSeq(slices.Collect(maps.Keys(b)), maps.Keys(a))
 		slices.Sort(names)
-		for _, name := range names {
+		for _, name := range slices.Compact(names) {
 			changes = compare(changes, path+member(name), memberOf(b, name), memberOf(a, name))
 		}
 		return changes
@@ -91,20 +80,11 @@ func compare(changes []Change, path string, before, after any) []Change {
 		}
 		return changes
 	default:
-		if equal(before, after) {
+		if before == after {
 			return changes
 		}
 	}
 	return append(changes, Change{Path: path, Before: encode(before), After: encode(after)})
-}
-
-// equal compares a value that is neither an object nor a list with any other.
-func equal(before, after any) bool {
-	switch after.(type) {
-	case map[string]any, []any:
-		return false
-	}
-	return before == after
 }
 
 func memberOf(object map[string]any, name string) any {

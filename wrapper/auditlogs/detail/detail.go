@@ -6,6 +6,7 @@
 package detail
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -164,7 +165,7 @@ func read(leaves []Body, path string, object json.RawMessage) []Body {
 }
 
 func decoder(text []byte) *jsontext.Decoder {
-	return jsontext.NewDecoder(strings.NewReader(string(text)), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	return jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
 // isBody reports whether a value is shown as JSON: one that the contract leaves open, an object or

@@ -69,8 +69,7 @@ func (p *printer) value(depth int, name string) {
 	_, _ = p.decoder.ReadToken()
 	p.add(Line{Depth: depth, Name: name, Value: opens})
 	first := len(p.lines)
-	ended := func() bool { k := p.decoder.PeekKind(); return k == '}' || k == ']' || k == 0 }
-	for n := 0; !ended(); n++ {
+	for n := 0; !p.ended(); n++ {
 		if n > 0 {
 			p.lines[len(p.lines)-1].Comma = true
 		}
@@ -93,10 +92,16 @@ func (p *printer) value(depth int, name string) {
 	p.add(Line{Depth: depth, Value: closes})
 }
 
+// ended reports whether an object or a list has no more members.
+func (p *printer) ended() bool {
+	kind := p.decoder.PeekKind()
+	return kind == '}' || kind == ']' || kind == 0
+}
+
 // skip folds what is left of an object or a list.
 func (p *printer) skip(depth int, named bool) {
 	start, n := p.decoder.InputOffset(), 0
-	for ; p.decoder.PeekKind() != '}' && p.decoder.PeekKind() != ']' && p.decoder.PeekKind() != 0; n++ {
+	for ; !p.ended(); n++ {
 		if named {
 			_, _ = p.decoder.ReadToken()
 		}

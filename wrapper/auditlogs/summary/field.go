@@ -15,11 +15,8 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// A field is the way to one field of an entry.
-type field struct {
-	path  string
-	names [][]byte
-}
+// A field is the way to one field of an entry: the names on its path.
+type field [][]byte
 
 // Fields returns the paths that entries can be grouped by, such as "actor.email": those of all
 // fields that the contract has.
@@ -41,9 +38,8 @@ func fieldsAt(paths []string) ([]field, error) {
 		if !slices.Contains(known, path) {
 			return nil, fmt.Errorf("%q is no field of an entry: want one of %s", path, strings.Join(known, ", "))
 		}
-		fields[i].path = path
 		for name := range strings.SplitSeq(path, ".") {
-			fields[i].names = append(fields[i].names, []byte(name))
+			fields[i] = append(fields[i], []byte(name))
 		}
 	}
 	return fields, nil
@@ -52,9 +48,9 @@ func fieldsAt(paths []string) ([]field, error) {
 // appendTo appends the text of the field: the content of a string, the digits of a number, a time
 // in RFC 3339, and compact JSON of anything else. It appends nothing where the entry has no such
 // field, or an empty one. A status code of 0 counts as none.
-func (f *field) appendTo(b []byte, e *auditlogs.Entry, in *time.Location) []byte {
+func (f field) appendTo(b []byte, e *auditlogs.Entry, in *time.Location) []byte {
 	var at any = &e.Entry
-	for _, name := range f.names {
+	for _, name := range f {
 		_, at = auditlogsapi.Member(at, name)
 	}
 	switch v := at.(type) {

@@ -159,15 +159,7 @@ func (f *finder) take(who string, r Reference, failed bool) {
 	} else {
 		c.More++
 	}
-	if r.Time.IsZero() {
-		return
-	}
-	if c.First.IsZero() || r.Time.Before(c.First) {
-		c.First = r.Time
-	}
-	if r.Time.After(c.Last) {
-		c.Last = r.Time
-	}
+	widen(&c.First, &c.Last, r.Time)
 }
 
 // watch adds an entry to the last ones of its actor or address, and takes all of these if they came
@@ -207,14 +199,9 @@ func (f *finder) watch(e *auditlogs.Entry, failed bool) (earlier []string, found
 }
 
 func within(entries burst, most time.Duration) bool {
-	first, last := entries[0].Time, entries[0].Time
+	var first, last time.Time
 	for _, e := range entries {
-		if e.Time.Before(first) {
-			first = e.Time
-		}
-		if e.Time.After(last) {
-			last = e.Time
-		}
+		widen(&first, &last, e.Time)
 	}
 	return last.Sub(first) <= most
 }
@@ -254,11 +241,4 @@ func (h *hints) found(in *time.Location) []Hint {
 		found = append(found, hint)
 	}
 	return found
-}
-
-func inZone(t time.Time, in *time.Location) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.In(in)
 }

@@ -78,9 +78,8 @@ type Comparer struct {
 }
 
 type kind struct {
-	name    string
 	of      *grouping
-	address func(netip.Addr) (netip.Prefix, bool) // makes a network of an address; nil for other kinds
+	network bool // of the address, and not the address itself
 
 	known  set // the baseline, and new values that are beyond what is kept
 	before int64
@@ -91,29 +90,29 @@ type kind struct {
 }
 
 // kinds are what can be new. Networks are those that usually belong to one customer of a provider.
-var kinds = []struct {
-	name    string
-	firstOf bool
-	fields  []string
-	network bool
-}{
-	{name: "actors", firstOf: true, fields: []string{"actor.email", "actor.id", "actor.type"}},
-	{name: "tokens", fields: []string{"actor.token_name", "actor.token_id"}},
-	{name: "addresses", fields: []string{"actor.ip_address"}},
-	{name: "networks", fields: []string{"actor.ip_address"}, network: true},
-	{name: "user agents", fields: []string{"raw.user_agent"}},
-	{name: "actions and products", fields: []string{"action.type", "resource.product"}},
+var kinds = []groupBy{
+	byActor,
+	byToken,
+	byAddress,
+	{name: networks, paths: byAddress.paths},
+	byUserAgent,
+	{name: "actions and products", paths: []string{"action.type", "resource.product"}},
 }
 
+const networks = "networks"
+
 // networkOf returns the network of an address: a /24 of IPv4, a /64 of IPv6.
-func networkOf(address netip.Addr) (netip.Prefix, bool) {
+func networkOf(text string) (netip.Prefix, error) {
+	address, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
 	address = address.Unmap().WithZone("")
 	bits := 64
 	if address.Is4() {
 		bits = 24
 	}
-	network, err := address.Prefix(bits)
-	return network, err == nil
+	return address.Prefix(bits)
 }
 
 // NewComparer returns a Comparer. It returns an error if an option is wrong.
@@ -126,16 +125,11 @@ func NewComparer(options NewsOptions) (*Comparer, error) {
 	}
 	c := &Comparer{options: options}
 	for _, k := range kinds {
-		made, err := newGrouping(k.name, k.firstOf, k.fields, "")
+		made, err := newGrouping(k)
 		if err != nil {
 			panic(err) // The contract has these fields.
 		}
-		made.count = nil
-		own := &kind{name: k.name, of: made, index: map[string]int{}, known: newSet()}
-		if k.network {
-			own.address = networkOf
-		}
-		c.kinds = append(c.kinds, own)
+		c.kinds = append(c.kinds, &kind{of: made, network: k.name == networks, index: map[string]int{}, known: newSet()})
 	}
 	return c, nil
 }
@@ -172,16 +166,12 @@ func (c *Comparer) keyOf(k *kind, e *auditlogs.Entry) []byte {
 	if cap(c.key) > 64<<10 {
 		c.key = nil // Of a huge value.
 	}
-	if k.address == nil {
+	if !k.network {
 		c.key = k.of.appendKey(c.key[:0], e, c.options.Location)
 		return c.key
 	}
-	address, err := netip.ParseAddr(e.Actor.IPAddress)
+	network, err := networkOf(e.Actor.IPAddress)
 	if err != nil {
-		return nil
-	}
-	network, ok := k.address(address)
-	if !ok {
 		return nil
 	}
 	c.key = network.AppendTo(append(c.key[:0], 0, 0))
@@ -230,11 +220,8 @@ func (c *Comparer) News() *News {
 	n.BaselineSince, n.Since, n.Before = c.options.BaselineSince.In(in), c.options.Since.In(in), c.options.Before.In(in)
 	n.TimeZone = in.String()
 	for _, k := range c.kinds {
-		made := Kind{Name: k.name, Baseline: k.before, More: k.more, Values: slices.Clone(k.values), Missed: k.known.missed()}
+		made := Kind{Name: k.of.name, Fields: slices.Clone(k.of.paths), Baseline: k.before, More: k.more, Values: slices.Clone(k.values), Missed: k.known.missed()}
 		made.AtLeast = k.known.bloom != nil
-		for _, f := range k.of.fields {
-			made.Fields = append(made.Fields, f.path)
-		}
 		if made.Values == nil {
 			made.Values = []NewValue{}
 		}

@@ -3,6 +3,7 @@ package summary
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,15 +149,7 @@ var weakValues = map[string][]string{
 
 func onTopic(wanted topic, types ...string) func(*auditlogs.Entry, topic) (string, bool) {
 	return func(e *auditlogs.Entry, about topic) (string, bool) {
-		if about&wanted == 0 {
-			return "", false
-		}
-		for _, kind := range types {
-			if e.Action.Type == kind {
-				return "", true
-			}
-		}
-		return "", false
+		return "", about&wanted != 0 && slices.Contains(types, e.Action.Type)
 	}
 }
 
@@ -174,13 +167,13 @@ func weakens(e *auditlogs.Entry, about topic) (string, bool) {
 	case about&settings == 0 || !changed || len(e.Resource.Request) > mostRequest:
 		return "", false
 	}
-	var request struct {
+	type change struct {
 		ID    string          `json:"id"`
 		Value json.RawMessage `json:"value"`
-		Items []struct {
-			ID    string          `json:"id"`
-			Value json.RawMessage `json:"value"`
-		} `json:"items"`
+	}
+	var request struct {
+		change
+		Items []change `json:"items"`
 	}
 	if json.Unmarshal(e.Resource.Request, &request) != nil {
 		return "", false
@@ -201,12 +194,10 @@ func weakens(e *auditlogs.Entry, about topic) (string, bool) {
 }
 
 func weak(setting string, value json.RawMessage) (string, bool) {
-	for _, v := range weakValues[setting] {
-		if string(value) == v {
-			return setting + " set to " + strings.Trim(v, `"`), true
-		}
+	if !slices.Contains(weakValues[setting], string(value)) {
+		return "", false
 	}
-	return "", false
+	return setting + " set to " + strings.Trim(string(value), `"`), true
 }
 
 // mostRequest bounds the requests that rules parse, in bytes.

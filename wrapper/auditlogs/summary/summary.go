@@ -99,38 +99,46 @@ type Value struct {
 	Last    time.Time         `json:"last,omitzero"`    // the time of the newest
 }
 
-// groups are those that every summary has. Needs is the field without which an entry does not
-// count; empty where any of the fields will do.
-var groups = []struct {
+// A groupBy says what a group has the values of.
+type groupBy struct {
 	name    string
 	firstOf bool
-	fields  []string
-	needs   string
-}{
-	{name: "actors", firstOf: true, fields: []string{"actor.email", "actor.id", "actor.type"}},
-	{name: "tokens", fields: []string{"actor.token_name", "actor.token_id"}},
-	{name: "addresses", fields: []string{"actor.ip_address"}},
-	{name: "user agents", fields: []string{"raw.user_agent"}},
-	{name: "actions", firstOf: true, fields: []string{"action.description", "action.type"}},
-	{name: "action types", fields: []string{"action.type"}},
-	{name: "products", fields: []string{"resource.product"}},
-	{name: "zones", firstOf: true, fields: []string{"zone.name", "zone.id"}},
-	{name: "resources", fields: []string{"resource.type", "resource.id"}, needs: "resource.id"},
+	paths   []string
+	needs   string // the field without which an entry does not count; empty where any of them will do
+}
+
+var (
+	byActor     = groupBy{name: "actors", firstOf: true, paths: []string{"actor.email", "actor.id", "actor.type"}}
+	byToken     = groupBy{name: "tokens", paths: []string{"actor.token_name", "actor.token_id"}}
+	byAddress   = groupBy{name: "addresses", paths: []string{"actor.ip_address"}}
+	byUserAgent = groupBy{name: "user agents", paths: []string{"raw.user_agent"}}
+)
+
+// groups are those that every summary has.
+var groups = []groupBy{
+	byActor,
+	byToken,
+	byAddress,
+	byUserAgent,
+	{name: "actions", firstOf: true, paths: []string{"action.description", "action.type"}},
+	{name: "action types", paths: []string{"action.type"}},
+	{name: "products", paths: []string{"resource.product"}},
+	{name: "zones", firstOf: true, paths: []string{"zone.name", "zone.id"}},
+	{name: "resources", paths: []string{"resource.type", "resource.id"}, needs: "resource.id"},
 }
 
 // A grouping counts the values of a group.
 type grouping struct {
-	name    string
-	firstOf bool
-	fields  []field
-	needs   int // the place of the field that an entry needs; -1 for any
-	count   *counter
-	absent  int64
+	groupBy
+	fields []field // at the paths
+	count  *counter
+	absent int64
 }
 
-func newGrouping(name string, firstOf bool, paths []string, needs string) (*grouping, error) {
-	fields, err := fieldsAt(paths)
-	return &grouping{name: name, firstOf: firstOf, fields: fields, needs: slices.Index(paths, needs), count: newCounter()}, err
+func newGrouping(by groupBy) (*grouping, error) {
+	by.paths = slices.Clone(by.paths) // Some are the caller's.
+	fields, err := fieldsAt(by.paths)
+	return &grouping{groupBy: by, fields: fields, count: newCounter()}, err
 }
 
 // appendKey appends what the entry counts as: for each field the length of its text and the text.
@@ -144,7 +152,7 @@ func (g *grouping) appendKey(b []byte, e *auditlogs.Entry, in *time.Location) []
 		n := len(b) - from
 		binary.BigEndian.PutUint16(b[from-2:], uint16(n))
 		switch {
-		case n == 0 && i == g.needs:
+		case n == 0 && g.paths[i] == g.needs:
 			return b[:start]
 		case n > 0:
 			found = true
@@ -165,7 +173,7 @@ func (g *grouping) is(key string) (map[string]string, []string) {
 	for i := 0; len(key) >= 2; i++ {
 		n := int(key[0])<<8 | int(key[1])
 		if n > 0 {
-			is[g.fields[i].path] = key[2 : 2+n]
+			is[g.paths[i]] = key[2 : 2+n]
 			texts = append(texts, key[2:2+n])
 		}
 		key = key[2+n:]
@@ -183,7 +191,7 @@ type Index struct {
 
 // Index returns the group's index. The zone is that of the summary's times.
 func (g Group) Index(in *time.Location) *Index {
-	made, err := newGrouping(g.Name, g.FirstOf, g.Fields, "")
+	made, err := newGrouping(groupBy{name: g.Name, firstOf: g.FirstOf, paths: g.Fields})
 	if err != nil {
 		return new(Index) // It is no group of a summary.
 	}
@@ -240,14 +248,14 @@ func New(options Options) (*Collector, error) {
 	}
 	c := &Collector{options: options, clock: newClock(options.Since, options.Before, options.Location), hints: newHints()}
 	for _, g := range groups {
-		made, err := newGrouping(g.name, g.firstOf, g.fields, g.needs)
+		made, err := newGrouping(g)
 		if err != nil {
 			panic(err) // The contract has these fields.
 		}
 		c.groups = append(c.groups, made)
 	}
 	for _, paths := range options.By {
-		made, err := newGrouping(strings.Join(paths, ","), false, paths, "")
+		made, err := newGrouping(groupBy{name: strings.Join(paths, ","), paths: paths})
 		if err == nil && len(paths) == 0 {
 			err = errors.New("want one field or more")
 		}
@@ -296,12 +304,7 @@ func (c *Collector) Add(e *auditlogs.Entry) []Found {
 	}
 	at, ok := nanoseconds(e.Action.Time)
 	if ok {
-		if t.First.IsZero() || e.Action.Time.Before(t.First) {
-			t.First = e.Action.Time
-		}
-		if e.Action.Time.After(t.Last) {
-			t.Last = e.Action.Time
-		}
+		widen(&t.First, &t.Last, e.Action.Time)
 		c.clock.add(e.Action.Time, failed)
 	} else {
 		t.Untimed++
@@ -333,9 +336,7 @@ func (c *Collector) Summary() *Summary {
 	s := c.counts
 	in := c.options.Location
 	s.Since, s.Before, s.TimeZone = c.options.Since.In(in), c.options.Before.In(in), in.String()
-	if !s.First.IsZero() {
-		s.First, s.Last = s.First.In(in), s.Last.In(in)
-	}
+	s.First, s.Last = inZone(s.First, in), inZone(s.Last, in)
 	s.Outside = c.clock.outside
 	s.Timeline = Timeline{Unit: c.clock.unit, Periods: slices.Clone(c.clock.periods)}
 	s.Week = c.clock.week
@@ -348,11 +349,8 @@ func (c *Collector) Summary() *Summary {
 
 func (c *Collector) group(g *grouping) Group {
 	made := Group{
-		Name: g.name, FirstOf: g.firstOf, Values: []Value{}, Absent: g.absent, MayMiss: g.count.dropped,
+		Name: g.name, FirstOf: g.firstOf, Fields: slices.Clone(g.paths), Values: []Value{}, Absent: g.absent, MayMiss: g.count.dropped,
 		Distinct: int64(g.count.most), AtLeast: g.count.dropped > 0, Others: c.counts.Entries - g.absent,
-	}
-	for _, f := range g.fields {
-		made.Fields = append(made.Fields, f.path)
 	}
 	for _, top := range g.count.top(c.options.Top) {
 		is, texts := g.is(top.key)

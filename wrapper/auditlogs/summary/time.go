@@ -90,3 +90,23 @@ func (c *clock) move(at time.Time) {
 	c.weekday, c.hour = (int(local.Weekday())+6)%7, local.Hour()
 	c.period = sort.Search(len(c.periods), func(i int) bool { return c.periods[i].Start.After(at) }) - 1
 }
+
+// widen makes the time from first to last include at. Zero times are none.
+func widen(first, last *time.Time, at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	if first.IsZero() || at.Before(*first) {
+		*first = at
+	}
+	if at.After(*last) {
+		*last = at
+	}
+}
+
+func inZone(t time.Time, in *time.Location) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.In(in)
+}

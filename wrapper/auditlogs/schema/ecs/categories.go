@@ -1,31 +1,26 @@
 package ecs
 
-// A category is where an entry belongs by the product of its resource.
-type category struct {
-	name string
-	kind string // a type beside the one of the action; "" for none
-}
-
-// categories sort products. All others are configuration.
-var categories = map[string]category{
-	"access":            {"iam", ""},
-	"account_tokens":    {"iam", ""},
-	"accounts":          {"iam", ""},
-	"api_tokens":        {"iam", ""},
-	"iam":               {"iam", ""},
-	"members":           {"iam", "user"},
-	"memberships":       {"iam", "user"},
-	"oauth":             {"iam", ""},
-	"organizations":     {"iam", ""},
-	"permission_groups": {"iam", "group"},
-	"resource_groups":   {"iam", "group"},
-	"roles":             {"iam", "group"},
-	"sso":               {"iam", ""},
-	"tokens":            {"iam", ""},
-	"user":              {"iam", "user"},
-	"user_groups":       {"iam", "group"},
-	"users":             {"iam", "user"},
-	"zerotrust":         {"iam", ""},
+// identities are the products whose entries are of the category iam, with a type beside the one of
+// the action; "" for none. All others are configuration.
+var identities = map[string]string{
+	"access":            "",
+	"account_tokens":    "",
+	"accounts":          "",
+	"api_tokens":        "",
+	"iam":               "",
+	"members":           "user",
+	"memberships":       "user",
+	"oauth":             "",
+	"organizations":     "",
+	"permission_groups": "group",
+	"resource_groups":   "group",
+	"roles":             "group",
+	"sso":               "",
+	"tokens":            "",
+	"user":              "user",
+	"user_groups":       "group",
+	"users":             "user",
+	"zerotrust":         "",
 }
 
 // A verb is what an action does, in the words of the schema.
@@ -49,17 +44,18 @@ const other = "info"
 
 // classify returns the category and types of an action on a product. The second type can be "".
 func classify(action, product []byte) (name string, kinds [2]string) {
-	v, c := verbs[string(action)], categories[string(product)]
+	v := verbs[string(action)]
+	kind, isIdentity := identities[string(product)]
 	if v.kind == "" {
 		v.kind = other
 	}
 	switch {
 	case v.category != "":
 		return v.category, [2]string{v.kind}
-	case c.name == "":
+	case !isIdentity:
 		return "configuration", [2]string{v.kind}
 	case v.kind == "access": // Which iam does not have.
 		v.kind = other
 	}
-	return c.name, [2]string{v.kind, c.kind}
+	return "iam", [2]string{v.kind, kind}
 }

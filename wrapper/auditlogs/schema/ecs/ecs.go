@@ -27,26 +27,13 @@ type Options struct {
 
 // Append appends an entry as an event, which is a JSON object on one line without a line break.
 func Append(b []byte, e *auditlogs.Entry, o Options) []byte {
-	m := event(e, o)
-	defer m.Release()
-	return m.AppendJSON(b)
+	return events.Append(b, e, o.OmitOriginal)
 }
 
 // Visit shows a visitor an entry as an event: what [Append] writes, in its order.
-func Visit(e *auditlogs.Entry, o Options, v schema.Visitor) {
-	m := event(e, o)
-	defer m.Release()
-	m.Visit(v)
-}
+func Visit(e *auditlogs.Entry, o Options, v schema.Visitor) { events.Visit(e, o.OmitOriginal, v) }
 
-func event(e *auditlogs.Entry, o Options) *mapping.Mapping {
-	m := layout.Map(e)
-	finish(m)
-	if !o.OmitOriginal {
-		m.Original(original)
-	}
-	return m
-}
+var events = mapping.Schema{Layout: layout, Finish: finish, Original: layout.Slot("event.original")}
 
 var layout = mapping.New(mapping.Config{
 	Own:     "cloudflare.audit",
@@ -69,7 +56,7 @@ var layout = mapping.New(mapping.Config{
 		"event.category":            mapping.Derived,
 		"event.type":                mapping.Derived,
 		"event.outcome":             outcome,
-		"source.ip":                 address,
+		"source.ip":                 mapping.Address,
 		"http.response.status_code": mapping.Integer,
 		"related.user":              list,
 		"related.hosts":             list,
@@ -78,9 +65,9 @@ var layout = mapping.New(mapping.Config{
 })
 
 var (
-	at, id, message, original = layout.Slot("@timestamp"), layout.Slot("event.id"), layout.Slot("error.message"), layout.Slot("event.original")
-	categorySlot, typeSlot    = layout.Slot("event.category"), layout.Slot("event.type")
-	actionType, product       = layout.Field("action.type"), layout.Field("resource.product")
+	at, id, message        = layout.Slot("@timestamp"), layout.Slot("event.id"), layout.Slot("error.message")
+	categorySlot, typeSlot = layout.Slot("event.category"), layout.Slot("event.type")
+	actionType, product    = layout.Field("action.type"), layout.Field("resource.product")
 )
 
 func finish(m *mapping.Mapping) {
@@ -149,10 +136,6 @@ func outcome(m *mapping.Mapping, slot int, value []byte) bool {
 		return mapping.Text(m, slot, value)
 	}
 	return false
-}
-
-func address(m *mapping.Mapping, slot int, value []byte) bool {
-	return m.IsAddress(value) && mapping.Text(m, slot, value)
 }
 
 // list adds a text to a list.

@@ -29,26 +29,13 @@ type Options struct {
 
 // Append appends an entry as an event, which is a JSON object on one line without a line break.
 func Append(b []byte, e *auditlogs.Entry, o Options) []byte {
-	m := event(e, o)
-	defer m.Release()
-	return m.AppendJSON(b)
+	return events.Append(b, e, o.OmitRawData)
 }
 
 // Visit shows a visitor an entry as an event: what [Append] writes, in its order.
-func Visit(e *auditlogs.Entry, o Options, v schema.Visitor) {
-	m := event(e, o)
-	defer m.Release()
-	m.Visit(v)
-}
+func Visit(e *auditlogs.Entry, o Options, v schema.Visitor) { events.Visit(e, o.OmitRawData, v) }
 
-func event(e *auditlogs.Entry, o Options) *mapping.Mapping {
-	m := layout.Map(e)
-	finish(m)
-	if !o.OmitRawData {
-		m.Original(rawData)
-	}
-	return m
-}
+var events = mapping.Schema{Layout: layout, Finish: finish, Original: layout.Slot("raw_data")}
 
 var layout = mapping.New(mapping.Config{
 	Own:     "unmapped",
@@ -87,7 +74,7 @@ var layout = mapping.New(mapping.Config{
 		"user.name":                mapping.Derived,
 		"user.email_addr":          mapping.Derived,
 		"service.name":             mapping.Derived,
-		"src_endpoint.ip":          address,
+		"src_endpoint.ip":          mapping.Address,
 		"src_endpoint.name":        name,
 		"api.request.data":         mapping.JSON,
 		"api.response.data":        mapping.JSON,
@@ -101,14 +88,10 @@ var layout = mapping.New(mapping.Config{
 // A caption is one value of the schema's enumerations, as its number and its name.
 type caption struct{ id, name schema.Value }
 
-func captioned(id int64, name string) caption { return caption{integer(id), text(name)} }
+func captioned(id int64, name string) caption { return caption{integer(id), mapping.Constant(name)} }
 
 func integer(n int64) schema.Value {
 	return schema.Literal(schema.KindInteger, strconv.AppendInt(nil, n, 10))
-}
-
-func text(s string) schema.Value {
-	return schema.Literal(schema.KindText, schema.Text([]byte(s)).AppendJSON(nil))
 }
 
 // Those that every enumeration has.
@@ -153,7 +136,6 @@ var (
 )
 
 var (
-	rawData                     = layout.Slot("raw_data")
 	at                          = layout.Slot("time")
 	classUID, className         = layout.Slot("class_uid"), layout.Slot("class_name")
 	categoryUID, categoryName   = layout.Slot("category_uid"), layout.Slot("category_name")
@@ -185,11 +167,11 @@ var (
 
 // Values that are the same in every event that has them.
 var (
-	nobody        = text("unknown") // for what the schema requires and the entry does not say
-	cloudflare    = text("Cloudflare")
-	zone          = text("zone")
+	nobody        = mapping.Constant("unknown") // for what the schema requires and the entry does not say
+	cloudflare    = mapping.Constant("Cloudflare")
+	zone          = mapping.Constant("zone")
 	informational = integer(1)
-	cloud         = schema.Texts([]schema.Value{text("cloud")})
+	cloud         = schema.Texts([]schema.Value{mapping.Constant("cloud")})
 )
 
 func finish(m *mapping.Mapping) {
@@ -304,10 +286,6 @@ func timestamp(m *mapping.Mapping, slot int, value []byte) bool {
 		m.SetInt(slot, t.UnixMilli())
 	}
 	return false // It tells no more than milliseconds.
-}
-
-func address(m *mapping.Mapping, slot int, value []byte) bool {
-	return m.IsAddress(value) && mapping.Text(m, slot, value)
 }
 
 // name takes an address that is none.

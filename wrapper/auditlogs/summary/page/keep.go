@@ -81,22 +81,22 @@ func (k *Keeper) keep(rule string, most int, e Entry) {
 func (k *Keeper) Entries() []Entry {
 	var kept []Entry
 	has := map[int]int{} // places in kept, from 1
-	take := func(from newest, most int) {
+	take := func(from *newest) {
 		entries := slices.Clone(from.entries)
 		slices.SortFunc(entries, newer)
 		for _, e := range entries {
 			if place := has[e.number]; place > 0 {
 				kept[place-1].Rules = append(slices.Clip(kept[place-1].Rules), e.Rules...)
-			} else if len(kept) < most {
+			} else if len(kept) < MaxEntries {
 				kept = append(kept, e)
 				has[e.number] = len(kept)
 			}
 		}
 	}
 	for _, rule := range slices.Sorted(maps.Keys(k.found)) {
-		take(*k.found[rule], MaxEntries)
+		take(k.found[rule])
 	}
-	take(k.newest, MaxEntries)
+	take(&k.newest)
 	slices.SortFunc(kept, newer)
 	return kept
 }

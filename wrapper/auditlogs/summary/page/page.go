@@ -9,6 +9,7 @@ package page
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -48,7 +49,7 @@ var (
 	style  = read("page.css")
 	script = read("page.js")
 	markup = template.Must(template.New("page").Funcs(template.FuncMap{
-		"shown": shown, "fold": func(text string) string { return shown(detail.Fold(text)) },
+		"shown": shown, "count": entries, "fold": func(text string) string { return shown(detail.Fold(text)) },
 	}).Parse(read("page.html.tmpl")))
 
 	// The policy forbids everything but the file's own style and script, which it knows by their
@@ -385,7 +386,7 @@ func (v *view) rows() map[string]int {
 	left := maxDetails
 	for n, e := range v.Entries {
 		made := row{
-			N: n, Actor: actor(e), Address: e.Actor.IPAddress, Action: first(e.Action.Description, e.Action.Type), Zone: first(e.Zone.Name, e.Zone.ID),
+			N: n, Actor: actor(e), Address: e.Actor.IPAddress, Action: cmp.Or(e.Action.Description, e.Action.Type), Zone: cmp.Or(e.Zone.Name, e.Zone.ID),
 			Resource: resource(e), Result: result(e), ID: e.ID, Failed: e.Action.Result == "failure",
 		}
 		if at := e.Action.Time; !at.IsZero() {
@@ -476,8 +477,8 @@ func (r *row) details(e *auditlogs.Entry) (bytes int) {
 }
 
 func actor(e Entry) string {
-	who := first(e.Actor.Email, e.Actor.ID, e.Actor.Type)
-	if token := first(e.Actor.TokenName, e.Actor.TokenID); token != "" {
+	who := cmp.Or(e.Actor.Email, e.Actor.ID, e.Actor.Type)
+	if token := cmp.Or(e.Actor.TokenName, e.Actor.TokenID); token != "" {
 		return strings.TrimSpace(who + " [" + token + "]")
 	}
 	return who
@@ -485,7 +486,7 @@ func actor(e Entry) string {
 
 func resource(e Entry) string {
 	var words []string
-	for _, word := range []string{first(e.Resource.Type, e.Resource.Product), e.Resource.ID} {
+	for _, word := range []string{cmp.Or(e.Resource.Type, e.Resource.Product), e.Resource.ID} {
 		if word != "" {
 			words = append(words, word)
 		}
@@ -498,15 +499,6 @@ func result(e Entry) string {
 		return fmt.Sprintf("failure %d", e.Entry.Entry.Raw.StatusCode)
 	}
 	return e.Action.Result
-}
-
-func first(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }
 
 func (v *view) refer(r summary.Reference, rows map[string]int) reference {

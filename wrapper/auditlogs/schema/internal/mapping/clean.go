@@ -13,14 +13,9 @@ const replacement = "\uFFFD"
 // they are like that already.
 func clean(raw []byte) []byte {
 	if bytes.IndexByte(raw, '\n') >= 0 || bytes.IndexByte(raw, '\r') >= 0 {
-		raw = bytes.Clone(raw)
-		for i, c := range raw {
-			// In JSON a line break is space, wherever it stands. In what is not JSON it is text,
-			// which is kept elsewhere.
-			if c == '\n' || c == '\r' {
-				raw[i] = ' '
-			}
-		}
+		// In JSON a line break is space, wherever it stands. In what is not JSON it is text,
+		// which is kept elsewhere.
+		raw = bytes.ReplaceAll(bytes.ReplaceAll(raw, []byte{'\n'}, []byte{' '}), []byte{'\r'}, []byte{' '})
 	}
 	raw = validUTF8(raw)
 	if bytes.Contains(raw, []byte(`\ud`)) || bytes.Contains(raw, []byte(`\uD`)) {
@@ -34,13 +29,7 @@ func validUTF8(text []byte) []byte {
 	if utf8.Valid(text) {
 		return text
 	}
-	var valid []byte
-	for len(text) > 0 {
-		r, n := utf8.DecodeRune(text)
-		valid = utf8.AppendRune(valid, r)
-		text = text[n:]
-	}
-	return valid
+	return bytes.Map(func(r rune) rune { return r }, text)
 }
 
 // wholeSurrogates replaces the escapes that are halves of a character.

@@ -62,7 +62,7 @@ type field struct {
 	name    string
 	key     []byte // the name
 	object  int    // the number of its object
-	wants   byte
+	nests   bool   // our part takes an object for it, or a scalar: Elasticsearch knows one type
 	targets []target
 }
 
@@ -70,12 +70,6 @@ type target struct {
 	slot    int
 	convert Conversion
 }
-
-// What our part takes for a field. Elasticsearch gives a name one type.
-const (
-	wantsScalar = 's'
-	wantsObject = 'o'
-)
 
 // An object is an object of the contract. The first is the entry itself.
 type object struct {
@@ -110,7 +104,7 @@ func New(config Config) *Layout {
 	}
 	l.values = make([]schema.Value, len(l.slots))
 	for path, text := range config.Constants {
-		l.values[l.Slot(path)] = schema.Literal(schema.KindText, schema.Text([]byte(text)).AppendJSON(nil))
+		l.values[l.Slot(path)] = Constant(text)
 	}
 	l.pool.New = func() any { return newMapping(l) }
 	return l
@@ -143,7 +137,7 @@ func chain(known map[string]*segment, path string) (segments []*segment) {
 }
 
 func (l *Layout) add(f *auditlogsapi.Field, config Config) {
-	added := field{name: f.Path, wants: wantsScalar}
+	added := field{name: f.Path, nests: f.Type == "object" || f.Type == "" && f.Known == nil}
 	if objectName, name, nested := strings.Cut(f.Path, "."); nested {
 		added.name = name
 		added.object = slices.IndexFunc(l.objects, func(o object) bool { return o.name == objectName })
@@ -153,9 +147,6 @@ func (l *Layout) add(f *auditlogsapi.Field, config Config) {
 		}
 	}
 	added.key = []byte(added.name)
-	if f.Type == "object" || f.Type == "" && f.Known == nil {
-		added.wants = wantsObject
-	}
 	for _, path := range config.Targets(f) {
 		if path == config.Own+"."+f.Path {
 			added.targets = append(added.targets, target{slot: -1})
@@ -206,6 +197,11 @@ func Text(m *Mapping, slot int, value []byte) bool {
 	return true
 }
 
+// Constant returns a text as a value that is quoted already.
+func Constant(text string) schema.Value {
+	return schema.Literal(schema.KindText, schema.Text([]byte(text)).AppendJSON(nil))
+}
+
 // IsText reports whether a value is a text that is not empty.
 func IsText(value []byte) bool { return len(value) > 2 && value[0] == '"' }
 
@@ -215,12 +211,7 @@ func Plain(value []byte) ([]byte, bool) {
 		return nil, false
 	}
 	value = value[1 : len(value)-1]
-	for _, c := range value {
-		if c == '\\' {
-			return nil, false
-		}
-	}
-	return value, true
+	return value, bytes.IndexByte(value, '\\') < 0
 }
 
 // Integer gives a target a whole number.
@@ -246,7 +237,7 @@ func JSON(m *Mapping, slot int, value []byte) bool {
 	return true
 }
 
-// Derived leaves a target to [Config.Finish].
+// Derived leaves a target to [Schema.Finish].
 func Derived(*Mapping, int, []byte) bool { return false }
 
 // Time returns the time of the entry's action, whose text is RFC 3339.
@@ -273,6 +264,11 @@ func parseTime(value []byte) (t time.Time, ok bool) {
 	}
 	end := text[len(text)-offset:]
 	return t, text[len(text)-1] == 'Z' || string(end[:2]) < "24" && string(end[3:]) < "60"
+}
+
+// Address gives a target an address.
+func Address(m *Mapping, slot int, value []byte) bool {
+	return m.IsAddress(value) && Text(m, slot, value)
 }
 
 // IsAddress reports whether a value is an address that every schema takes: without a zone, and in

@@ -113,14 +113,11 @@ func (m *Mapping) reset() {
 func (m *Mapping) read() bool {
 	m.parser = parser{Lexer: lexer.Lexer{Data: m.raw}, names: m.parser.names[:0]}
 	m.parser.Space()
-	start := m.parser.At
-	ok := false
-	if m.parser.Peek() == '{' {
-		ok = m.object(0)
+	if m.parser.Peek() != '{' || !m.object(0) {
+		return false
 	}
-	end := m.parser.At
 	m.parser.Space()
-	return ok && m.parser.At == len(m.raw) && end > start
+	return m.parser.At == len(m.raw)
 }
 
 // object reads the entry or an object of the contract.
@@ -300,7 +297,7 @@ func (m *Mapping) convert(f *field, is found) {
 // Withdraw takes a value away from a slot that cannot have it, and keeps its field in our part.
 func (m *Mapping) Withdraw(slot, field int) {
 	if m.Has(slot) {
-		m.Unset(slot)
+		m.values[slot] = schema.Value{}
 		m.keepField(&m.layout.fields[field], m.fields[field])
 	}
 }
@@ -310,12 +307,7 @@ func (m *Mapping) Field(number int) []byte { return m.fields[number].value }
 
 func (m *Mapping) keepField(f *field, is found) {
 	first := is.value[0]
-	fits := first == 'n'
-	if f.wants == wantsObject {
-		fits = fits || first == '{'
-	} else {
-		fits = fits || first != '{' && first != '['
-	}
+	fits := first == 'n' || f.nests == (first == '{') && first != '['
 	if !is.portable || !fits {
 		m.odd = append(m.odd, item{f.object, f.key, is.value})
 		return
@@ -329,21 +321,16 @@ func (m *Mapping) Set(slot int, v schema.Value) { m.values[slot] = v }
 // Copy gives a slot the value of another.
 func (m *Mapping) Copy(to, from int) { m.values[to] = m.values[from] }
 
-// Unset takes a slot's value away.
-func (m *Mapping) Unset(slot int) { m.values[slot] = schema.Value{} }
-
 // SetText gives a slot a text that is not in the entry, and is valid UTF-8.
-func (m *Mapping) SetText(slot int, text string) {
-	at := len(m.made)
-	m.made = append(m.made, text...)
-	m.values[slot] = schema.Text(m.made[at:len(m.made):len(m.made)])
-}
+func (m *Mapping) SetText(slot int, text string) { m.values[slot] = m.text(text) }
 
 // AddText adds a text that is not in the entry to the list in a slot.
-func (m *Mapping) AddText(slot int, text string) {
+func (m *Mapping) AddText(slot int, text string) { m.Add(slot, m.text(text)) }
+
+func (m *Mapping) text(text string) schema.Value {
 	at := len(m.made)
 	m.made = append(m.made, text...)
-	m.Add(slot, schema.Text(m.made[at:len(m.made):len(m.made)]))
+	return schema.Text(m.made[at:len(m.made):len(m.made)])
 }
 
 // SetInt gives a slot a whole number that is not in the entry.
@@ -418,9 +405,6 @@ func (m *Mapping) AppendJSON(b []byte) []byte {
 	return append(m.sink.b, '}')
 }
 
-// Visit shows a visitor the event.
-func (m *Mapping) Visit(v schema.Visitor) { m.visit(visitorSink{v}) }
-
 // A sink takes an event.
 type sink interface {
 	begin(s *segment)
@@ -466,15 +450,18 @@ func (m *Mapping) enter(chain []*segment, out sink) {
 }
 
 func (m *Mapping) hasOwn() bool {
-	if len(m.odd) > 0 {
-		return true
-	}
-	for i := range m.own {
-		if slices.ContainsFunc(m.own[i], func(i item) bool { return i.value != nil }) {
+	for number := range m.own {
+		if m.hasOwnOf(number) {
 			return true
 		}
 	}
 	return false
+}
+
+// hasOwnOf reports whether our part has members of an object.
+func (m *Mapping) hasOwnOf(number int) bool {
+	return slices.ContainsFunc(m.own[number], func(i item) bool { return i.value != nil }) ||
+		slices.ContainsFunc(m.odd, func(i item) bool { return i.object == number })
 }
 
 func (m *Mapping) visitOwn(out sink) {
@@ -484,23 +471,19 @@ func (m *Mapping) visitOwn(out sink) {
 	})
 	odd := m.odd
 	for number := range m.own {
-		o := &m.layout.objects[number]
-		begun := number == 0
-		begin := func() {
-			if !begun {
-				out.begin(&o.segment)
-				begun = true
-			}
+		if !m.hasOwnOf(number) {
+			continue
+		}
+		o := &m.layout.objects[number].segment
+		if number > 0 {
+			out.begin(o)
 		}
 		for _, i := range m.own[number] {
-			if i.value == nil {
-				continue
+			if i.value != nil {
+				out.item(i.name, "", schema.Literal(kindOf(i.value), i.value))
 			}
-			begin()
-			out.item(i.name, "", schema.Literal(kindOf(i.value), i.value))
 		}
 		for len(odd) > 0 && odd[0].object == number {
-			begin()
 			var list []schema.Value
 			name := odd[0].name
 			for len(odd) > 0 && odd[0].object == number && bytes.Equal(odd[0].name, name) {
@@ -509,8 +492,8 @@ func (m *Mapping) visitOwn(out sink) {
 			}
 			out.item(name, oddSuffix, schema.Texts(list))
 		}
-		if number > 0 && begun {
-			out.end(&o.segment)
+		if number > 0 {
+			out.end(o)
 		}
 	}
 }

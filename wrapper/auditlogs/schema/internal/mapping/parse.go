@@ -71,8 +71,7 @@ func (p *parser) nested(depth int) bool {
 			return false
 		}
 	}
-	isObject := p.Next('{') || !p.Next('[')
-	if !isObject {
+	if p.Next('[') {
 		for first := true; ; first = false {
 			switch p.Separator(first, ']') {
 			case lexer.Closed:
@@ -85,6 +84,7 @@ func (p *parser) nested(depth int) bool {
 			}
 		}
 	}
+	p.At++ // The brace.
 	base, seen := len(p.names), uint64(0)
 	for first := true; ; first = false {
 		name, escaped, step := p.Member(first)
