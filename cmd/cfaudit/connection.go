@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
+	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/archive"
 	"cfaudit.example/wrapper/auditlogs/parameter"
@@ -25,8 +24,13 @@ const (
 	envBaseURL = "CLOUDFLARE_BASE_URL"
 )
 
-// A connection is how to reach the API.
+// A connection is how a command reaches the API, and what it tells the user meanwhile.
 type connection struct {
+	invocation
+	client   *auditlogs.Client
+	progress progress
+	observer auditlogs.Observer // instead of the progress; nil for none
+
 	logs    []logName // of accounts and organizations
 	several bool      // more than one can be given
 
@@ -146,36 +150,30 @@ func (c *connection) ofOrganization() bool {
 }
 
 func (c *connection) accountFlag() *flagValue {
-	described := described("account_id")
-	flag := &flagValue{
-		name: accountFlagName, placeholder: "ID", group: groupConnection, repeated: c.several,
-		help:     "the account whose audit log is read",
-		standard: "$" + envAccount,
-		want:     parameter.Wanted(described),
-		set: func(value string) bool {
-			c.choose(logName{id: value})
-			return parameter.Check(described, value) == nil
-		},
-	}
-	if c.several {
-		flag.help += "; can be repeated, for several accounts that share one request budget"
-	}
+	flag := c.logFlag(accountFlagName, described("account_id"), "the account whose audit log is read",
+		"the account whose audit log is read; can be repeated, for several accounts that share one request budget")
+	flag.standard = "$" + envAccount
 	return flag
 }
 
 func (c *connection) organizationFlag() *flagValue {
-	described := describedOf(organizationOperation, "organization_id")
+	return c.logFlag(organizationFlagName, describedOf(organizationOperation, "organization_id"),
+		"the organization whose audit log is read, instead of an account",
+		"an organization whose audit log is read; can be repeated, and mixed with --account")
+}
+
+// logFlag chooses a log. Its help depends on whether several can be chosen.
+func (c *connection) logFlag(name string, id auditlogsapi.Parameter, one, several string) *flagValue {
 	flag := &flagValue{
-		name: organizationFlagName, placeholder: "ID", group: groupConnection, repeated: c.several,
-		help: "the organization whose audit log is read, instead of an account",
-		want: parameter.Wanted(described),
+		name: name, placeholder: "ID", group: groupConnection, repeated: c.several, help: one,
+		want: parameter.Wanted(id),
 		set: func(value string) bool {
-			c.choose(logName{organization: true, id: value})
-			return parameter.Check(described, value) == nil
+			c.choose(logName{organization: name == organizationFlagName, id: value})
+			return parameter.Check(id, value) == nil
 		},
 	}
 	if c.several {
-		flag.help = "an organization whose audit log is read; can be repeated, and mixed with --account"
+		flag.help = several
 	}
 	return flag
 }
@@ -186,9 +184,9 @@ const accountMark = "{account}"
 
 // fileEach refuses one file name for several logs. Ending is the suffix of the name that the
 // message suggests.
-func (c *connection) fileEach(cmd *cobra.Command, flag, name, ending string) error {
+func (c *connection) fileEach(flag, name, ending string) error {
 	if len(c.logs) > 1 && !strings.Contains(name, accountMark) {
-		return usage(cmd, "--%s names one file for %d logs: want %s in it, such as %s",
+		return c.usage("--%s names one file for %d logs: want %s in it, such as %s",
 			flag, len(c.logs), accountMark, shellQuote("audit-"+accountMark+ending))
 	}
 	return nil
@@ -204,16 +202,16 @@ func checkBaseURL(text string) bool {
 
 // complete takes missing values from the environment, and refuses missing or wrong ones before any
 // request.
-func (c *connection) complete(cmd *cobra.Command, env *environment) (token string, problem *exit) {
+func (c *connection) complete() (token string, problem *exit) {
 	if !c.several && len(c.logs) > 1 {
-		return "", usage(cmd, "--organization and --account exclude each other: want one of them")
+		return "", c.usage("--organization and --account exclude each other: want one of them")
 	}
 	if c.archives != nil {
-		return "", c.checkArchive(cmd)
+		return "", c.checkArchive()
 	}
 	if c.demo {
-		if cmd.Flags().Changed(baseURLFlag) {
-			return "", usage(cmd, "--demo and --base-url exclude each other: want one of them")
+		if c.given(baseURLFlag) {
+			return "", c.usage("--demo and --base-url exclude each other: want one of them")
 		}
 		if c.logs == nil {
 			c.choose(logName{id: auditlogstest.AccountID})
@@ -221,101 +219,133 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 		return "demo", nil
 	}
 	if c.logs == nil {
-		account := env.getenv(envAccount)
+		account := c.env.getenv(envAccount)
 		if account == "" {
-			return "", usage(cmd, "the account is missing: set %s or --account to %s", envAccount, parameter.Wanted(described("account_id")))
+			return "", c.usage("the account is missing: set %s or --account to %s", envAccount, parameter.Wanted(described("account_id")))
 		}
 		if parameter.Check(described("account_id"), account) != nil {
-			return "", usage(cmd, "%s is %s: want %s", envAccount, excerpt(account), parameter.Wanted(described("account_id")))
+			return "", c.usage("%s is %s: want %s", envAccount, excerpt(account), parameter.Wanted(described("account_id")))
 		}
 		c.choose(logName{id: account})
 	}
 	if c.baseURL == "" {
-		c.baseURL = env.getenv(envBaseURL)
+		c.baseURL = c.env.getenv(envBaseURL)
 		if c.baseURL != "" && !checkBaseURL(c.baseURL) {
 			// The value is not shown: a URL can hold a password.
-			return "", usage(cmd, "%s is not usable: want %s", envBaseURL, baseURLWanted)
+			return "", c.usage("%s is not usable: want %s", envBaseURL, baseURLWanted)
 		}
 	}
-	if token = env.getenv(envToken); token == "" {
+	if token = c.env.getenv(envToken); token == "" {
 		for _, other := range []string{"CF_API_TOKEN", "CLOUDFLARE_TOKEN", "CLOUDFLARE_API_KEY", "CF_API_KEY"} {
-			if env.getenv(other) == "" {
+			if c.env.getenv(other) == "" {
 				continue
 			}
 			if strings.HasSuffix(other, "_KEY") {
-				return "", usage(cmd, "%s is not set, and %s is not used, since a global API key can do everything: want an API token with the permission %q in %s",
+				return "", c.usage("%s is not set, and %s is not used, since a global API key can do everything: want an API token with the permission %q in %s",
 					envToken, other, "Account Settings: Read", envToken)
 			}
-			return "", usage(cmd, "%s is not set, and %s is not used: want the API token in %s, as with export %s=\"$%s\"",
+			return "", c.usage("%s is not set, and %s is not used: want the API token in %s, as with export %s=\"$%s\"",
 				envToken, other, envToken, envToken, other)
 		}
 		if c.ofOrganization() {
-			return "", usage(cmd, "%s is not set: want an API token that may read the audit log of the organization (or try --demo)", envToken)
+			return "", c.usage("%s is not set: want an API token that may read the audit log of the organization (or try --demo)", envToken)
 		}
-		return "", usage(cmd, "%s is not set: want an API token with the permission %q on the account (or try --demo)",
+		return "", c.usage("%s is not set: want an API token with the permission %q on the account (or try --demo)",
 			envToken, "Account Settings: Read")
 	}
 	return token, nil
 }
 
-// use calls do with a client, and cancels its context on an interrupt.
-func (c *connection) use(ctx context.Context, cmd *cobra.Command, env *environment, observer auditlogs.Observer,
-	do func(context.Context, *auditlogs.Client) error,
-) error {
+// log is the only log, of a command that reads one.
+func (c *connection) log() *auditlogs.Log { return c.logs[0].of(c.client) }
+
+// eachLog calls do for one log after the other, since they share the request budget. A log that
+// fails does not stop the others: all failures but the last are printed, and the last is returned.
+func (c *connection) eachLog(do func(name logName) *exit) *exit {
+	var failures []*exit
+	for _, name := range c.logs {
+		failure := do(name)
+		if failure == nil {
+			continue
+		}
+		if len(c.logs) > 1 {
+			failure.text = name.of(c.client).String() + ": " + failure.text
+		}
+		failures = append(failures, failure)
+		if failure.code == exitInterrupted {
+			break
+		}
+	}
+	if failures == nil {
+		return nil
+	}
+	last := failures[len(failures)-1]
+	for _, failure := range failures[:len(failures)-1] {
+		c.env.say("cfaudit: " + failure.text)
+		last.mend = last.mend || failure.mend
+	}
+	if len(c.logs) > 1 && last.code == exitUsage {
+		last.code = exitIncomplete // Other logs may have been read, so that "nothing was requested" would be wrong.
+	}
+	return last
+}
+
+// use makes the client, calls do, cancels its context on an interrupt.
+func (c *connection) use(ctx context.Context, do func(context.Context) error) error {
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	client, closing, err := c.open(cmd, env, observer)
+	closing, err := c.open()
 	if err != nil {
 		return err
 	}
 	defer closing()
-	c.noteUnknownValues(cmd, env)
-	return do(ctx, client)
+	c.noteUnknownValues()
+	return do(ctx)
 }
 
-// open makes the client. Close must be called when it is no longer needed.
-func (c *connection) open(cmd *cobra.Command, env *environment, observer auditlogs.Observer) (
-	client *auditlogs.Client, closing func(), problem error,
-) {
-	token, usageError := c.complete(cmd, env)
+// open makes the client. Closing must be called when it is no longer needed.
+func (c *connection) open() (closing func(), problem error) {
+	token, usageError := c.complete()
 	if usageError != nil {
-		return nil, nil, usageError
+		return nil, usageError
 	}
 	closing = func() {}
 	if c.archives != nil {
-		client, err := c.openArchive()
-		return client, closing, err
+		c.client, problem = c.openArchive()
+		return closing, problem
 	}
-	options := []auditlogs.Option{auditlogs.WithObserver(&watch{Observer: observer, env: env, clock: c.clock})}
+	observer := c.observer
+	if observer == nil {
+		observer = &c.progress
+	}
+	options := []auditlogs.Option{auditlogs.WithObserver(&watch{Observer: observer, env: c.env, clock: c.clock})}
 	if c.verbose {
-		handler := slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
+		handler := slog.NewTextHandler(c.env.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 		options = append(options, auditlogs.WithLogger(slog.New(handler)))
 	}
-	changed := cmd.Flags().Changed
-	if changed("timeout") {
+	if c.given("timeout") {
 		options = append(options, auditlogs.WithTimeout(c.timeout))
 	}
-	if changed("retries") {
+	if c.given("retries") {
 		options = append(options, auditlogs.WithRetry(c.retries+1, auditlogs.DefaultBackoff, auditlogs.DefaultMaxBackoff))
 	}
-	if changed("rate") {
+	if c.given("rate") {
 		options = append(options, auditlogs.WithRate(c.rate))
 	}
 	switch {
 	case c.demo:
-		server := newDemo(env.now())
+		server := newDemo(c.env.now())
 		closing = server.Close
 		options = append(options, auditlogs.WithBaseURL(server.URL), auditlogs.WithHTTPClient(server.Client()))
 	case c.baseURL != "":
 		options = append(options, auditlogs.WithBaseURL(c.baseURL))
 	}
-	client, err := auditlogs.New(token, options...)
-	if err != nil {
+	if c.client, problem = auditlogs.New(token, options...); problem != nil {
 		closing()
-		if inner := errors.Unwrap(err); inner != nil {
-			err = inner // Without the package name, which means nothing to a user of the command.
+		if inner := errors.Unwrap(problem); inner != nil {
+			problem = inner // Without the package name, which means nothing to a user of the command.
 		}
-		return nil, nil, usage(cmd, "%s", err)
+		return nil, c.usage("%s", problem)
 	}
-	return client, closing, nil
+	return closing, nil
 }

@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,26 +14,18 @@ import (
 
 // A listing is one run of "cfaudit list".
 type listing struct {
-	env *environment
-	cmd *cobra.Command
-
 	selection
+	rendering
 	entry      string // the ID of the entry whose history is listed; empty for a log
 	actionTime string // of that entry
 	from       auditlogs.Position
 	most       int // entries to print; 0 for all
-	encoding   string
-	style      tableStyle
-	omitRaw    bool
-	parallel   bool
-
-	progress progress
-	tally    tally
-	history  auditlogs.HistoryStatus
+	history    auditlogs.HistoryStatus
 }
 
 func newList(env *environment) *cobra.Command {
-	l := &listing{env: env}
+	l := new(listing)
+	l.env = env
 	cmd := &cobra.Command{
 		Use:   "list --since WHEN [--before WHEN] [flags]",
 		Short: "Print the entries of a window",
@@ -50,14 +38,12 @@ func newList(env *environment) *cobra.Command {
 			"  cfaudit list --since 30d --organization a67e14daa5f8dceeb91fe5449ba496ef\n" +
 			"  cfaudit list --archive audit/ --since 30d --action-type delete\n" +
 			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
-		Annotations:           map[string]string{helpFooter: listFooter},
-		Args:                  noArguments,
-		RunE:                  runs(&l.cmd, l.run),
-		DisableFlagsInUseLine: true,
+		Annotations: map[string]string{helpFooter: listFooter},
+		Args:        noArguments,
+		RunE:        l.runs(l.run),
 	}
-	flags := append(l.flags(l.sinceBound("the older end of the window; required, unless --from has it")),
-		parallelFlag(&l.parallel))
-	return withFlags(cmd, append(flags, filterFlags(&l.query, organizationOperation)...))
+	flags := append(l.flags(l.sinceBound("the older end of the window; required, unless --from has it")), l.parallelFlag())
+	return withFlags(cmd, append(flags, filterFlags(&l.query)...))
 }
 
 const listFooter = whenFooter + `
@@ -115,34 +101,22 @@ func (l *listing) flags(since *flagValue) []*flagValue {
 				return err == nil && value != ""
 			},
 		},
-		{
-			name: "format", placeholder: "FORMAT", group: groupOutput, enum: append([]string{nameTable}, format.Names()...),
-			help:     "how entries are printed",
-			standard: tableStandard,
-			set:      into(&l.encoding),
-		},
 	}
-	flags = append(flags, l.style.flags()...)
-	flags = append(flags, []*flagValue{
-		rawFlag(&l.omitRaw),
-		{
-			name: "max", placeholder: "N", group: groupOutput,
-			want: "a whole number from 1, such as 100",
-			help: "stop after this many entries, and print how to resume",
-			set:  whole(&l.most, 1, 0),
-		},
-		l.pageSizeFlag(),
-		l.organizationFlag(),
-	}...)
-	return append(flags, l.connection.flags()...)
+	flags = append(flags, l.rendering.flags("table on a terminal and with --columns, --local or --time-zone, else ndjson",
+		append([]string{nameTable}, format.Names()...)...)...)
+	most := &flagValue{
+		name: "max", placeholder: "N", group: groupOutput,
+		want: "a whole number from 1, such as 100",
+		help: "stop after this many entries, and print how to resume",
+		set:  whole(&l.most, 1, 0),
+	}
+	return append(append(flags, most, l.pageSizeFlag(), l.organizationFlag()), l.connection.flags()...)
 }
 
 // window turns the ends of the window into absolute times.
-func (l *listing) window(now time.Time) error {
+func (l *listing) window() error {
 	if l.from.IsZero() {
-		since, before, err := l.selection.window(l.cmd, now)
-		l.query.Since, l.query.Before = since, before
-		return err
+		return l.selection.window()
 	}
 	l.query.Since, l.query.Before = l.from.Window()
 	for _, end := range []struct {
@@ -154,65 +128,29 @@ func (l *listing) window(now time.Time) error {
 		{beforeFlag, l.before, l.query.Before},
 	} {
 		is, _ := auditlogs.ParseTime(end.is) // ParsePosition has checked it.
-		if !l.cmd.Flags().Changed(end.flag) || end.given.resolve(now).Equal(is) {
+		if !l.given(end.flag) || end.given.resolve(l.env.now()).Equal(is) {
 			continue
 		}
-		e := usage(l.cmd, "--%s %s contradicts --from, a position in the window from %s up to %s: leave --since and --before out:",
+		e := l.usage("--%s %s contradicts --from, a position in the window from %s up to %s: leave --since and --before out:",
 			end.flag, excerpt(end.given.text), l.query.Since, l.query.Before)
-		e.last = strings.Join(slices.Concat([]string{"cfaudit"}, l.words(), givenFlags(l.cmd.Flags(), sinceFlag, beforeFlag)), " ")
+		e.last = l.commandLine(l.words(), sinceFlag, beforeFlag)
 		return e
 	}
 	return nil
 }
 
-// newFormat returns the format that entries are printed in.
-func (l *listing) newFormat() format.Format {
-	width := l.env.terminal(l.env.stdout)
-	standard := format.NameNDJSON
-	if width > 0 {
-		standard = nameTable
-	}
-	l.encoding = l.style.encoding(l.encoding, standard)
-	if l.encoding == nameTable {
-		return newTable(width, l.env.colours(), &l.style)
-	}
-	options := rawOptions(l.omitRaw)
-	if width > 0 { // A terminal must be safe from the text that it shows; a file gets it unchanged.
-		options = append(options, format.Cells(clean))
-	}
-	made, err := format.New(l.encoding, options...)
-	if err != nil {
-		panic(err) // The flag takes no other names.
-	}
-	return made
-}
-
-// tableStandard says which format is printed where none is chosen.
-const tableStandard = "table on a terminal and with --columns, --local or --time-zone, else ndjson"
-
-// colours reports whether standard output shows colours.
-func (e *environment) colours() bool {
-	return e.terminal(e.stdout) > 0 && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb" && coloursWork(e)
-}
-
-// coloursWork is false on the old console of Windows, which prints colours as text.
-func coloursWork(env *environment) bool {
-	return runtime.GOOS != "windows" || env.getenv("WT_SESSION") != "" || env.getenv("TERM") != ""
-}
-
 func (l *listing) run(ctx context.Context) error {
-	if err := l.style.check(l.cmd, l.encoding); err != nil {
+	if err := l.check(&l.invocation); err != nil {
 		return err
 	}
-	if err := l.checkFilters(l.cmd, &l.query); err != nil {
+	if err := l.checkFilters(); err != nil {
 		return err
 	}
-	if err := l.window(l.env.now()); err != nil {
+	if err := l.window(); err != nil {
 		return err
 	}
-	l.query.Limit = l.pageSize
 	// A resumed listing first reads up to its place, which would take long with small pages.
-	if l.pageSize == nil && l.most > 0 && l.from.IsZero() {
+	if l.query.Limit == nil && l.most > 0 && l.from.IsZero() {
 		l.query.Limit = new(min(described("limit").Max, l.most))
 	}
 	if err := checkOutput(l.env.stdout); err != nil {
@@ -221,20 +159,19 @@ func (l *listing) run(ctx context.Context) error {
 	if err := l.env.startOnNewLine(); err != nil {
 		return err
 	}
-	o := &output{w: l.env.stdout, format: l.newFormat(), position: l.from}
+	standard := format.NameNDJSON
+	if l.env.terminal(l.env.stdout) > 0 {
+		standard = nameTable
+	}
+	o := &output{w: l.env.stdout, format: l.format(l.env, standard), position: l.from}
 	o.continues = l.encoding == format.NameCSV && !l.from.IsZero()
-	l.progress = progress{w: l.env.stderr}
-	until, _ := auditlogs.ParseTime(l.query.Before)
+	until := l.query.Before
 	if l.descends() {
-		until, _ = auditlogs.ParseTime(l.query.Since)
+		until = l.query.Since
 	}
+	l.showProgress()
 	l.progress.begin(l.start(), until, 0)
-	if !l.verbose {
-		l.progress.width = l.env.terminal(l.env.stderr)
-	}
-	return l.use(ctx, l.cmd, l.env, &l.progress, func(ctx context.Context, client *auditlogs.Client) error {
-		return l.list(ctx, client, o)
-	})
+	return l.use(ctx, func(ctx context.Context) error { return l.list(ctx, o) })
 }
 
 func (l *listing) descends() bool { return l.query.Direction != nil && *l.query.Direction == "desc" }
@@ -253,27 +190,18 @@ func (l *listing) start() time.Time {
 }
 
 // list prints the entries, page by page.
-func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output) error {
+func (l *listing) list(ctx context.Context, o *output) error {
 	noted := false
-	options := []auditlogs.ListOption{auditlogs.From(l.from), auditlogs.Prefetch(l.most == 0)}
-	if l.parallel {
-		l.env.boundMemory()
-		options = append(options, auditlogs.Backfill())
-	}
-	for page, err := range l.pages(ctx, client, options) {
+	for page, err := range l.pages(ctx, append(l.listOptions(l.most == 0), auditlogs.From(l.from))) {
 		l.progress.clear()
 		var incomplete *auditlogs.IncompleteError
 		if err != nil && !errors.As(err, &incomplete) {
 			// Refused before any request.
-			return usage(l.cmd, "%s", err)
+			return l.usage("%s", err)
 		}
 		if !noted {
 			noted = true
-			l.noteStart(l.cmd, l.env, l.query.Since)
-			l.noteGaps(l.env, client, &l.query)
-			if l.archives == nil { // What an archive lacks does not appear by itself.
-				l.env.noteUnsettled(l.query.Since, l.query.Before)
-			}
+			l.noteWindow(l.query)
 		}
 		if err != nil {
 			if !incomplete.Position.IsZero() {
@@ -283,8 +211,7 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 		}
 		l.noteHistory(page.History)
 		o.begin()
-		l.tally.repeated += page.Repeated
-		l.tally.unsorted += page.OutOfOrder
+		l.tally.add(page)
 		full, last, err := l.print(ctx, o, page)
 		if err == nil {
 			err = o.flush(ctx)
@@ -300,7 +227,7 @@ func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output)
 			l.progress.clear()
 			l.sum(o)
 			l.env.note("--max is reached and there may be more; to resume:")
-			l.env.say(l.commandLine(o.position, l.most))
+			l.env.say(l.resumption(o.position, l.most))
 			return nil
 		}
 	}
@@ -331,11 +258,7 @@ func reached(page *auditlogs.Page) time.Time {
 func (l *listing) print(ctx context.Context, o *output, page *auditlogs.Page) (full, last bool, err error) {
 	printed := o.entries
 	for i, entry := range page.Entries {
-		if err := entry.Err(); err != nil {
-			if l.tally.odd++; l.tally.odd == 1 {
-				l.tally.oddOne = clean(fmt.Sprintf("%s (%s)", firstOf(entry.ID, "one without an id"), err))
-			}
-		}
+		l.tally.look(entry)
 		if err := o.add(ctx, entry); err != nil {
 			return false, false, err
 		}
@@ -349,10 +272,7 @@ func (l *listing) print(ctx context.Context, o *output, page *auditlogs.Page) (f
 // ended reports a listing that the service, the network or the user has ended.
 func (l *listing) ended(ctx context.Context, o *output, cause error) error {
 	l.sum(o)
-	e := &exit{code: exitIncomplete, text: clean(cause.Error()), mend: needsMending(cause) && ctx.Err() == nil}
-	if ctx.Err() != nil {
-		e.code, e.text = exitInterrupted, "interrupted"
-	}
+	e := failed(ctx, cause)
 	if errors.Is(cause, auditlogs.ErrInvalidQuery) && o.position == l.from {
 		return l.refused(e)
 	}
@@ -384,7 +304,7 @@ func (l *listing) refused(e *exit) *exit {
 	case !l.descends() && start.After(since):
 		l.query.Since = auditlogs.Time(start)
 	}
-	e.last = l.commandLine(auditlogs.Position{}, l.most)
+	e.last = l.resumption(auditlogs.Position{}, l.most)
 	return e
 }
 
@@ -396,7 +316,7 @@ func (l *listing) unwritten(o *output, err error) error {
 	}
 	if errors.Is(err, errUnread) {
 		l.sum(o)
-		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to resume:", last: l.commandLine(o.position, l.left(o))}
+		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to resume:", last: l.resumption(o.position, l.left(o))}
 	}
 	text := writeFailed(err)
 	if o.cut {
@@ -408,15 +328,13 @@ func (l *listing) unwritten(o *output, err error) error {
 
 // resumable completes a message with the command that resumes the listing.
 func (l *listing) resumable(o *output, e *exit) *exit {
+	again := l.resumption(o.position, l.left(o))
 	if o.position.IsZero() {
 		e.text += "; nothing was printed"
-		e.goOn("run the same again")
-	} else {
-		e.text += "; the listing is incomplete"
-		e.goOn("resume")
+		return e.goOn("run the same again", again)
 	}
-	e.last = l.commandLine(o.position, l.left(o))
-	return e
+	e.text += "; the listing is incomplete"
+	return e.goOn("resume", again)
 }
 
 // left is how many entries are still to be printed; 0 for all.
@@ -427,18 +345,16 @@ func (l *listing) left(o *output) int {
 	return l.most - o.entries
 }
 
-// commandLine is the command that resumes at a position, in the same window, with fixed times.
-func (l *listing) commandLine(at auditlogs.Position, most int) string {
-	words := append([]string{"cfaudit"}, l.words()...)
-	words = append(words, "--since", shellQuote(l.query.Since), "--before", shellQuote(l.query.Before))
-	words = append(words, givenFlags(l.cmd.Flags(), sinceFlag, beforeFlag, "max", "from")...)
+// resumption is the command that resumes at a position, in the same window, with fixed times.
+func (l *listing) resumption(at auditlogs.Position, most int) string {
+	line := l.commandIn(l.words(), "max", "from")
 	if most > 0 {
-		words = append(words, "--max", strconv.Itoa(most))
+		line += fmt.Sprintf(" --max %d", most)
 	}
 	if !at.IsZero() {
-		words = append(words, "--from", at.String())
+		line += " --from " + at.String()
 	}
-	return strings.Join(words, " ")
+	return line
 }
 
 // sum prints the totals of the listing.

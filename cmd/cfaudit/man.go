@@ -79,11 +79,9 @@ func manPage(cmd *cobra.Command, b build) string {
 			row(r)
 		}
 	}
-	for paragraph := range strings.SplitSeq(cmd.Annotations[helpFooter], "\n\n") {
-		if heading, text, ok := strings.Cut(paragraph, "\n"); ok {
-			section(heading)
-			fmt.Fprintln(&page, roff(text))
-		}
+	for heading, text := range footer(cmd) {
+		section(heading)
+		fmt.Fprintln(&page, roff(text))
 	}
 	if cmd.Example != "" {
 		section("Examples")

@@ -6,10 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/summary/page"
@@ -21,93 +20,69 @@ const nameHTML = "html"
 // A reading is one run of a command that reads a window to its end and prints what its entries come
 // to.
 type reading struct {
-	env *environment
-	cmd *cobra.Command
-	out io.Writer
-
 	selection
 	encoding string
-	parallel bool
 	timeZone
 
-	client   *auditlogs.Client
-	owner    string // of the first entry: an account or an organization
-	several  bool   // there are others
-	progress progress
-	tally    tally
-	entries  int
-	reached  time.Time
+	owner   string // of the first entry: an account or an organization
+	several bool   // there are others
+	entries int
+	reached time.Time
 }
 
 // flags are those of every such command, with its own after the window.
 func (r *reading) flags(since *flagValue, own ...*flagValue) []*flagValue {
-	flags := append([]*flagValue{since, r.beforeBound()}, own...)
-	flags = append(flags, []*flagValue{
-		{
-			name: "format", placeholder: "FORMAT", group: groupOutput, enum: []string{nameText, nameJSON, nameHTML},
-			help:     "text for people, json for programs, or html: a page in one file",
-			standard: nameText,
-			set:      into(&r.encoding),
+	return slices.Concat(
+		[]*flagValue{since, r.beforeBound()},
+		own,
+		[]*flagValue{
+			formatFlag(&r.encoding, "text for people, json for programs, or html: a page in one file", nameText, nameText, nameJSON, nameHTML),
+			r.pageSizeFlag(),
+			r.parallelFlag(),
+			r.organizationFlag(),
 		},
-		r.pageSizeFlag(),
-		parallelFlag(&r.parallel),
-		r.organizationFlag(),
-	}...)
-	flags = append(append(flags, r.timeZone.flags()...), r.connection.flags()...)
-	return append(flags, filterFlags(&r.query, organizationOperation)...)
+		r.timeZone.flags(), r.connection.flags(), filterFlags(&r.query))
 }
 
-// prepare checks what can be checked without a request.
-func (r *reading) prepare() error {
+// prepare checks what can be checked without a request, and returns the window.
+func (r *reading) prepare() (since, before time.Time, problem error) {
+	if problem = r.window(); problem != nil {
+		return since, before, problem
+	}
+	since, _ = auditlogs.ParseTime(r.query.Since) // Both were made from times.
+	before, _ = auditlogs.ParseTime(r.query.Before)
 	if r.encoding == nameHTML && r.env.terminal(r.env.stdout) > 0 {
-		return usage(r.cmd, "a page of html is no use on a terminal: want it in a file, as with --format html > %s.html", r.cmd.Name())
+		return since, before, r.usage("a page of html is no use on a terminal: want it in a file, as with --format html > %s.html", r.cmd.Name())
 	}
-	if err := r.checkFilters(r.cmd, &r.query); err != nil {
-		return err
+	if problem = r.checkFilters(); problem == nil {
+		problem = checkOutput(r.env.stdout)
 	}
-	r.query.Limit = r.pageSize
-	return checkOutput(r.env.stdout)
+	return since, before, problem
 }
 
-// do connects and calls work.
-func (r *reading) do(ctx context.Context, since, before time.Time, work func(context.Context, *auditlogs.Log) error) error {
-	r.progress = progress{w: r.env.stderr}
-	r.progress.begin(since, before, 0)
-	if !r.verbose {
-		r.progress.width = r.env.terminal(r.env.stderr)
-	}
-	return r.use(ctx, r.cmd, r.env, &r.progress, func(ctx context.Context, client *auditlogs.Client) error {
-		r.client = client
-		return work(ctx, r.logs[0].of(client))
-	})
+// do connects and calls work, which reads the window from since on.
+func (r *reading) do(ctx context.Context, since time.Time, work func(context.Context) error) error {
+	r.showProgress()
+	r.progress.begin(since, r.query.Before, 0)
+	return r.use(ctx, work)
 }
 
 // each calls do for every entry of a query. A listing that does not reach its end is an error that
 // says how far it came.
-func (r *reading) each(ctx context.Context, log *auditlogs.Log, query auditlogs.Query, do func(*auditlogs.Entry)) error {
+func (r *reading) each(ctx context.Context, query auditlogs.Query, do func(*auditlogs.Entry)) error {
 	r.entries, r.reached = 0, time.Time{}
-	options := []auditlogs.ListOption{auditlogs.Prefetch(true)}
-	if r.parallel {
-		r.env.boundMemory()
-		options = append(options, auditlogs.Backfill())
-	}
-	for page, err := range log.Pages(ctx, query, options...) {
+	for page, err := range r.log().Pages(ctx, query, r.listOptions(true)...) {
 		r.progress.clear()
 		var incomplete *auditlogs.IncompleteError
 		switch {
 		case err != nil && !errors.As(err, &incomplete):
-			return usage(r.cmd, "%s", err) // Refused before any request.
+			return r.usage("%s", err) // Refused before any request.
 		case err != nil:
 			return r.incomplete(ctx, query, incomplete.Err)
 		}
-		r.tally.repeated += page.Repeated
-		r.tally.unsorted += page.OutOfOrder
+		r.tally.add(page)
 		for _, entry := range page.Entries {
-			if err := entry.Err(); err != nil {
-				if r.tally.odd++; r.tally.odd == 1 {
-					r.tally.oddOne = clean(fmt.Sprintf("%s (%s)", firstOf(entry.ID, "one without an id"), err))
-				}
-			}
+			r.tally.look(entry)
 			owner := firstOf(entry.Account.ID, entry.Organization.ID)
 			r.owner = firstOf(r.owner, owner)
 			r.several = r.several || owner != "" && owner != r.owner
@@ -126,10 +101,7 @@ func (r *reading) each(ctx context.Context, log *auditlogs.Log, query auditlogs.
 // incomplete reports a listing that the service, the network or the user has ended. Nothing is
 // printed: numbers of a part of a window look like those of the whole.
 func (r *reading) incomplete(ctx context.Context, query auditlogs.Query, cause error) error {
-	e := &exit{code: exitIncomplete, text: clean(cause.Error()), mend: needsMending(cause) && ctx.Err() == nil}
-	if ctx.Err() != nil {
-		e.code, e.text = exitInterrupted, "interrupted"
-	}
+	e := failed(ctx, cause)
 	if errors.Is(cause, auditlogs.ErrInvalidQuery) && r.entries == 0 {
 		e.text += "; nothing was printed"
 		e.last = seeHelp(r.cmd)
@@ -139,19 +111,11 @@ func (r *reading) incomplete(ctx context.Context, query auditlogs.Query, cause e
 	if !r.reached.IsZero() {
 		e.text += fmt.Sprintf(" (up to %s)", auditlogs.Time(r.reached))
 	}
-	e.goOn("start again")
-	e.last = r.commandLine()
-	return e
+	return e.goOn("start again", r.commandIn([]string{r.cmd.Name()}))
 }
 
 func windowWords(query auditlogs.Query) string {
 	return "from " + query.Since + " up to " + query.Before
-}
-
-// commandLine is the command with fixed times, and without some flags.
-func (r *reading) commandLine(except ...string) string {
-	words := []string{"cfaudit", r.cmd.Name(), "--since", shellQuote(r.query.Since), "--before", shellQuote(r.query.Before)}
-	return strings.Join(append(words, givenFlags(r.cmd.Flags(), append(except, sinceFlag, beforeFlag)...)...), " ")
 }
 
 // notes prints what people must know about what was read, and returns it for a page.
@@ -160,11 +124,7 @@ func (r *reading) notes(query auditlogs.Query) []string {
 	var said strings.Builder
 	r.env.stderr = io.MultiWriter(errs, &said)
 	defer func() { r.env.stderr = errs }()
-	r.noteStart(r.cmd, r.env, query.Since)
-	r.noteGaps(r.env, r.client, &query)
-	if r.archive == nil { // What an archive lacks does not appear by itself.
-		r.env.noteUnsettled(query.Since, query.Before)
-	}
+	r.noteWindow(query)
 	if r.several {
 		r.env.note("the archive has entries of several accounts or organizations, which are counted together, and an entry that is in the log " +
 			"of each of them counts for each: --account or --organization selects one")
@@ -187,16 +147,17 @@ func (r *reading) note(format string, args ...any) string {
 	return text
 }
 
-// printPage prints a page of html. A failure to write is noticed by run.
+// printPage prints a page of html.
 func (r *reading) printPage(p *page.Page) {
 	// A page is handed on, and a URL can hold a password.
-	p.Command, p.Made, p.Location = r.commandLine(baseURLFlag), r.env.now(), r.location
-	_ = p.Write(r.out)
+	p.Log = r.log().String()
+	p.Command, p.Made, p.Location = r.commandIn([]string{r.cmd.Name()}, baseURLFlag), r.env.now(), r.location
+	_ = p.Write(r.out())
 }
 
-// printJSON prints a value for programs. A failure to write is noticed by run.
+// printJSON prints a value for programs.
 func (r *reading) printJSON(value any) {
-	encoder := json.NewEncoder(r.out)
+	encoder := json.NewEncoder(r.out())
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	_ = encoder.Encode(value)
@@ -210,8 +171,7 @@ type paper struct {
 }
 
 func (r *reading) paper() *paper {
-	p := &paper{width: r.env.terminal(r.env.stdout)}
-	p.colours = p.width > 0 && r.env.getenv("NO_COLOR") == "" && r.env.getenv("TERM") != "dumb" && coloursWork(r.env)
+	p := &paper{width: r.env.terminal(r.env.stdout), colours: r.env.colours()}
 	if p.width == 0 {
 		p.width = tableDefault
 	}
@@ -219,8 +179,7 @@ func (r *reading) paper() *paper {
 	return p
 }
 
-// print prints the page. A failure to write is noticed by run.
-func (r *reading) print(p *paper) { _, _ = io.WriteString(r.out, p.String()) }
+func (r *reading) print(p *paper) { _, _ = io.WriteString(r.out(), p.String()) }
 
 // style puts a style around text that is already as wide as it has to be.
 func (p *paper) style(style, text string) string {
@@ -248,11 +207,7 @@ func (p *paper) flow(indent, format string, args ...any) {
 
 // cut shortens a text of an entry to a part of the page's width.
 func (p *paper) cut(text string) string {
-	text = clean(text)
-	if _, n := measure(text, p.width/2); n < len(text) {
-		text = strings.TrimRight(fit(text, p.width/2), " ")
-	}
-	return text
+	return atMost(clean(text), p.width/2)
 }
 
 func (p *paper) heading(text, remark string) {

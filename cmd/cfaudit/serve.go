@@ -29,10 +29,7 @@ const groupServer = "Server"
 
 // A serving is one run of "cfaudit serve".
 type serving struct {
-	env *environment
-	cmd *cobra.Command
-	out io.Writer
-
+	invocation
 	address  string
 	entries  int
 	seed     uint64
@@ -44,8 +41,8 @@ type serving struct {
 	verbose  bool
 }
 
-func newServe(env *environment, out io.Writer) *cobra.Command {
-	s := &serving{env: env, out: out, address: "127.0.0.1:8790", entries: demoEntries}
+func newServe(env *environment) *cobra.Command {
+	s := &serving{invocation: invocation{env: env}, address: "127.0.0.1:8790", entries: demoEntries}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a fake of the API, for programs in any language",
@@ -57,7 +54,7 @@ func newServe(env *environment, out io.Writer) *cobra.Command {
 			"  cfaudit serve --archive audit/",
 		Annotations: map[string]string{helpFooter: serveFooter},
 		Args:        noArguments,
-		RunE:        runs(&s.cmd, s.run),
+		RunE:        s.runs(s.run),
 	}
 	return withFlags(cmd, s.flags())
 }
@@ -157,7 +154,7 @@ func (s *serving) run(ctx context.Context) error {
 		}
 		loaded = append(loaded, archived...)
 	}
-	if s.ofFiles() && !s.cmd.Flags().Changed("entries") {
+	if s.ofFiles() && !s.given("entries") {
 		s.entries = 0
 	}
 	ctx, stop := untilInterrupted(ctx)
@@ -244,7 +241,7 @@ func (s *serving) announce(fake *auditlogstest.Server, address net.Addr) error {
 	}
 	fmt.Fprintf(s.env.stderr, "use it with: CLOUDFLARE_API_TOKEN=any cfaudit list --base-url %s --account %s --since 7d\nstop it with an interrupt (Ctrl-C)\n",
 		base, account)
-	if _, err := fmt.Fprintln(s.out, base); err != nil && !closedPipe(err) {
+	if _, err := fmt.Fprintln(s.out(), base); err != nil && !closedPipe(err) {
 		return &exit{code: exitIncomplete, text: writeFailed(err)}
 	}
 	return nil

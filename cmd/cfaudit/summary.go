@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,8 +23,9 @@ type summing struct {
 	options summary.Options
 }
 
-func newSummary(env *environment, out io.Writer) *cobra.Command {
-	s := &summing{reading: reading{env: env, out: out}}
+func newSummary(env *environment) *cobra.Command {
+	s := new(summing)
+	s.env = env
 	cmd := &cobra.Command{
 		Use:   "summary --since WHEN [--before WHEN] [flags]",
 		Short: "Print counts and pictures of a window, and what deserves a look",
@@ -36,10 +36,9 @@ func newSummary(env *environment, out io.Writer) *cobra.Command {
 			"  cfaudit summary --since 30d --format html > summary.html\n" +
 			"  cfaudit summary --since 7d --format json | jq '.groups[] | select(.name == \"addresses\") | .values[] | select(.failed > 0)'\n" +
 			"  cfaudit summary --demo --since 30d    # made-up entries, no account needed",
-		Annotations:           map[string]string{helpFooter: summaryFooter},
-		Args:                  noArguments,
-		RunE:                  runs(&s.cmd, s.run),
-		DisableFlagsInUseLine: true,
+		Annotations: map[string]string{helpFooter: summaryFooter},
+		Args:        noArguments,
+		RunE:        s.runs(s.run),
 	}
 	by := &flagValue{
 		name: "by", placeholder: "FIELD[,FIELD]", group: groupOutput, repeated: true, enum: summary.Fields(), open: true,
@@ -111,24 +110,18 @@ nothing was printed: the last line on standard error is the command to start aga
 listing came. 2: wrong usage, nothing was requested. 130: interrupted, with the same last line.`
 
 func (s *summing) run(ctx context.Context) error {
-	since, before, err := s.window(s.cmd, s.env.now())
-	if err != nil {
+	var err error
+	if s.options.Since, s.options.Before, err = s.prepare(); err != nil {
 		return err
 	}
-	s.query.Since, s.query.Before = since, before
-	if err := s.prepare(); err != nil {
-		return err
-	}
-	s.options.Since, _ = auditlogs.ParseTime(since)
-	s.options.Before, _ = auditlogs.ParseTime(before)
 	s.options.Location = s.location
 	collector, err := summary.New(s.options)
 	if err != nil {
-		return usage(s.cmd, "%s", err)
+		return s.usage("%s", err)
 	}
-	return s.do(ctx, s.options.Since, s.options.Before, func(ctx context.Context, log *auditlogs.Log) error {
+	return s.do(ctx, s.options.Since, func(ctx context.Context) error {
 		keeper := page.NewKeeper()
-		err := s.each(ctx, log, s.query, func(e *auditlogs.Entry) {
+		err := s.each(ctx, s.query, func(e *auditlogs.Entry) {
 			found := collector.Add(e)
 			if s.encoding == nameHTML {
 				keeper.Add(e, found)
@@ -143,18 +136,18 @@ func (s *summing) run(ctx context.Context) error {
 		case nameJSON:
 			s.printJSON(made)
 		case nameHTML:
-			s.printPage(&page.Page{Log: log.String(), Notes: notes, Summary: made, Entries: keeper.Entries()})
+			s.printPage(&page.Page{Notes: notes, Summary: made, Entries: keeper.Entries()})
 		default:
-			s.text(log, made)
+			s.text(made)
 		}
 		return nil
 	})
 }
 
 // text prints a summary for people.
-func (s *summing) text(log *auditlogs.Log, made *summary.Summary) {
+func (s *summing) text(made *summary.Summary) {
 	p := s.paper()
-	p.heading("summary", fmt.Sprintf("%s, from %s up to %s (%s)", log, s.shortTime(made.Since), s.shortTime(made.Before), made.TimeZone))
+	p.heading("summary", fmt.Sprintf("%s, from %s up to %s (%s)", s.log(), s.shortTime(made.Since), s.shortTime(made.Before), made.TimeZone))
 	p.flow("", "%s: %s", count(int(made.Entries), "entry", "entries"), strings.Join([]string{
 		s.outcome(made, made.Success, "succeeded"), s.outcome(made, made.Failure, "failed"), s.outcome(made, made.Unknown, "unknown"),
 	}, ", "))
@@ -383,15 +376,9 @@ func (r *reading) reference(p *paper, indent, who string, to summary.Reference) 
 	}
 	text, id := indent+strings.Join(words, ", "), clean(to.ID)
 	if room := p.width - len(id) - 2; room >= 40 {
-		if _, n := measure(text, room); n < len(text) {
-			text = strings.TrimRight(fit(text, room), " ")
-		}
-		p.line("%s  %s", text, id)
+		p.line("%s  %s", atMost(text, room), id)
 		return
 	}
-	if _, n := measure(text, p.width); n < len(text) {
-		text = fit(text, p.width)
-	}
-	p.line("%s", text)
+	p.line("%s", atMost(text, p.width))
 	p.line("%s  %s", indent, id)
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/mattn/go-runewidth"
-	"github.com/spf13/cobra"
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
@@ -195,27 +194,6 @@ func completeColumns(typed string) (values []string) {
 	return values
 }
 
-// encoding returns the format that is printed: the one that was chosen, or the table for people.
-func (s *tableStyle) encoding(chosen, standard string) string {
-	if chosen == "" && (s.columns != nil || s.chosen()) {
-		return nameTable
-	}
-	return firstOf(chosen, standard)
-}
-
-// check refuses the flags that only a table has where another format was chosen.
-func (s *tableStyle) check(cmd *cobra.Command, chosen string) error {
-	if chosen == "" || chosen == nameTable {
-		return nil
-	}
-	for _, name := range []string{columnsFlag, "local", "time-zone"} {
-		if cmd.Flags().Changed(name) {
-			return usage(cmd, "--%s is for --format %s: %s keeps all fields, and times as they came", name, nameTable, chosen)
-		}
-	}
-	return nil
-}
-
 // newTable divides width among the columns in advance, so that each page can be printed as it
 // arrives. A width of 0 is that of no terminal.
 func newTable(width int, colours bool, style *tableStyle) *tableFormat {
@@ -321,8 +299,8 @@ func (t *tableFormat) line(b []byte, colour string, cell func(i int) string) []b
 		}
 	}
 	whole := text.String()
-	if _, n := measure(whole, t.width); n < len(whole) && !t.whole {
-		whole = fit(whole, t.width)
+	if !t.whole {
+		whole = atMost(whole, t.width)
 	}
 	whole = strings.TrimRight(whole, " ")
 	if t.colours && colour != "" {

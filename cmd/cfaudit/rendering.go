@@ -1,0 +1,83 @@
+package main
+
+import (
+	"runtime"
+
+	"cfaudit.example/wrapper/auditlogs/format"
+)
+
+// A rendering holds the flags that say how entries are printed.
+type rendering struct {
+	encoding string
+	style    tableStyle
+	omitRaw  bool
+}
+
+func (r *rendering) flags(standard string, names ...string) []*flagValue {
+	flags := append([]*flagValue{formatFlag(&r.encoding, "how entries are printed", standard, names...)}, r.style.flags()...)
+	return append(flags, rawFlag(&r.omitRaw))
+}
+
+// rawFlag leaves an entry's own bytes out of the formats that carry them beside what they make of
+// it.
+func rawFlag(omit *bool) *flagValue {
+	keep := true
+	return &flagValue{
+		name: "raw", group: groupOutput,
+		help:     "--raw=false leaves out of ecs and ocsf the entry's own bytes, event.original and raw_data",
+		standard: "true",
+		want:     "true or false",
+		set: func(value string) bool {
+			ok := truth(&keep)(value)
+			*omit = !keep
+			return ok
+		},
+	}
+}
+
+// check refuses the flags that only a table has where another format was chosen.
+func (r *rendering) check(i *invocation) error {
+	if r.encoding == "" || r.encoding == nameTable {
+		return nil
+	}
+	for _, name := range []string{columnsFlag, localFlag, timeZoneFlag} {
+		if i.given(name) {
+			return i.usage("--%s is for --format %s: %s keeps all fields, and times as they came", name, nameTable, r.encoding)
+		}
+	}
+	return nil
+}
+
+// format is the one that was chosen, or the table where a flag is for it, or else the standard.
+func (r *rendering) format(env *environment, standard string) format.Format {
+	if r.encoding == "" && (r.style.columns != nil || r.style.chosen()) {
+		r.encoding = nameTable
+	}
+	r.encoding = firstOf(r.encoding, standard)
+	width := env.terminal(env.stdout)
+	if r.encoding == nameTable {
+		return newTable(width, env.colours(), &r.style)
+	}
+	var options []format.Option
+	if r.omitRaw {
+		options = append(options, format.OmitRaw())
+	}
+	if width > 0 { // A terminal must be safe from the text that it shows; a file gets it unchanged.
+		options = append(options, format.Cells(clean))
+	}
+	made, err := format.New(r.encoding, options...)
+	if err != nil {
+		panic(err) // The flag takes no other names.
+	}
+	return made
+}
+
+// colours reports whether standard output shows colours.
+func (e *environment) colours() bool {
+	return e.terminal(e.stdout) > 0 && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb" && coloursWork(e)
+}
+
+// coloursWork is false on the old console of Windows, which prints colours as text.
+func coloursWork(env *environment) bool {
+	return runtime.GOOS != "windows" || env.getenv("WT_SESSION") != "" || env.getenv("TERM") != ""
+}
