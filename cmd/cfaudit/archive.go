@@ -74,9 +74,7 @@ It compares every file with its manifest and every manifest with the one before 
 belong, and names each. For each log, it prints the SHA-256 of the newest manifest first. Keep that elsewhere and give it to
 a later check as --anchor: without it, nobody can see that the newest days were removed, or all days from one on replaced.
 
-Environment
-CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
-CLOUDFLARE_BASE_URL are used where their flags are missing.
+` + writerEnvironment + `
 
 Exit status
 0: DIR is up to date, or with --check as it was sealed; or --forever was stopped by SIGTERM or SIGHUP. 1: failed or
@@ -209,13 +207,13 @@ func (a *archiving) keep(ctx context.Context, log *auditlogs.Log) error {
 	a.progress.clear()
 	var added []string
 	if days > 0 {
-		added = append(added, fmt.Sprintf("%s with %s", count(days, "day", "days"), count(int(entries), "entry", "entries")))
+		added = append(added, fmt.Sprintf("%s with %s", count(days, "day", "days"), entryCount(entries)))
 	}
 	if gone > 0 {
 		added[0] += fmt.Sprintf(", %d of them from before what the service still has", gone)
 	}
 	if supplements > 0 {
-		added = append(added, fmt.Sprintf("%s with %s", count(supplements, "supplement", "supplements"), count(int(late), "late entry", "late entries")))
+		added = append(added, fmt.Sprintf("%s with %s", count(supplements, "supplement", "supplements"), count(late, "late entry", "late entries")))
 	}
 	switch {
 	case added != nil:
@@ -290,7 +288,7 @@ func (a *archiving) check(ctx context.Context) error {
 	}
 	for _, log := range report.Logs {
 		fmt.Fprintf(a.out(), "%s  %s, link %d, %s, %s from %s to %s, %s\n", log.Digest, log.Log, log.Newest, count(log.Days, "day", "days"),
-			count(log.Supplements, "supplement", "supplements"), log.First, log.Last, count(int(log.Entries), "entry", "entries"))
+			count(log.Supplements, "supplement", "supplements"), log.First, log.Last, entryCount(log.Entries))
 	}
 	for _, finding := range report.Findings {
 		a.env.say(clean(finding.String()))

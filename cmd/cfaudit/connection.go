@@ -24,6 +24,17 @@ const (
 	envBaseURL = "CLOUDFLARE_BASE_URL"
 )
 
+// What help says about them, for commands that write files or follow, and for those that print for people.
+const (
+	writerEnvironment = `Environment
+CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
+CLOUDFLARE_BASE_URL are used where their flags are missing.`
+	readerEnvironment = `Environment
+CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an
+administrator of the organization. CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_BASE_URL are used where their flags are missing.
+NO_COLOR turns colours off.`
+)
+
 // A connection is how a command reaches the API, and what it tells the user meanwhile.
 type connection struct {
 	invocation
@@ -78,11 +89,7 @@ func (c *connection) flags() []*flagValue {
 			want:     "a length of time above 0, such as 30s or 2m",
 			enum:     []string{"30s", "1m", "5m"},
 			open:     true,
-			set: func(value string) (ok bool) {
-				var err error
-				c.timeout, err = time.ParseDuration(value)
-				return err == nil && c.timeout > 0
-			},
+			set:      parsed(&c.timeout, time.ParseDuration, func(d time.Duration) bool { return d > 0 }),
 		},
 		{
 			name: "retries", placeholder: "N", group: groupConnection,

@@ -68,9 +68,7 @@ ndjson has each entry's own bytes as a line. csv has a column for each known fie
 added at the end; what a spreadsheet would take for a formula, = + - or @ at the start of a cell or after a semicolon,
 a tab or a line break in it, gets an apostrophe before it.
 
-Environment
-CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
-CLOUDFLARE_BASE_URL are used where their flags are missing.
+` + writerEnvironment + `
 
 Exit status
 0: the file is complete, or with --check as it was exported. 1: failed or incomplete, and the last line on standard error
@@ -201,7 +199,7 @@ func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string)
 	}
 	if result.WasComplete {
 		x.env.say(fmt.Sprintf("%s was finished %s%s, and is left as it is: %s", job.Path, result.Finished.Format(time.RFC3339), unsettled(&result.Manifest),
-			entries(&result.Manifest)))
+			contents(&result.Manifest)))
 		return nil
 	}
 	if !noted {
@@ -218,7 +216,7 @@ func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string)
 			settleTime, auditlogs.Time(end.Add(auditlogs.SettleTime)), job.Path)
 		complete = "is complete but not settled"
 	}
-	x.env.say(fmt.Sprintf("%s %s: %s", job.Path, complete, entries(&result.Manifest)))
+	x.env.say(fmt.Sprintf("%s %s: %s", job.Path, complete, contents(&result.Manifest)))
 	return nil
 }
 
@@ -249,7 +247,7 @@ func (x *exporting) check(ctx context.Context) error {
 	if err != nil || ctx.Err() != nil {
 		return failed(ctx, err)
 	}
-	x.env.say(fmt.Sprintf("%s is as it was exported%s: %s", x.checked, unsettled(manifest), entries(manifest)))
+	x.env.say(fmt.Sprintf("%s is as it was exported%s: %s", x.checked, unsettled(manifest), contents(manifest)))
 	return nil
 }
 
@@ -261,7 +259,7 @@ func unsettled(m *export.Manifest) string {
 	return " before its window had settled"
 }
 
-// entries describes the content of a file in short.
-func entries(m *export.Manifest) string {
-	return fmt.Sprintf("%s from %s up to %s, SHA-256 %s", count(int(m.Entries), "entry", "entries"), m.Window.Since, m.Window.Before, m.SHA256)
+// contents describes the content of a file in short.
+func contents(m *export.Manifest) string {
+	return fmt.Sprintf("%s from %s up to %s, SHA-256 %s", entryCount(m.Entries), m.Window.Since, m.Window.Before, m.SHA256)
 }

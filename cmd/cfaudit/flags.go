@@ -125,10 +125,15 @@ func formatFlag(target *string, help, standard string, names ...string) *flagVal
 
 // truth stores the value of a switch.
 func truth(target *bool) func(string) bool {
-	return func(value string) (ok bool) {
+	return parsed(target, strconv.ParseBool, func(bool) bool { return true })
+}
+
+// parsed stores what parse makes of a value, which must be right.
+func parsed[T any](target *T, parse func(string) (T, error), right func(T) bool) func(string) bool {
+	return func(value string) bool {
 		var err error
-		*target, err = strconv.ParseBool(value)
-		return err == nil
+		*target, err = parse(value)
+		return err == nil && right(*target)
 	}
 }
 

@@ -82,9 +82,7 @@ lacks the line break, the next run adds it, and prints a note if that line is pa
 
 ` + tableFooter + `
 
-Environment
-CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
-CLOUDFLARE_BASE_URL are used where their flags are missing.
+` + writerEnvironment + `
 
 Exit status
 0: caught up with --once; stopped by SIGTERM or SIGHUP without --once; or the reader closed the pipe. 1: failed, for the
@@ -311,11 +309,7 @@ func (f *following) print(ctx context.Context, batch follow.Batch) error {
 	case errors.Is(err, errUnread):
 		return err
 	}
-	text := writeFailed(err)
-	if f.printed.cut {
-		text += "; its last line is partial: remove it"
-	}
-	return errors.New(text)
+	return errors.New(f.printed.failure(err))
 }
 
 // ended turns what ended the followers into an exit code.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -38,7 +39,7 @@ type helpRow struct{ name, text string }
 func helpText(cmd *cobra.Command, width int) string {
 	width = max(width, 40)
 	var b strings.Builder
-	for _, line := range wrap(firstOf(cmd.Long, cmd.Short), width) {
+	for _, line := range wrap(cmp.Or(cmd.Long, cmd.Short), width) {
 		fmt.Fprintln(&b, line)
 	}
 	if cmd.Example != "" {

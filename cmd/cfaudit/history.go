@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,12 +15,13 @@ import (
 // entries.
 const historyDays = 540
 
+var historyAge = fmt.Sprintf("%dd", historyDays)
+
 const actionTimeFlag = "action-time"
 
 func newHistory(env *environment) *cobra.Command {
 	l := new(listing)
 	l.env = env
-	l.since = bound{given: true, isAge: true, age: historyDays * 24 * time.Hour}
 	cmd := &cobra.Command{
 		Use:   "history ENTRY --action-time TIME [flags]",
 		Short: "Print the entries about the same resource as a given one",
@@ -38,10 +38,17 @@ func newHistory(env *environment) *cobra.Command {
 			return l.run(ctx)
 		}),
 	}
-	since := l.sinceBound("the older end of the window")
-	since.standard = fmt.Sprintf("%dd", historyDays)
+	since := l.historySince("the older end of the window")
 	action := newActionTimeFlag(&l.actionTime, "when the entry was recorded, so that the service finds it; required")
 	return withFlags(cmd, append([]*flagValue{action}, l.flags(since)...))
+}
+
+// historySince is --since where a history need not be given one.
+func (s *selection) historySince(help string) *flagValue {
+	flag := s.sinceBound(help)
+	flag.standard = historyAge
+	s.since, _ = parseBound(historyAge)
+	return flag
 }
 
 func newActionTimeFlag(target *string, help string) *flagValue {

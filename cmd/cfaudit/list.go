@@ -20,6 +20,7 @@ type listing struct {
 	actionTime string // of that entry
 	from       auditlogs.Position
 	most       int // entries to print; 0 for all
+	printed    *output
 	history    auditlogs.HistoryStatus
 }
 
@@ -66,10 +67,7 @@ Archives
 With --archive, all logs of the archive are listed together, or the one of --account or --organization. It has the entries
 of its files: a note names the parts of the window that no file has. CLOUDFLARE_ACCOUNT_ID is not used.
 
-Environment
-CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an
-administrator of the organization. CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_BASE_URL are used where their flags are missing.
-NO_COLOR turns colours off.
+` + readerEnvironment + `
 
 Exit status
 0: every entry was printed, or as many as --max allows, or the reader closed the pipe. 1: failed or incomplete, and the last
@@ -163,35 +161,31 @@ func (l *listing) run(ctx context.Context) error {
 	if l.env.terminal(l.env.stdout) > 0 {
 		standard = nameTable
 	}
-	o := &output{w: l.env.stdout, format: l.format(l.env, standard), position: l.from}
-	o.continues = l.encoding == format.NameCSV && !l.from.IsZero()
-	until := l.query.Before
-	if l.descends() {
-		until = l.query.Since
-	}
+	l.printed = &output{w: l.env.stdout, format: l.format(l.env, standard), position: l.from}
+	l.printed.continues = l.encoding == format.NameCSV && !l.from.IsZero()
 	l.showProgress()
-	l.progress.begin(l.start(), until, 0)
-	return l.use(ctx, func(ctx context.Context) error { return l.list(ctx, o) })
+	start, end := l.course()
+	l.progress.begin(start, end, 0)
+	return l.use(ctx, l.list)
 }
 
 func (l *listing) descends() bool { return l.query.Direction != nil && *l.query.Direction == "desc" }
 
-// start is the time at which this run starts or resumes.
-func (l *listing) start() time.Time {
-	if at := l.from.Time(); !at.IsZero() {
-		return at
-	}
-	end := l.query.Since
+// course is where this run starts or resumes, and where it ends.
+func (l *listing) course() (start time.Time, end string) {
+	first, end := l.query.Since, l.query.Before
 	if l.descends() {
-		end = l.query.Before
+		first, end = end, first
 	}
-	start, _ := auditlogs.ParseTime(end)
-	return start
+	if start = l.from.Time(); start.IsZero() {
+		start, _ = auditlogs.ParseTime(first)
+	}
+	return start, end
 }
 
 // list prints the entries, page by page.
-func (l *listing) list(ctx context.Context, o *output) error {
-	noted := false
+func (l *listing) list(ctx context.Context) error {
+	o, noted := l.printed, false
 	for page, err := range l.pages(ctx, append(l.listOptions(l.most == 0), auditlogs.From(l.from))) {
 		l.progress.clear()
 		var incomplete *auditlogs.IncompleteError
@@ -207,25 +201,25 @@ func (l *listing) list(ctx context.Context, o *output) error {
 			if !incomplete.Position.IsZero() {
 				o.position = incomplete.Position
 			}
-			return l.ended(ctx, o, incomplete.Err)
+			return l.ended(ctx, incomplete.Err)
 		}
 		l.noteHistory(page.History)
 		o.begin()
 		l.tally.add(page)
-		full, last, err := l.print(ctx, o, page)
+		full, last, err := l.print(ctx, page)
 		if err == nil {
 			err = o.flush(ctx)
 		}
 		l.progress.page(o.entries, reached(page))
 		switch {
 		case err != nil:
-			return l.unwritten(o, err)
+			return l.unwritten(err)
 		case last && !page.Next.IsZero():
 			o.position = page.Next
 		}
 		if full && (!last || !page.Next.IsZero()) {
 			l.progress.clear()
-			l.sum(o)
+			l.sum()
 			l.env.note("--max is reached and there may be more; to resume:")
 			l.env.say(l.resumption(o.position, l.most))
 			return nil
@@ -233,9 +227,9 @@ func (l *listing) list(ctx context.Context, o *output) error {
 	}
 	l.progress.clear()
 	if err := o.finish(ctx); err != nil {
-		return l.unwritten(o, err)
+		return l.unwritten(err)
 	}
-	l.sum(o)
+	l.sum()
 	if l.history == auditlogs.HistoryUnavailable {
 		return l.withoutHistory()
 	}
@@ -255,11 +249,11 @@ func reached(page *auditlogs.Page) time.Time {
 
 // print adds the page's entries to the output. Full reports that --max is reached, and last that no
 // entry of the page is left.
-func (l *listing) print(ctx context.Context, o *output, page *auditlogs.Page) (full, last bool, err error) {
-	printed := o.entries
+func (l *listing) print(ctx context.Context, page *auditlogs.Page) (full, last bool, err error) {
+	printed := l.printed.entries
 	for i, entry := range page.Entries {
 		l.tally.look(entry)
-		if err := o.add(ctx, entry); err != nil {
+		if err := l.printed.add(ctx, entry); err != nil {
 			return false, false, err
 		}
 		if printed+i+1 == l.most {
@@ -270,13 +264,13 @@ func (l *listing) print(ctx context.Context, o *output, page *auditlogs.Page) (f
 }
 
 // ended reports a listing that the service, the network or the user has ended.
-func (l *listing) ended(ctx context.Context, o *output, cause error) error {
-	l.sum(o)
+func (l *listing) ended(ctx context.Context, cause error) error {
+	l.sum()
 	e := failed(ctx, cause)
-	if errors.Is(cause, auditlogs.ErrInvalidQuery) && o.position == l.from {
+	if errors.Is(cause, auditlogs.ErrInvalidQuery) && l.printed.position == l.from {
 		return l.refused(e)
 	}
-	return l.resumable(o, e)
+	return l.resumable(e)
 }
 
 // refused completes the message of a listing that the service has refused with its first request.
@@ -309,27 +303,23 @@ func (l *listing) refused(e *exit) *exit {
 }
 
 // unwritten reports a listing that ended because the output cannot be written.
-func (l *listing) unwritten(o *output, err error) error {
+func (l *listing) unwritten(err error) error {
 	l.progress.clear()
 	if closedPipe(err) {
 		return nil
 	}
 	if errors.Is(err, errUnread) {
-		l.sum(o)
-		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to resume:", last: l.resumption(o.position, l.left(o))}
+		l.sum()
+		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to resume:", last: l.resumption(l.printed.position, l.left())}
 	}
-	text := writeFailed(err)
-	if o.cut {
-		text += "; its last line is partial: remove it"
-	}
-	l.sum(o)
-	return l.resumable(o, &exit{code: exitIncomplete, text: text})
+	l.sum()
+	return l.resumable(&exit{code: exitIncomplete, text: l.printed.failure(err)})
 }
 
 // resumable completes a message with the command that resumes the listing.
-func (l *listing) resumable(o *output, e *exit) *exit {
-	again := l.resumption(o.position, l.left(o))
-	if o.position.IsZero() {
+func (l *listing) resumable(e *exit) *exit {
+	again := l.resumption(l.printed.position, l.left())
+	if l.printed.position.IsZero() {
 		e.text += "; nothing was printed"
 		return e.goOn("run the same again", again)
 	}
@@ -338,11 +328,11 @@ func (l *listing) resumable(o *output, e *exit) *exit {
 }
 
 // left is how many entries are still to be printed; 0 for all.
-func (l *listing) left(o *output) int {
+func (l *listing) left() int {
 	if l.most == 0 {
 		return 0
 	}
-	return l.most - o.entries
+	return l.most - l.printed.entries
 }
 
 // resumption is the command that resumes at a position, in the same window, with fixed times.
@@ -358,9 +348,9 @@ func (l *listing) resumption(at auditlogs.Position, most int) string {
 }
 
 // sum prints the totals of the listing.
-func (l *listing) sum(o *output) {
+func (l *listing) sum() {
 	l.tally.note(l.env, "printed")
 	if l.encoding == nameTable || l.demo || l.verbose || l.progress.width > 0 {
-		l.env.say(fmt.Sprintf("%s on %s", count(o.entries, "entry", "entries"), count(l.progress.pages, "page", "pages")))
+		l.env.say(fmt.Sprintf("%s on %s", entryCount(l.printed.entries), count(l.progress.pages, "page", "pages")))
 	}
 }

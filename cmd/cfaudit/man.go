@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -63,7 +64,7 @@ func manPage(cmd *cobra.Command, b build) string {
 		fmt.Fprintf(&page, ".B %s\n%s\n", roff(cmd.CommandPath()), roff(strings.TrimPrefix(cmd.UseLine(), cmd.CommandPath()+" ")))
 	}
 	section("Description")
-	fmt.Fprintln(&page, roff(firstOf(cmd.Long, cmd.Short)))
+	fmt.Fprintln(&page, roff(cmp.Or(cmd.Long, cmd.Short)))
 	if cmd.HasAvailableSubCommands() {
 		section("Commands")
 		for _, sub := range cmd.Commands() {

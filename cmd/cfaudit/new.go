@@ -127,8 +127,8 @@ func (c *comparison) run(ctx context.Context) error {
 func (c *comparison) text(news *summary.News) {
 	p := c.paper()
 	p.heading("new", fmt.Sprintf("%s, from %s up to %s (%s)", c.log(), c.shortTime(news.Since), c.shortTime(news.Before), news.TimeZone))
-	p.flow("", "%s, compared with %s of the baseline, which starts %s", count(int(news.Entries), "entry", "entries"),
-		count(int(news.BaselineEntries), "entry", "entries"), c.shortTime(news.BaselineSince))
+	p.flow("", "%s, compared with %s of the baseline, which starts %s", entryCount(news.Entries),
+		entryCount(news.BaselineEntries), c.shortTime(news.BaselineSince))
 	for _, k := range news.Kinds {
 		found := int64(len(k.Values)) + k.More
 		least := ""
@@ -148,7 +148,7 @@ func (c *comparison) text(news *summary.News) {
 
 // novelty prints a new value, and below it its first entry.
 func (c *comparison) novelty(p *paper, v summary.NewValue) {
-	numbers := count(int(v.Entries), "entry", "entries")
+	numbers := entryCount(v.Entries)
 	if v.Failed > 0 {
 		numbers += fmt.Sprintf(", %d failed", v.Failed)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"time"
@@ -83,7 +84,7 @@ func (t *tally) add(page *auditlogs.Page) {
 func (t *tally) look(entry *auditlogs.Entry) {
 	if err := entry.Err(); err != nil {
 		if t.odd++; t.odd == 1 {
-			t.oddOne = clean(fmt.Sprintf("%s (%s)", firstOf(entry.ID, "one without an id"), err))
+			t.oddOne = clean(fmt.Sprintf("%s (%s)", cmp.Or(entry.ID, "one without an id"), err))
 		}
 	}
 }
@@ -91,16 +92,16 @@ func (t *tally) look(entry *auditlogs.Entry) {
 // note prints the counts. Done is what was done with the entries.
 func (t tally) note(env *environment, done string) {
 	if t.repeated > 0 {
-		env.note("the service sent %s again, %s once", count(t.repeated, "entry", "entries"), done)
+		env.note("the service sent %s again, %s once", entryCount(t.repeated), done)
 	}
 	if t.unsorted > 0 {
-		env.note("the service sent %s out of the order of time", count(t.unsorted, "entry", "entries"))
+		env.note("the service sent %s out of the order of time", entryCount(t.unsorted))
 	}
 	if t.odd > 0 {
 		such := ""
 		if t.oddOne != "" {
 			such = ", such as " + t.oddOne
 		}
-		env.note("%s with a field of an unexpected type, %s all the same%s", count(t.odd, "entry", "entries"), done, such)
+		env.note("%s with a field of an unexpected type, %s all the same%s", entryCount(t.odd), done, such)
 	}
 }

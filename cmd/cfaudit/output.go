@@ -92,6 +92,15 @@ func (o *output) flush(ctx context.Context) error {
 	return err
 }
 
+// failure says why a write failed, and what to do about a partial line.
+func (o *output) failure(err error) string {
+	text := writeFailed(err)
+	if o.cut {
+		text += "; its last line is partial: remove it"
+	}
+	return text
+}
+
 // errUnread is a write that was given up: the program was to end, and its output was not read.
 // How much of it was written is not known, and so none of it counts.
 var errUnread = errors.New("the output is not read, and the last entries may be printed again")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -70,7 +71,7 @@ func printProducts(out io.Writer, categories []auditlogs.ProductCategory) {
 	w := tabwriter.NewWriter(out, 0, 0, len(tableGap), ' ', 0)
 	line := func(cells ...string) {
 		for i, cell := range cells {
-			cells[i] = firstOf(clean(cell), "-")
+			cells[i] = cmp.Or(clean(cell), "-")
 		}
 		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}

@@ -86,7 +86,7 @@ func (p *progress) verify(done, size int64) {
 }
 
 func (p *progress) sum(now time.Time) string {
-	text := fmt.Sprintf("%s on %s", count(p.entries, "entry", "entries"), count(p.pages, "page", "pages"))
+	text := fmt.Sprintf("%s on %s", entryCount(p.entries), count(p.pages, "page", "pages"))
 	if seconds := now.Sub(p.start).Seconds(); seconds > 0 {
 		text += fmt.Sprintf(", %.0f/s", float64(p.entries-p.before)/seconds)
 	}
@@ -177,8 +177,10 @@ func (p *progress) wipe() {
 	}
 }
 
+func entryCount[N int | int64](n N) string { return count(n, "entry", "entries") }
+
 // count puts a number and its noun together.
-func count(n int, one, many string) string {
+func count[N int | int64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -83,8 +84,8 @@ func (r *reading) each(ctx context.Context, query auditlogs.Query, do func(*audi
 		r.tally.add(page)
 		for _, entry := range page.Entries {
 			r.tally.look(entry)
-			owner := firstOf(entry.Account.ID, entry.Organization.ID)
-			r.owner = firstOf(r.owner, owner)
+			owner := cmp.Or(entry.Account.ID, entry.Organization.ID)
+			r.owner = cmp.Or(r.owner, owner)
 			r.several = r.several || owner != "" && owner != r.owner
 			do(entry)
 		}
@@ -107,7 +108,7 @@ func (r *reading) incomplete(ctx context.Context, query auditlogs.Query, cause e
 		e.last = seeHelp(r.cmd)
 		return e
 	}
-	e.text += fmt.Sprintf("; nothing was printed, since only %s of the window %s were read", count(r.entries, "entry", "entries"), windowWords(query))
+	e.text += fmt.Sprintf("; nothing was printed, since only %s of the window %s were read", entryCount(r.entries), windowWords(query))
 	if !r.reached.IsZero() {
 		e.text += fmt.Sprintf(" (up to %s)", auditlogs.Time(r.reached))
 	}
@@ -161,94 +162,4 @@ func (r *reading) printJSON(value any) {
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	_ = encoder.Encode(value)
-}
-
-// A paper is text for people, as wide as the terminal.
-type paper struct {
-	strings.Builder
-	width   int
-	colours bool
-}
-
-func (r *reading) paper() *paper {
-	p := &paper{width: r.env.terminal(r.env.stdout), colours: r.env.colours()}
-	if p.width == 0 {
-		p.width = tableDefault
-	}
-	p.width = max(p.width, 40)
-	return p
-}
-
-func (r *reading) print(p *paper) { _, _ = io.WriteString(r.out(), p.String()) }
-
-// style puts a style around text that is already as wide as it has to be.
-func (p *paper) style(style, text string) string {
-	if !p.colours || strings.TrimSpace(text) == "" {
-		return text
-	}
-	return style + text + styleReset
-}
-
-func (p *paper) line(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	p.WriteString(strings.TrimRight(text, " "))
-	p.WriteByte('\n')
-}
-
-// flow prints words on as many lines as they take, with an indent.
-func (p *paper) flow(indent, format string, args ...any) {
-	for i, line := range wrap(fmt.Sprintf(format, args...), p.width-len(indent)-2) {
-		if i > 0 {
-			line = "  " + line
-		}
-		p.line("%s%s", indent, line)
-	}
-}
-
-// cut shortens a text of an entry to a part of the page's width.
-func (p *paper) cut(text string) string {
-	return atMost(clean(text), p.width/2)
-}
-
-func (p *paper) heading(text, remark string) {
-	text = strings.ToUpper(text)
-	if p.Len() > 0 {
-		p.WriteByte('\n')
-	}
-	room := p.width - len(text) - 2
-	if remark == "" || room < 40 {
-		p.line("%s", p.style(styleBold, text))
-		p.flow("  ", "%s", remark)
-		return
-	}
-	for i, line := range wrap(remark, room) {
-		if i > 0 {
-			p.line("%*s%s", len(text)+2, "", line)
-			continue
-		}
-		p.line("%s  %s", p.style(styleBold, text), line)
-	}
-}
-
-// bar returns a bar of at most width columns, to an eighth of one.
-func bar(part, whole int64, width int) string {
-	if whole <= 0 || part <= 0 || width <= 0 {
-		return ""
-	}
-	eighths := max(int(float64(part)/float64(whole)*float64(width)*8+0.5), 1)
-	text := strings.Repeat("█", eighths/8)
-	if rest := eighths % 8; rest > 0 {
-		text += string([]rune(" ▏▎▍▌▋▊▉")[rest])
-	}
-	return text
-}
-
-// minutes is how times are printed where seconds do not matter.
-const minutes = "2006-01-02 15:04"
-
-func (r *reading) shortTime(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return r.in(t).Format(minutes)
 }

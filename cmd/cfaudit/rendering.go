@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"runtime"
 
 	"cfaudit.example/wrapper/auditlogs/format"
@@ -53,7 +54,7 @@ func (r *rendering) format(env *environment, standard string) format.Format {
 	if r.encoding == "" && (r.style.columns != nil || r.style.chosen()) {
 		r.encoding = nameTable
 	}
-	r.encoding = firstOf(r.encoding, standard)
+	r.encoding = cmp.Or(r.encoding, standard)
 	width := env.terminal(env.stdout)
 	if r.encoding == nameTable {
 		return newTable(width, env.colours(), &r.style)

@@ -123,11 +123,7 @@ func (s *serving) flags() []*flagValue {
 			name: "latency", placeholder: "DURATION", group: groupServer, standard: "0s",
 			help: "how long each answer waits",
 			want: "a length of time, such as 200ms",
-			set: func(value string) bool {
-				var err error
-				s.latency, err = time.ParseDuration(value)
-				return err == nil && s.latency >= 0
-			},
+			set:  parsed(&s.latency, time.ParseDuration, func(d time.Duration) bool { return d >= 0 }),
 		},
 		{
 			name: "page-cap", placeholder: "N", group: groupServer, standard: "none",

@@ -33,7 +33,6 @@ type showing struct {
 func newShow(env *environment) *cobra.Command {
 	s := new(showing)
 	s.env = env
-	s.since = bound{given: true, isAge: true, age: historyDays * 24 * time.Hour}
 	cmd := &cobra.Command{
 		Use:   "show ENTRY [flags]",
 		Short: "Show one entry: who did what, with which request and response, and what it changed",
@@ -46,10 +45,8 @@ func newShow(env *environment) *cobra.Command {
 		Args:        takesEntry(&s.id),
 		RunE:        s.runs(s.run),
 	}
-	since := s.sinceBound("how far back to look for the entry, and for the previous one about the same resource")
-	since.standard = fmt.Sprintf("%dd", historyDays)
 	flags := []*flagValue{
-		since,
+		s.historySince("how far back to look for the entry, and for the previous one about the same resource"),
 		s.beforeBound(),
 		newActionTimeFlag(&s.actionTime, "when the entry was recorded: looks for it within a minute of that, instead of in the window"),
 		formatFlag(&s.encoding, "how the entry is printed", nameText, nameText, nameJSON),
@@ -80,10 +77,7 @@ cannot be printed appear as �. json has the entry's own bytes as entry, then h
 (exact, approximate or unavailable), previous, the id and the time of the previous entry, and changes, a list of path,
 before and after.
 
-Environment
-CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an
-administrator of the organization. CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_BASE_URL are used where their flags are missing.
-NO_COLOR turns colours off.
+`+readerEnvironment+`
 
 Exit status
 0: the entry was shown. 1: there is no such entry, or a request failed, and the last line on standard error is a command that
@@ -217,7 +211,7 @@ func (s *showing) missing() *exit {
 	late, start := "", archiveStart
 	if !s.ofArchive() {
 		late = fmt.Sprintf(", or it has not appeared yet (entries appear up to %s after their time)", settleTime)
-		start = fmt.Sprintf("%dd", historyDays)
+		start = historyAge
 	}
 	e.text = fmt.Sprintf("there is no entry with the id %s from %s up to %s%s; to see the latest ids:", excerpt(s.id), s.query.Since, s.query.Before, late)
 	words := []string{"list", "--direction", "desc", "--max", "20", "--" + columnsFlag, "time,actor,action,id"}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -99,10 +100,7 @@ from anywhere, with the newest 2,000 entries at most.
 
 // readingFooter is the end of the help of commands that print what entries come to.
 const readingFooter = `
-Environment
-CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an
-administrator of the organization. CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_BASE_URL are used where their flags are missing.
-NO_COLOR turns colours off.
+` + readerEnvironment + `
 
 Exit status
 0: the whole window was read and everything was printed, or the reader closed the pipe. 1: failed or incomplete, and then
@@ -148,7 +146,7 @@ func (s *summing) run(ctx context.Context) error {
 func (s *summing) text(made *summary.Summary) {
 	p := s.paper()
 	p.heading("summary", fmt.Sprintf("%s, from %s up to %s (%s)", s.log(), s.shortTime(made.Since), s.shortTime(made.Before), made.TimeZone))
-	p.flow("", "%s: %s", count(int(made.Entries), "entry", "entries"), strings.Join([]string{
+	p.flow("", "%s: %s", entryCount(made.Entries), strings.Join([]string{
 		s.outcome(made, made.Success, "succeeded"), s.outcome(made, made.Failure, "failed"), s.outcome(made, made.Unknown, "unknown"),
 	}, ", "))
 	if made.Entries == 0 {
@@ -159,7 +157,7 @@ func (s *summing) text(made *summary.Summary) {
 		p.flow("", "the oldest is from %s, the newest from %s", made.First.Format(time.RFC3339), made.Last.Format(time.RFC3339))
 	}
 	if made.Untimed > 0 {
-		p.flow("", "%s without a time, which the timeline and the heat map lack", count(int(made.Untimed), "entry", "entries"))
+		p.flow("", "%s without a time, which the timeline and the heat map lack", entryCount(made.Untimed))
 	}
 	s.hints(p, made.Hints)
 	s.timeline(p, made.Timeline)
@@ -266,19 +264,19 @@ func heatMap(p *paper, week [7][24]int64) {
 }
 
 func (s *summing) group(p *paper, g summary.Group) {
-	remark := count(int(g.Distinct), "value", "values")
+	remark := count(g.Distinct, "value", "values")
 	var last int64
 	if len(g.Values) > 0 {
 		last = g.Values[len(g.Values)-1].Entries
 	}
 	if g.AtLeast {
-		remark = fmt.Sprintf("at least %s; + means at least, and a value that is not shown has %s at most", remark, count(int(g.MayMiss+last), "entry", "entries"))
+		remark = fmt.Sprintf("at least %s; + means at least, and a value that is not shown has %s at most", remark, entryCount(g.MayMiss+last))
 	}
 	if g.Others > 0 {
-		remark += fmt.Sprintf("; %s with others", count(int(g.Others), "entry", "entries"))
+		remark += fmt.Sprintf("; %s with others", entryCount(g.Others))
 	}
 	if g.Absent > 0 {
-		remark += fmt.Sprintf("; %s without", count(int(g.Absent), "entry", "entries"))
+		remark += fmt.Sprintf("; %s without", entryCount(g.Absent))
 	}
 	p.heading(g.Name, remark)
 	if len(g.Values) == 0 {
@@ -339,7 +337,7 @@ func (s *summing) hints(p *paper, hints []summary.Hint) {
 	}
 	p.heading("what deserves a look", "hints by simple rules, not findings: most of it is ordinary work; \"cfaudit show ID\" shows an entry")
 	for _, h := range hints {
-		for _, line := range wrap(h.Title+": "+count(int(h.Entries), "entry", "entries"), p.width) {
+		for _, line := range wrap(h.Title+": "+entryCount(h.Entries), p.width) {
 			p.line("%s", p.style(styleBold, line))
 		}
 		for _, line := range wrap("rule: "+h.Words, p.width-2) {
@@ -351,7 +349,7 @@ func (s *summing) hints(p *paper, hints []summary.Hint) {
 				beyond += c.Entries
 				continue
 			}
-			p.flow("  ", "%s: %s, %s to %s", firstOf(p.cut(c.Who), "-"), count(int(c.Entries), "entry", "entries"), s.shortTime(c.First), s.shortTime(c.Last))
+			p.flow("  ", "%s: %s, %s to %s", cmp.Or(p.cut(c.Who), "-"), entryCount(c.Entries), s.shortTime(c.First), s.shortTime(c.Last))
 			for _, r := range c.Found[:min(len(c.Found), shownReferences)] {
 				s.reference(p, "    ", c.Who, r)
 			}
@@ -360,7 +358,7 @@ func (s *summing) hints(p *paper, hints []summary.Hint) {
 			}
 		}
 		if beyond > 0 {
-			p.line("  and %s of others", count(int(beyond), "entry", "entries"))
+			p.line("  and %s of others", entryCount(beyond))
 		}
 	}
 }
