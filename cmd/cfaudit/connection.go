@@ -242,25 +242,30 @@ func (c *connection) complete() (token string, problem *exit) {
 			return "", c.usage("%s is not usable: want %s", envBaseURL, baseURLWanted)
 		}
 	}
-	if token = c.env.getenv(envToken); token == "" {
-		for _, other := range []string{"CF_API_TOKEN", "CLOUDFLARE_TOKEN", "CLOUDFLARE_API_KEY", "CF_API_KEY"} {
-			if c.env.getenv(other) == "" {
-				continue
-			}
-			if strings.HasSuffix(other, "_KEY") {
-				return "", c.usage("%s is not set, and %s is not used, since a global API key can do everything: want an API token with the permission %q in %s",
-					envToken, other, "Account Settings: Read", envToken)
-			}
+	return c.token()
+}
+
+// token is the API token, or a message that says what to set.
+func (c *connection) token() (token string, problem *exit) {
+	if token = c.env.getenv(envToken); token != "" {
+		return token, nil
+	}
+	for _, other := range []string{"CF_API_TOKEN", "CLOUDFLARE_TOKEN", "CLOUDFLARE_API_KEY", "CF_API_KEY"} {
+		switch {
+		case c.env.getenv(other) == "":
+		case strings.HasSuffix(other, "_KEY"):
+			return "", c.usage("%s is not set, and %s is not used, since a global API key can do everything: want an API token with the permission %q in %s",
+				envToken, other, "Account Settings: Read", envToken)
+		default:
 			return "", c.usage("%s is not set, and %s is not used: want the API token in %s, as with export %s=\"$%s\"",
 				envToken, other, envToken, envToken, other)
 		}
-		if c.ofOrganization() {
-			return "", c.usage("%s is not set: want an API token that may read the audit log of the organization (or try --demo)", envToken)
-		}
-		return "", c.usage("%s is not set: want an API token with the permission %q on the account (or try --demo)",
-			envToken, "Account Settings: Read")
 	}
-	return token, nil
+	if c.ofOrganization() {
+		return "", c.usage("%s is not set: want an API token that may read the audit log of the organization (or try --demo)", envToken)
+	}
+	return "", c.usage("%s is not set: want an API token with the permission %q on the account (or try --demo)",
+		envToken, "Account Settings: Read")
 }
 
 // log is the only log, of a command that reads one.

@@ -81,7 +81,7 @@ const (
 )
 
 // settledAge is the age at which entries have settled.
-var settledAge = strings.TrimSuffix(auditlogs.SettleTime.String(), "0s")
+var settledAge = short(auditlogs.SettleTime)
 
 func (x *exporting) flags() []*flagValue {
 	before := x.beforeBound()
@@ -90,19 +90,13 @@ func (x *exporting) flags() []*flagValue {
 	flags := []*flagValue{
 		x.sinceBound("the older end of the window; required"),
 		before,
-		{
-			name: outFlag, placeholder: "FILE", group: groupOutput, files: true,
-			help: "the file to write; required. With several accounts, " + accountMark + " in it gives each a file of its own",
-			want: "the name of a file, such as audit.ndjson.gz",
-			set:  into(&x.file),
-		},
+		fileFlag(outFlag, groupOutput,
+			"the file to write; required. With several accounts, "+accountMark+" in it gives each a file of its own",
+			"the name of a file, such as audit.ndjson.gz", &x.file),
 		formatFlag(&x.encoding, "how entries are written", "what the file's name says, else ndjson", format.Names()...),
-		{
-			name: checkFlag, placeholder: "FILE", group: groupOutput, files: true,
-			help: "instead of exporting, compare a finished file with its manifest; needs no token",
-			want: "the name of an exported file",
-			set:  into(&x.checked),
-		},
+		fileFlag(checkFlag, groupOutput,
+			"instead of exporting, compare a finished file with its manifest; needs no token",
+			"the name of an exported file", &x.checked),
 		x.pageSizeFlag(),
 		x.parallelFlag(),
 		x.organizationFlag(),

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,6 +114,14 @@ func verboseFlag(group string, target *bool) *flagValue {
 	flag := toggle("verbose", group, "log each request to standard error", target)
 	flag.short = "v"
 	return flag
+}
+
+// fileFlag takes the name of a file.
+func fileFlag(name, group, help, want string, target *string) *flagValue {
+	return &flagValue{
+		name: name, placeholder: "FILE", group: group, files: true,
+		help: help, want: want, set: into(target),
+	}
 }
 
 // formatFlag chooses how something is printed or written.
@@ -251,24 +260,16 @@ func filterGroup(p auditlogsapi.Parameter) string {
 	return fmt.Sprintf("Filters on the entry's %q", object)
 }
 
+// filterFrame matches the contract's description of a filter.
+var filterFrame = regexp.MustCompile(`(?s)^(?:Keep only|Leave out) entries whose (.*?) is (?:one|any) of these\.\s*(.*)$`)
+
 // filterHelp shortens the contract's description of a filter to the field that it looks at.
 // Otherwise every line would start with the same words.
 func filterHelp(p auditlogsapi.Parameter) string {
 	text := strings.ReplaceAll(p.Description, "`", "")
-	for _, frame := range [][2]string{
-		{"Keep only entries whose ", " is one of these."},
-		{"Leave out entries whose ", " is any of these."},
-	} {
-		rest, ok := strings.CutPrefix(text, frame[0])
-		if !ok {
-			continue
-		}
-		if what, more, ok := strings.Cut(rest, frame[1]); ok {
-			text = what
-			if more = strings.TrimSpace(more); more != "" {
-				text += ". " + more
-			}
-		}
+	match := filterFrame.FindStringSubmatch(text)
+	if match == nil {
+		return text
 	}
-	return text
+	return strings.TrimSuffix(match[1]+". "+strings.TrimSpace(match[2]), ". ")
 }

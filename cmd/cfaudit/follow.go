@@ -102,12 +102,9 @@ func (f *following) flags() []*flagValue {
 	since := f.sinceBound("where to start if there is no state yet")
 	since.standard = "one look-back before now"
 	flags := []*flagValue{
-		{
-			name: stateFlag, placeholder: "FILE", group: groupWindow, files: true,
-			help: "the file that keeps the progress; required. With several accounts, " + accountMark + " in it gives each a file of its own",
-			want: "the name of a file, such as audit.state",
-			set:  into(&f.state),
-		},
+		fileFlag(stateFlag, groupWindow,
+			"the file that keeps the progress; required. With several accounts, "+accountMark+" in it gives each a file of its own",
+			"the name of a file, such as audit.state", &f.state),
 		since,
 	}
 	// A file that is appended to has no place for a header.
@@ -119,12 +116,9 @@ func (f *following) flags() []*flagValue {
 		span("settle", groupPace, &f.settle, 0, "how old entries must be before they are requested: 0s prints each as soon as it appears, 10m nearly all in order"),
 		span("look-back", groupPace, &f.lookBack, 0, "how late an entry may appear and still be printed"),
 		span("look-back-every", groupPace, &f.lookBackEvery, time.Second, "the longest time between look-backs for late entries; a sweep that fits on one page always looks back"),
-		{
-			name: "status", placeholder: "FILE", group: groupHealth, files: true,
-			help: "keep a JSON file with the health of each account, for probes; it is rewritten every 10 seconds",
-			want: "the name of a file, such as status.json",
-			set:  into(&f.status),
-		},
+		fileFlag("status", groupHealth,
+			"keep a JSON file with the health of each account, for probes; it is rewritten every 10 seconds",
+			"the name of a file, such as status.json", &f.status),
 		span("health", groupHealth, &f.healthEvery, 0, "how often to print the health of each account to standard error; 0s for never"),
 		f.pageSizeFlag(),
 		f.organizationFlag(),

@@ -75,24 +75,19 @@ const statusEvery = 10 * time.Second
 // start reports until the context ends, and closes the returned channel after the last report.
 func (r *healthReport) start(ctx context.Context, followers []*follow.Follower, lines time.Duration) (done <-chan struct{}) {
 	closing := make(chan struct{})
-	status := time.NewTicker(statusEvery)
-	line := &time.Ticker{}
-	if lines > 0 {
-		line = time.NewTicker(lines)
-	}
+	status := time.Tick(statusEvery)
+	line := time.Tick(lines) // nil for never
 	r.write(followers)
 	go func() {
 		defer close(closing)
-		defer status.Stop()
 		for {
 			select {
-			case <-status.C:
+			case <-status:
 				r.write(followers)
-			case <-line.C:
+			case <-line:
 				r.print(followers)
 			case <-ctx.Done():
 				if lines > 0 {
-					line.Stop()
 					r.print(followers)
 				}
 				r.write(followers)

@@ -128,12 +128,10 @@ func write(ctx context.Context, w io.Writer, text []byte) (int, error) {
 		return r.n, r.err
 	case <-ctx.Done():
 	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
 	select {
 	case r := <-written:
 		return r.n, r.err
-	case <-timer.C:
+	case <-time.After(patience):
 		return 0, errUnread
 	}
 }

@@ -73,12 +73,9 @@ func (r *rendering) format(env *environment, standard string) format.Format {
 	return made
 }
 
-// colours reports whether standard output shows colours.
+// colours reports whether standard output shows colours. The old console of Windows prints them as
+// text.
 func (e *environment) colours() bool {
-	return e.terminal(e.stdout) > 0 && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb" && coloursWork(e)
-}
-
-// coloursWork is false on the old console of Windows, which prints colours as text.
-func coloursWork(env *environment) bool {
-	return runtime.GOOS != "windows" || env.getenv("WT_SESSION") != "" || env.getenv("TERM") != ""
+	works := runtime.GOOS != "windows" || e.getenv("WT_SESSION") != "" || e.getenv("TERM") != ""
+	return works && e.terminal(e.stdout) > 0 && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb"
 }

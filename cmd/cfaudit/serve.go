@@ -98,12 +98,9 @@ func (s *serving) flags() []*flagValue {
 				return err == nil
 			},
 		},
-		{
-			name: "load", placeholder: "FILE", group: groupServer, files: true,
-			help: "serve the entries of a file, one JSON object on each line, byte for byte; a name that ends in .gz or .zst is unpacked",
-			want: "the name of a file",
-			set:  into(&s.load),
-		},
+		fileFlag("load", groupServer,
+			"serve the entries of a file, one JSON object on each line, byte for byte; a name that ends in .gz or .zst is unpacked",
+			"the name of a file", &s.load),
 		{
 			name: archiveFlagName, placeholder: "PATH", group: groupServer, repeated: true, files: true,
 			help: "serve the entries of what export, follow and archive wrote, a folder or a file, all of them for any account; can be repeated",

@@ -89,7 +89,7 @@ func (s *showing) run(ctx context.Context) error {
 			return s.usage("--%s is for --format %s: %s keeps times as they came", name, nameText, nameJSON)
 		}
 	}
-	if s.ofArchive() && !s.given(sinceFlag) {
+	if s.archives != nil && !s.given(sinceFlag) {
 		s.since, _ = parseBound(archiveStart)
 	}
 	if err := s.window(); err != nil {
@@ -118,9 +118,6 @@ func (s *showing) run(ctx context.Context) error {
 
 // archiveStart is where to look for an entry in an archive, which has older ones than the service.
 const archiveStart = "2000-01-01"
-
-// ofArchive reports whether the entry is looked for in an archive.
-func (s *showing) ofArchive() bool { return s.given("archive") }
 
 // A shown entry is what is printed, in either format.
 type shown struct {
@@ -209,7 +206,7 @@ func (s *showing) missing() *exit {
 		return e
 	}
 	late, start := "", archiveStart
-	if !s.ofArchive() {
+	if s.archives == nil {
 		late = fmt.Sprintf(", or it has not appeared yet (entries appear up to %s after their time)", settleTime)
 		start = historyAge
 	}

@@ -63,13 +63,9 @@ func newSummary(env *environment) *cobra.Command {
 		},
 		set: func(value string) bool {
 			paths := strings.Split(value, ",")
-			for _, path := range paths {
-				if !slices.Contains(summary.Fields(), path) {
-					return false
-				}
-			}
 			s.options.By = append(s.options.By, paths)
-			return len(s.options.By) <= summary.MaxBy
+			unknown := func(path string) bool { return !slices.Contains(summary.Fields(), path) }
+			return !slices.ContainsFunc(paths, unknown) && len(s.options.By) <= summary.MaxBy
 		},
 	}
 	top := &flagValue{
@@ -147,7 +143,7 @@ func (s *summing) text(made *summary.Summary) {
 	p := s.paper()
 	p.heading("summary", fmt.Sprintf("%s, from %s up to %s (%s)", s.log(), s.shortTime(made.Since), s.shortTime(made.Before), made.TimeZone))
 	p.flow("", "%s: %s", entryCount(made.Entries), strings.Join([]string{
-		s.outcome(made, made.Success, "succeeded"), s.outcome(made, made.Failure, "failed"), s.outcome(made, made.Unknown, "unknown"),
+		outcome(made, made.Success, "succeeded"), outcome(made, made.Failure, "failed"), outcome(made, made.Unknown, "unknown"),
 	}, ", "))
 	if made.Entries == 0 {
 		s.print(p)
@@ -169,7 +165,7 @@ func (s *summing) text(made *summary.Summary) {
 	s.print(p)
 }
 
-func (s *summing) outcome(made *summary.Summary, n int64, word string) string {
+func outcome(made *summary.Summary, n int64, word string) string {
 	text := fmt.Sprintf("%d %s", n, word)
 	if n > 0 {
 		text += " (" + percent(float64(n)/float64(made.Entries)) + ")"
