@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -302,35 +303,39 @@ func (c *connection) eachLog(do func(name logName) *exit) *exit {
 	return last
 }
 
-// use makes the client, calls do, cancels its context on an interrupt.
+// use makes the client and calls do, whose context ends with an interrupt.
 func (c *connection) use(ctx context.Context, do func(context.Context) error) error {
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	closing, err := c.open()
+	token, problem := c.complete()
+	if problem != nil {
+		return problem
+	}
+	var err error
+	switch {
+	case c.archives != nil:
+		c.client, err = c.openArchive()
+	case c.demo:
+		server := newDemo(c.env.now())
+		defer server.Close()
+		err = c.connect(token, auditlogs.WithBaseURL(server.URL), auditlogs.WithHTTPClient(server.Client()))
+	default:
+		err = c.connect(token, auditlogs.WithBaseURL(c.baseURL))
+	}
 	if err != nil {
 		return err
 	}
-	defer closing()
 	c.noteUnknownValues()
 	return do(ctx)
 }
 
-// open makes the client. Closing must be called when it is no longer needed.
-func (c *connection) open() (closing func(), problem error) {
-	token, usageError := c.complete()
-	if usageError != nil {
-		return nil, usageError
-	}
-	closing = func() {}
-	if c.archives != nil {
-		c.client, problem = c.openArchive()
-		return closing, problem
-	}
+// connect makes the client for the service.
+func (c *connection) connect(token string, options ...auditlogs.Option) (err error) {
 	observer := c.observer
 	if observer == nil {
 		observer = &c.progress
 	}
-	options := []auditlogs.Option{auditlogs.WithObserver(&watch{Observer: observer, env: c.env, clock: c.clock})}
+	options = append(options, auditlogs.WithObserver(&watch{Observer: observer, env: c.env, clock: c.clock}))
 	if c.verbose {
 		handler := slog.NewTextHandler(c.env.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 		options = append(options, auditlogs.WithLogger(slog.New(handler)))
@@ -344,20 +349,8 @@ func (c *connection) open() (closing func(), problem error) {
 	if c.given("rate") {
 		options = append(options, auditlogs.WithRate(c.rate))
 	}
-	switch {
-	case c.demo:
-		server := newDemo(c.env.now())
-		closing = server.Close
-		options = append(options, auditlogs.WithBaseURL(server.URL), auditlogs.WithHTTPClient(server.Client()))
-	case c.baseURL != "":
-		options = append(options, auditlogs.WithBaseURL(c.baseURL))
+	if c.client, err = auditlogs.New(token, options...); err != nil {
+		return c.usage("%s", cmp.Or(errors.Unwrap(err), err)) // Without the package name, which means nothing to a user of the command.
 	}
-	if c.client, problem = auditlogs.New(token, options...); problem != nil {
-		closing()
-		if inner := errors.Unwrap(problem); inner != nil {
-			problem = inner // Without the package name, which means nothing to a user of the command.
-		}
-		return nil, c.usage("%s", problem)
-	}
-	return closing, nil
+	return nil
 }

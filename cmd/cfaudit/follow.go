@@ -31,7 +31,9 @@ type following struct {
 	healthEvery   time.Duration
 	startAge      time.Duration // if --since is an age
 
-	printed *output
+	followers []*follow.Follower
+	files     []*follow.File // their states
+	printed   *output
 }
 
 func newFollow(env *environment) *cobra.Command {
@@ -200,9 +202,8 @@ func (f *following) followAll(ctx context.Context, health *healthReport) error {
 	if err := f.apart(); err != nil {
 		return err
 	}
-	followers, closeStates, err := f.followers(health)
-	defer closeStates()
-	if err != nil {
+	defer f.closeStates()
+	if err := f.openStates(health); err != nil {
 		return err
 	}
 	if err := f.env.startOnNewLine(); err != nil {
@@ -211,18 +212,18 @@ func (f *following) followAll(ctx context.Context, health *healthReport) error {
 	f.printed = &output{w: f.env.stdout, format: f.format(f.env, format.NameNDJSON)}
 	f.printed.continues = f.encoding != nameTable
 
-	if needs, has := follow.Demand(followers...); has > 0 && needs > has && !f.once {
+	if needs, has := follow.Demand(f.followers...); has > 0 && needs > has && !f.once {
 		f.env.note("%s every %s need %s a minute, and the budget has %.3g: the interval is stretched to %s",
-			count(len(followers), "log", "logs"), short(f.interval), count(int(math.Ceil(needs)), "request", "requests"), has,
+			count(len(f.followers), "log", "logs"), short(f.interval), count(int(math.Ceil(needs)), "request", "requests"), has,
 			short(time.Duration(float64(f.interval)*needs/has).Round(time.Second)))
 	}
 	run, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	reported := health.start(run, followers, f.healthEvery)
-	err = f.follow(run, end, followers)
+	reported := health.start(run, f.followers, f.healthEvery)
+	err := f.follow(run, end)
 	end(nil)
 	<-reported
-	return f.ended(ctx, run, err, followers)
+	return f.ended(ctx, run, err)
 }
 
 // apart refuses a status that would overwrite a state or one of the files beside it.
@@ -240,34 +241,33 @@ func (f *following) apart() error {
 	return nil
 }
 
-// followers makes a follower for each log, with its state. The function that it returns closes the
-// states.
-func (f *following) followers(health *healthReport) (followers []*follow.Follower, closing func(), problem error) {
-	var files []*follow.File
-	closing = func() {
-		for _, file := range files {
-			_ = file.Close()
-		}
+func (f *following) closeStates() {
+	for _, file := range f.files {
+		_ = file.Close()
 	}
+}
+
+// openStates makes a follower for each log, with its state.
+func (f *following) openStates(health *healthReport) error {
 	for _, log := range f.logs {
 		file, err := follow.OpenFile(log.in(f.state))
 		if err != nil {
-			return nil, closing, &exit{code: exitIncomplete, text: plain(err.Error())}
+			return &exit{code: exitIncomplete, text: plain(err.Error())}
 		}
-		files = append(files, file)
+		f.files = append(f.files, file)
 		follower, err := follow.New(log.of(f.client), f.query, file,
 			follow.WithInterval(f.interval), follow.WithSettle(f.settle), follow.WithLookBack(f.lookBack, f.lookBackEvery),
 			follow.WithStartAge(f.startAge),
 			follow.WithObserver(func(h follow.Health) { health.observe(h, len(f.logs) > 1) }))
 		if err != nil {
-			return nil, closing, f.usage("%s", plain(err.Error()))
+			return f.usage("%s", plain(err.Error()))
 		}
-		followers = append(followers, follower)
+		f.followers = append(f.followers, follower)
 	}
-	return followers, closing, nil
+	return nil
 }
 
-func (f *following) follow(ctx context.Context, end context.CancelCauseFunc, followers []*follow.Follower) error {
+func (f *following) follow(ctx context.Context, end context.CancelCauseFunc) error {
 	deliver := func(ctx context.Context, batch follow.Batch) error {
 		err := f.print(ctx, batch)
 		if err != nil {
@@ -277,9 +277,9 @@ func (f *following) follow(ctx context.Context, end context.CancelCauseFunc, fol
 		return err
 	}
 	if f.once {
-		return follow.CatchUp(ctx, deliver, followers...)
+		return follow.CatchUp(ctx, deliver, f.followers...)
 	}
-	return follow.Run(ctx, deliver, followers...)
+	return follow.Run(ctx, deliver, f.followers...)
 }
 
 // print writes the entries of a batch, and syncs them to disk if standard output is a file.
@@ -307,14 +307,14 @@ func (f *following) print(ctx context.Context, batch follow.Batch) error {
 }
 
 // ended turns what ended the followers into an exit code.
-func (f *following) ended(ctx, run context.Context, err error, followers []*follow.Follower) error {
+func (f *following) ended(ctx, run context.Context, err error) error {
 	cause := context.Cause(run)
 	told := terminated(ctx)
 	switch {
 	case errors.Is(cause, errClosedPipe), err == nil:
 		return nil
 	case told != nil && !f.once && onlyEnded(err):
-		f.tellEnd(told, err, followers)
+		f.tellEnd(told, err)
 		return nil
 	case told != nil && !f.once:
 		// An account has failed, now or before.
@@ -326,15 +326,15 @@ func (f *following) ended(ctx, run context.Context, err error, followers []*foll
 		return f.resumable(&exit{code: exitIncomplete, text: cause.Error()})
 	}
 	e := &exit{code: exitIncomplete, text: plain(err.Error())}
-	if len(followers) > 1 {
+	if len(f.followers) > 1 {
 		// Each was reported when it happened.
 		failed := 0
-		for _, follower := range followers {
+		for _, follower := range f.followers {
 			if h := follower.Health(); h.LastFailure.After(h.LastSuccess) {
 				failed++
 			}
 		}
-		e.text = fmt.Sprintf("%d of %d logs failed", failed, len(followers))
+		e.text = fmt.Sprintf("%d of %d logs failed", failed, len(f.followers))
 	}
 	if errors.Is(err, follow.ErrState) {
 		return e
@@ -352,9 +352,9 @@ func onlyEnded(err error) bool {
 }
 
 // tellEnd prints how far the followers have read.
-func (f *following) tellEnd(told os.Signal, err error, followers []*follow.Follower) {
-	reached := followers[0].Health().Watermark
-	for _, follower := range followers {
+func (f *following) tellEnd(told os.Signal, err error) {
+	reached := f.followers[0].Health().Watermark
+	for _, follower := range f.followers {
 		if at := follower.Health().Watermark; at.Before(reached) {
 			reached = at
 		}

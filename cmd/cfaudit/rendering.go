@@ -11,29 +11,15 @@ import (
 type rendering struct {
 	encoding string
 	style    tableStyle
-	omitRaw  bool
+	raw      bool // the entry's own bytes are printed beside what a format makes of it
 }
 
 func (r *rendering) flags(standard string, names ...string) []*flagValue {
+	r.raw = true
+	raw := toggle("raw", groupOutput, "--raw=false leaves out of ecs and ocsf the entry's own bytes, event.original and raw_data", &r.raw)
+	raw.standard = "true"
 	flags := append([]*flagValue{formatFlag(&r.encoding, "how entries are printed", standard, names...)}, r.style.flags()...)
-	return append(flags, rawFlag(&r.omitRaw))
-}
-
-// rawFlag leaves an entry's own bytes out of the formats that carry them beside what they make of
-// it.
-func rawFlag(omit *bool) *flagValue {
-	keep := true
-	return &flagValue{
-		name: "raw", group: groupOutput,
-		help:     "--raw=false leaves out of ecs and ocsf the entry's own bytes, event.original and raw_data",
-		standard: "true",
-		want:     "true or false",
-		set: func(value string) bool {
-			ok := truth(&keep)(value)
-			*omit = !keep
-			return ok
-		},
-	}
+	return append(flags, raw)
 }
 
 // check refuses the flags that only a table has where another format was chosen.
@@ -60,7 +46,7 @@ func (r *rendering) format(env *environment, standard string) format.Format {
 		return newTable(width, env.colours(), &r.style)
 	}
 	var options []format.Option
-	if r.omitRaw {
+	if !r.raw {
 		options = append(options, format.OmitRaw())
 	}
 	if width > 0 { // A terminal must be safe from the text that it shows; a file gets it unchanged.
