@@ -267,7 +267,7 @@ func (a *archiving) resume(e *exit) *exit {
 		return e
 	}
 	e.text += "; the archive is incomplete"
-	return e.goOn("resume", a.commandLine([]string{"archive", shellQuote(a.folder)}))
+	return e.goOn("resume", a.again())
 }
 
 // check prints what is in the archive of each log, and each finding.

@@ -25,7 +25,8 @@ const (
 	envBaseURL = "CLOUDFLARE_BASE_URL"
 )
 
-// What help says about them, for commands that write files or follow, and for those that print for people.
+// What help says about them, for commands that write files or follow, and for those that print for
+// people.
 const (
 	writerEnvironment = `Environment
 CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
@@ -350,7 +351,8 @@ func (c *connection) connect(token string, options ...auditlogs.Option) (err err
 		options = append(options, auditlogs.WithRate(c.rate))
 	}
 	if c.client, err = auditlogs.New(token, options...); err != nil {
-		return c.usage("%s", cmp.Or(errors.Unwrap(err), err)) // Without the package name, which means nothing to a user of the command.
+		// Without the package name, which means nothing to a user of the command.
+		return c.usage("%s", cmp.Or(errors.Unwrap(err), err))
 	}
 	return nil
 }

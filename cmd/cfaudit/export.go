@@ -101,8 +101,7 @@ func (x *exporting) flags() []*flagValue {
 		x.parallelFlag(),
 		x.organizationFlag(),
 	}
-	flags = append(flags, x.connection.flags()...)
-	return append(flags, filterFlags(&x.query)...)
+	return append(flags, x.selection.flags()...)
 }
 
 func (x *exporting) run(ctx context.Context) error {
@@ -145,7 +144,7 @@ func (x *exporting) checkFolders() error {
 			continue // Other problems show when the file is opened.
 		}
 		e := x.usage("--%s %s: there is no folder %s, to make it and export:", outFlag, excerpt(x.file), excerpt(folder))
-		e.last = "mkdir -p " + shellQuote(folder) + " && " + x.commandLine([]string{"export"})
+		e.last = "mkdir -p " + shellQuote(folder) + " && " + x.again()
 		return e
 	}
 	return nil
@@ -161,7 +160,7 @@ func (x *exporting) exportAll(ctx context.Context) error {
 		return failure
 	}
 	failure.text += "; the export is incomplete"
-	return failure.goOn("resume", x.commandLine([]string{"export"}))
+	return failure.goOn("resume", x.again())
 }
 
 func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string) *exit {

@@ -125,8 +125,7 @@ func (f *following) flags() []*flagValue {
 		f.pageSizeFlag(),
 		f.organizationFlag(),
 	}...)
-	flags = append(flags, f.connection.flags()...)
-	return append(flags, filterFlags(&f.query)...)
+	return append(flags, f.selection.flags()...)
 }
 
 // span is a flag for a length of time.
@@ -369,7 +368,7 @@ func (f *following) tellEnd(told os.Signal, err error) {
 // resumable completes a message with the command that resumes following.
 func (f *following) resumable(e *exit) *exit {
 	e.text += "; to resume:"
-	e.last = f.commandLine([]string{"follow"})
+	e.last = f.again()
 	return e
 }
 

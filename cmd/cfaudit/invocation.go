@@ -43,6 +43,18 @@ func (i *invocation) otherFlags(except ...string) (names []string) {
 	return names
 }
 
+// words are the command of this command line, and its arguments.
+func (i *invocation) words() []string {
+	words := []string{i.cmd.Name()}
+	for _, argument := range i.cmd.Flags().Args() {
+		words = append(words, shellQuote(argument))
+	}
+	return words
+}
+
+// again is this command line, without the flags named.
+func (i *invocation) again(except ...string) string { return i.commandLine(i.words(), except...) }
+
 // commandLine is a command for the user to run: some words, and then the flags of this command
 // line, except those named.
 func (i *invocation) commandLine(words []string, except ...string) string {

@@ -131,7 +131,7 @@ func (l *listing) window() error {
 		}
 		e := l.usage("--%s %s contradicts --from, a position in the window from %s up to %s: leave --since and --before out:",
 			end.flag, excerpt(end.given.text), l.query.Since, l.query.Before)
-		e.last = l.commandLine(l.words(), sinceFlag, beforeFlag)
+		e.last = l.again(sinceFlag, beforeFlag)
 		return e
 	}
 	return nil

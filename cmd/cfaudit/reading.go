@@ -42,7 +42,7 @@ func (r *reading) flags(since *flagValue, own ...*flagValue) []*flagValue {
 			r.parallelFlag(),
 			r.organizationFlag(),
 		},
-		r.timeZone.flags(), r.connection.flags(), filterFlags(&r.query))
+		r.timeZone.flags(), r.selection.flags())
 }
 
 // prepare checks what can be checked without a request, and returns the window.
@@ -112,7 +112,7 @@ func (r *reading) incomplete(ctx context.Context, query auditlogs.Query, cause e
 	if !r.reached.IsZero() {
 		e.text += fmt.Sprintf(" (up to %s)", auditlogs.Time(r.reached))
 	}
-	return e.goOn("start again", r.commandIn([]string{r.cmd.Name()}))
+	return e.goOn("start again", r.commandIn(r.words()))
 }
 
 func windowWords(query auditlogs.Query) string {
@@ -152,7 +152,7 @@ func (r *reading) note(format string, args ...any) string {
 func (r *reading) printPage(p *page.Page) {
 	// A page is handed on, and a URL can hold a password.
 	p.Log = r.log().String()
-	p.Command, p.Made, p.Location = r.commandIn([]string{r.cmd.Name()}, baseURLFlag), r.env.now(), r.location
+	p.Command, p.Made, p.Location = r.commandIn(r.words(), baseURLFlag), r.env.now(), r.location
 	_ = p.Write(r.out())
 }
 

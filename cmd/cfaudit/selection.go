@@ -26,6 +26,11 @@ type selection struct {
 	tally         tally
 }
 
+// flags are those that every command with filters has, besides the ends of its window.
+func (s *selection) flags() []*flagValue {
+	return append(s.connection.flags(), filterFlags(&s.query)...)
+}
+
 // boundFooter explains the values of --since and --before.
 const boundFooter = `WHEN
 A date (midnight UTC at its start), an RFC 3339 time with any offset, an age that counts back from now (90m, 24h, 7d, 2w,

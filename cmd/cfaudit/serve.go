@@ -218,7 +218,7 @@ func (s *serving) announce(fake *auditlogstest.Server, address net.Addr) error {
 	}
 	ip := net.ParseIP(host)
 	if ip == nil || !ip.IsLoopback() {
-		fmt.Fprintf(s.env.stderr, "note: %s can be reached from other machines\n", address)
+		s.env.note("%s can be reached from other machines", address)
 	}
 	if ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"

@@ -166,7 +166,8 @@ func (s *showing) show(ctx context.Context, log *auditlogs.Log, since time.Time)
 		text = p.page(&found)
 	}
 	if _, err := write(ctx, s.env.stdout, text); err != nil && !closedPipe(err) {
-		return s.again(&exit{code: exitIncomplete, text: writeFailed(err)})
+		e := &exit{code: exitIncomplete, text: writeFailed(err)}
+		return e.goOn("run the same again", s.again())
 	}
 	return nil
 }
@@ -202,7 +203,7 @@ func (s *showing) missing() *exit {
 	e := &exit{code: exitIncomplete}
 	if s.actionTime != "" {
 		e.text = fmt.Sprintf("no entry with the id %s was recorded within a minute of %s; to look for it in the whole log:", excerpt(s.id), s.actionTime)
-		e.last = s.commandLine([]string{"show", shellQuote(s.id)}, actionTimeFlag)
+		e.last = s.again(actionTimeFlag)
 		return e
 	}
 	late, start := "", archiveStart
@@ -233,10 +234,5 @@ func (s *showing) failed(ctx context.Context, err error) error {
 		e.last = seeHelp(s.cmd)
 		return e
 	}
-	return s.again(e)
-}
-
-// again completes a message with the command that runs once more.
-func (s *showing) again(e *exit) *exit {
-	return e.goOn("run the same again", s.commandLine([]string{"show", shellQuote(s.id)}))
+	return e.goOn("run the same again", s.again())
 }

@@ -9,14 +9,6 @@ import (
 	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
-// words are the start of the listing's command line.
-func (l *listing) words() []string {
-	if l.entry != "" {
-		return []string{"history", l.entry}
-	}
-	return []string{"list"}
-}
-
 // pages lists a log, or the history of one of its entries.
 func (l *listing) pages(ctx context.Context, options []auditlogs.ListOption) iter.Seq2[*auditlogs.Page, error] {
 	if l.entry != "" {
