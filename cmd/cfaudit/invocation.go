@@ -24,7 +24,8 @@ func (i *invocation) runs(run func(context.Context) error) func(*cobra.Command, 
 	}
 }
 
-// out is where data is printed. A failure to write to it is noticed by run, and need not be checked.
+// out is where data is printed. A failure to write to it is noticed by run, and need not be
+// checked.
 func (i *invocation) out() io.Writer { return i.cmd.OutOrStdout() }
 
 // usage is a mistake in the command line or the environment.
