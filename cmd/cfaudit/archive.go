@@ -4,28 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/archive"
-	"cfaudit.example/wrapper/auditlogs/export"
 )
 
 // An archiving is one run of "cfaudit archive".
 type archiving struct {
-	env *environment
-	out io.Writer
-	cmd *cobra.Command
-
 	selection
 	folder      string
 	compression string
@@ -35,12 +27,11 @@ type archiving struct {
 	interval    time.Duration
 	checked     bool
 	anchors     []string
-
-	progress progress
 }
 
-func newArchive(env *environment, out io.Writer) *cobra.Command {
-	a := &archiving{env: env, out: out, settle: auditlogs.SettleTime, lookBack: archive.DefaultLookBack, interval: time.Hour}
+func newArchive(env *environment) *cobra.Command {
+	a := &archiving{settle: auditlogs.SettleTime, lookBack: archive.DefaultLookBack, interval: time.Hour}
+	a.env = env
 	a.several = true
 	a.serviceOnly = true
 	cmd := &cobra.Command{
@@ -53,11 +44,10 @@ func newArchive(env *environment, out io.Writer) *cobra.Command {
 			"  cfaudit archive audit --since 2026-03-10 --account ID --organization ID --forever\n" +
 			"  cfaudit archive --check audit\n" +
 			"  cfaudit archive demo --since 7d --demo    # made-up entries, no account needed",
-		Annotations:           map[string]string{helpFooter: archiveFooter},
-		Args:                  a.oneFolder,
-		ValidArgsFunction:     cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
-		RunE:                  runs(&a.cmd, a.run),
-		DisableFlagsInUseLine: true,
+		Annotations:       map[string]string{helpFooter: archiveFooter},
+		Args:              a.oneFolder,
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
+		RunE:              a.runs(a.run),
 	}
 	return withFlags(cmd, a.flags())
 }
@@ -84,9 +74,7 @@ It compares every file with its manifest and every manifest with the one before 
 belong, and names each. For each log, it prints the SHA-256 of the newest manifest first. Keep that elsewhere and give it to
 a later check as --anchor: without it, nobody can see that the newest days were removed, or all days from one on replaced.
 
-Environment
-CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
-CLOUDFLARE_BASE_URL are used where their flags are missing.
+` + writerEnvironment + `
 
 Exit status
 0: DIR is up to date, or with --check as it was sealed; or --forever was stopped by SIGTERM or SIGHUP. 1: failed or
@@ -147,77 +135,47 @@ func (a *archiving) run(ctx context.Context) error {
 	if a.checked {
 		return a.check(ctx)
 	}
-	changed := a.cmd.Flags().Changed
 	switch {
 	case a.folder == "":
-		return usage(a.cmd, "DIR is empty: want the name of a folder, as in cfaudit archive audit --since 30d")
-	case changed(anchorFlag):
-		return usage(a.cmd, "--anchor is for --check: want cfaudit archive --check %s --anchor SHA256", shellQuote(a.folder))
-	case changed("interval") && !a.forever:
-		return usage(a.cmd, "--interval is for --forever: want both, or neither")
+		return a.usage("DIR is empty: want the name of a folder, as in cfaudit archive audit --since 30d")
+	case a.given(anchorFlag):
+		return a.usage("--anchor is for --check: want cfaudit archive --check %s --anchor SHA256", shellQuote(a.folder))
+	case a.given("interval") && !a.forever:
+		return a.usage("--interval is for --forever: want both, or neither")
 	case a.since.given && a.since.resolve(a.env.now()).After(a.env.now()):
-		return usage(a.cmd, "--since %s is in the future: want a day in the past, such as 30d or %s", excerpt(a.since.text),
+		return a.usage("--since %s is in the future: want a day in the past, such as 30d or %s", excerpt(a.since.text),
 			a.env.now().AddDate(0, -1, 0).UTC().Format(time.DateOnly))
 	}
 	if info, err := os.Stat(a.folder); err == nil && !info.IsDir() {
-		return usage(a.cmd, "%s is not a folder: want one, or a new name, such as audit", excerpt(a.folder))
+		return a.usage("%s is not a folder: want one, or a new name, such as audit", excerpt(a.folder))
 	}
-	a.progress = progress{w: a.env.stderr}
-	if !a.verbose {
-		a.progress.width = a.env.terminal(a.env.stderr)
-	}
-	return a.use(ctx, a.cmd, a.env, &a.progress, func(ctx context.Context, client *auditlogs.Client) error {
+	a.showProgress()
+	return a.use(ctx, func(ctx context.Context) error {
 		if a.forever {
-			return a.keepForever(ctx, client)
+			return a.keepForever(ctx)
 		}
-		if failure := a.keepAll(ctx, client); failure != nil {
-			return a.resume(failure.exit)
+		if failure, _ := a.keepAll(ctx); failure != nil {
+			return a.resume(failure)
 		}
 		return nil
 	})
 }
 
-// A failedRun is a run in which a log failed.
-type failedRun struct {
-	*exit
-	lasting bool // none of the logs could be read, and none can later without somebody's help
-}
-
-// keepAll keeps one log after the other, since they share the request budget. A log that fails does
-// not stop the others.
-func (a *archiving) keepAll(ctx context.Context, client *auditlogs.Client) *failedRun {
-	var failures []*exit
-	lasting := 0
-	for _, name := range a.logs {
-		log := name.of(client)
-		err := a.keep(ctx, log)
+// keepAll keeps each log. Lasting reports that none of them could be read, and none can later
+// without somebody's help.
+func (a *archiving) keepAll(ctx context.Context) (failure *exit, lasting bool) {
+	helpless := 0
+	failure = a.eachLog(func(name logName) *exit {
+		err := a.keep(ctx, name.of(a.client))
 		if err == nil {
-			continue
-		}
-		failure := a.failed(ctx, err)
-		if len(a.logs) > 1 {
-			failure.text = log.String() + ": " + failure.text
-		}
-		failures = append(failures, failure)
-		if failure.code == exitInterrupted {
-			break
+			return nil
 		}
 		if !auditlogs.Retryable(err) || needsMending(err) {
-			lasting++
+			helpless++
 		}
-	}
-	if failures == nil {
-		return nil
-	}
-	last := failures[len(failures)-1]
-	for _, failure := range failures[:len(failures)-1] {
-		a.env.say("cfaudit: " + failure.text)
-		last.mend = last.mend || failure.mend
-	}
-	if len(a.logs) > 1 && last.code == exitUsage {
-		last.code = exitIncomplete // Other logs may have been read.
-	}
-	return &failedRun{last, lasting == len(a.logs)}
+		return a.failed(ctx, err)
+	})
+	return failure, helpless == len(a.logs)
 }
 
 // keep brings the archive of a log up to date, and says what that has added.
@@ -226,8 +184,8 @@ func (a *archiving) keep(ctx context.Context, log *auditlogs.Log) error {
 	if a.since.given {
 		job.Since = a.since.resolve(a.env.now())
 	}
-	if a.pageSize != nil {
-		job.PageSize = *a.pageSize
+	if a.query.Limit != nil {
+		job.PageSize = *a.query.Limit
 	}
 	var days, gone, supplements int
 	var entries, late int64
@@ -244,25 +202,18 @@ func (a *archiving) keep(ctx context.Context, log *auditlogs.Log) error {
 			late += m.Entries
 		}
 	}
-	job.Progress = func(p export.Progress) {
-		if p.Pages == 0 {
-			until, _ := auditlogs.ParseTime(p.Window.Before)
-			a.progress.begin(p.From, until, int(p.Entries))
-			return
-		}
-		a.progress.page(int(p.Entries), p.Reached)
-	}
+	job.Progress = a.progress.exported
 	err := archive.Keep(ctx, job)
 	a.progress.clear()
 	var added []string
 	if days > 0 {
-		added = append(added, fmt.Sprintf("%s with %s", count(days, "day", "days"), count(int(entries), "entry", "entries")))
+		added = append(added, fmt.Sprintf("%s with %s", count(days, "day", "days"), entryCount(entries)))
 	}
 	if gone > 0 {
 		added[0] += fmt.Sprintf(", %d of them from before what the service still has", gone)
 	}
 	if supplements > 0 {
-		added = append(added, fmt.Sprintf("%s with %s", count(supplements, "supplement", "supplements"), count(int(late), "late entry", "late entries")))
+		added = append(added, fmt.Sprintf("%s with %s", count(supplements, "supplement", "supplements"), count(late, "late entry", "late entries")))
 	}
 	switch {
 	case added != nil:
@@ -275,13 +226,13 @@ func (a *archiving) keep(ctx context.Context, log *auditlogs.Log) error {
 
 // keepForever runs again and again. A failure that somebody must mend ends it only in the first
 // run, and only if no log could be read.
-func (a *archiving) keepForever(ctx context.Context, client *auditlogs.Client) error {
+func (a *archiving) keepForever(ctx context.Context) error {
 	for run := 1; ; run++ {
-		failure := a.keepAll(ctx, client)
+		failure, lasting := a.keepAll(ctx)
 		switch {
 		case ctx.Err() != nil:
-		case failure != nil && run == 1 && failure.lasting:
-			return a.resume(failure.exit)
+		case failure != nil && run == 1 && lasting:
+			return a.resume(failure)
 		case failure != nil:
 			a.env.say(fmt.Sprintf("cfaudit: %s; trying again in %s", failure.text, short(a.interval)))
 		}
@@ -291,7 +242,7 @@ func (a *archiving) keepForever(ctx context.Context, client *auditlogs.Client) e
 				a.env.note("stopped by a signal (%s)", told)
 				return nil
 			}
-			return a.resume(&exit{code: exitInterrupted, text: "interrupted"})
+			return a.resume(interrupted())
 		case <-time.After(a.interval):
 		}
 	}
@@ -303,48 +254,41 @@ func (a *archiving) failed(ctx context.Context, err error) *exit {
 	text := clean(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "archive: "), "\n", "; "))
 	switch {
 	case ctx.Err() != nil:
-		return &exit{code: exitInterrupted, text: "interrupted"}
+		return interrupted()
 	case errors.Is(err, auditlogs.ErrInvalidQuery) && !errors.As(err, &answered):
-		return usage(a.cmd, "%s", strings.TrimPrefix(text, "invalid query: "))
+		return a.usage("%s", strings.TrimPrefix(text, "invalid query: "))
 	}
 	return &exit{code: exitIncomplete, text: text, mend: needsMending(err)}
 }
 
 // resume adds the command that continues, which is the same command, unless it is wrong.
 func (a *archiving) resume(e *exit) *exit {
-	if e.code != exitUsage {
-		e.text += "; the archive is incomplete"
-		e.goOn("resume")
-		e.last = strings.Join(append([]string{"cfaudit", "archive", shellQuote(a.folder)}, givenFlags(a.cmd.Flags())...), " ")
+	if e.code == exitUsage {
+		return e
 	}
-	return e
+	e.text += "; the archive is incomplete"
+	return e.goOn("resume", a.again())
 }
 
 // check prints what is in the archive of each log, and each finding.
 func (a *archiving) check(ctx context.Context) error {
-	var others []string
-	a.cmd.Flags().Visit(func(f *pflag.Flag) {
-		if !slices.Contains([]string{checkFlag, anchorFlag}, f.Name) {
-			others = append(others, "--"+f.Name)
-		}
-	})
-	if others != nil {
-		return usage(a.cmd, "--check and %s exclude each other: want cfaudit archive --check %s", strings.Join(others, ", "), shellQuote(a.folder))
+	if others := a.otherFlags(checkFlag, anchorFlag); others != nil {
+		return a.usage("--check and %s exclude each other: want cfaudit archive --check %s", strings.Join(others, ", "), shellQuote(a.folder))
 	}
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
 	report, err := archive.Check(ctx, a.folder, a.anchors...)
 	switch {
 	case ctx.Err() != nil:
-		return &exit{code: exitInterrupted, text: "interrupted"}
+		return interrupted()
 	case errors.Is(err, fs.ErrNotExist):
 		return &exit{code: exitIncomplete, text: fmt.Sprintf("%s does not exist: want the folder that cfaudit archive wrote", clean(a.folder))}
 	case report == nil:
 		return &exit{code: exitIncomplete, text: clean(err.Error())}
 	}
 	for _, log := range report.Logs {
-		fmt.Fprintf(a.out, "%s  %s, link %d, %s, %s from %s to %s, %s\n", log.Digest, log.Log, log.Newest, count(log.Days, "day", "days"),
-			count(log.Supplements, "supplement", "supplements"), log.First, log.Last, count(int(log.Entries), "entry", "entries"))
+		fmt.Fprintf(a.out(), "%s  %s, link %d, %s, %s from %s to %s, %s\n", log.Digest, log.Log, log.Newest, count(log.Days, "day", "days"),
+			count(log.Supplements, "supplement", "supplements"), log.First, log.Last, entryCount(log.Entries))
 	}
 	for _, finding := range report.Findings {
 		a.env.say(clean(finding.String()))

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"cfaudit.example/wrapper/auditlogs"
@@ -37,14 +36,14 @@ func existing(target *[]string) func(string) bool {
 }
 
 // checkArchive refuses flags that say how to reach the service.
-func (c *connection) checkArchive(cmd *cobra.Command) (problem *exit) {
-	cmd.Flags().Visit(func(f *pflag.Flag) {
+func (c *connection) checkArchive() (problem *exit) {
+	c.cmd.Flags().Visit(func(f *pflag.Flag) {
 		v, ok := f.Value.(*flagValue)
 		if !ok || problem != nil || f.Name == archiveFlagName || f.Name == accountFlagName || f.Name == organizationFlagName {
 			return
 		}
 		if v.group == groupConnection || f.Name == parallelFlagName {
-			problem = usage(cmd, "--%s and --%s exclude each other: an archive is read without the service, on all processors", archiveFlagName, f.Name)
+			problem = c.usage("--%s and --%s exclude each other: an archive is read without the service, on all processors", archiveFlagName, f.Name)
 		}
 	})
 	return problem
@@ -68,21 +67,21 @@ func (c *connection) openArchive() (*auditlogs.Client, error) {
 const mostGaps = 3
 
 // noteGaps prints a note about the parts of a window that an archive has nothing of.
-func (c *connection) noteGaps(env *environment, client *auditlogs.Client, query *auditlogs.Query) {
+func (c *connection) noteGaps(query auditlogs.Query) {
 	var logs []*auditlogs.Log
 	for _, log := range c.logs {
-		logs = append(logs, log.of(client))
+		logs = append(logs, log.of(c.client))
 	}
-	c.noteGapsOf(env, query, logs...)
+	c.noteGapsOf(query, logs...)
 }
 
-func (c *connection) noteGapsOf(env *environment, query *auditlogs.Query, logs ...*auditlogs.Log) {
+func (c *connection) noteGapsOf(query auditlogs.Query, logs ...*auditlogs.Log) {
 	if c.archive == nil {
 		return
 	}
 	var gaps []string
 	for _, log := range logs {
-		for _, gap := range c.archive.Gaps(log, *query) {
+		for _, gap := range c.archive.Gaps(log, query) {
 			gaps = append(gaps, gap.String())
 		}
 	}
@@ -90,7 +89,7 @@ func (c *connection) noteGapsOf(env *environment, query *auditlogs.Query, logs .
 		gaps = append(gaps[:mostGaps], fmt.Sprintf("and %d more times", more))
 	}
 	if gaps != nil {
-		env.note("these parts of the window are not in the archive, and the answer lacks their entries: %s", clean(strings.Join(gaps, "; ")))
+		c.env.note("these parts of the window are not in the archive, and the answer lacks their entries: %s", clean(strings.Join(gaps, "; ")))
 	}
 }
 

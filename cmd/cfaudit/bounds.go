@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -129,14 +128,10 @@ func parseAge(text string) (time.Duration, bool) {
 		for len(units) > 0 && units[0].letter != text[digits] {
 			units = units[1:]
 		}
-		if len(units) == 0 || count > math.MaxInt64/int64(units[0].length) {
+		if len(units) == 0 || time.Duration(count) > (maxAge-age)/units[0].length {
 			return 0, false
 		}
-		part := time.Duration(count) * units[0].length
-		if part > maxAge || age+part > maxAge {
-			return 0, false
-		}
-		age += part
+		age += time.Duration(count) * units[0].length
 		units, text = units[1:], text[digits+1:]
 	}
 	return age, true

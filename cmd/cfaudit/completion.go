@@ -28,32 +28,9 @@ fi
 
 // newCompletion makes the completion command. Cobra's own explains itself in pages that our help
 // cannot wrap.
-func newCompletion(out io.Writer) *cobra.Command {
-	shells := map[string]func(root *cobra.Command, descriptions bool) error{
-		"bash": func(root *cobra.Command, descriptions bool) error {
-			if _, err := io.WriteString(out, bashWords); err != nil {
-				return err
-			}
-			return root.GenBashCompletionV2(out, descriptions)
-		},
-		"zsh": func(root *cobra.Command, descriptions bool) error {
-			if !descriptions {
-				return root.GenZshCompletionNoDesc(out)
-			}
-			return root.GenZshCompletion(out)
-		},
-		"fish": func(root *cobra.Command, descriptions bool) error {
-			return root.GenFishCompletion(out, descriptions)
-		},
-		"powershell": func(root *cobra.Command, descriptions bool) error {
-			if !descriptions {
-				return root.GenPowerShellCompletion(out)
-			}
-			return root.GenPowerShellCompletionWithDesc(out)
-		},
-	}
-	const names = "bash, zsh, fish, powershell"
+func newCompletion() *cobra.Command {
 	var plain bool
+	const names = "bash, zsh, fish, powershell"
 	cmd := &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
 		Short: "Print a script that makes your shell complete commands, flags and values",
@@ -74,12 +51,25 @@ func newCompletion(out io.Writer) *cobra.Command {
 			case len(args) > 1:
 				return usage(cmd, "unknown argument %q: %q takes one shell", args[1], cmd.CommandPath())
 			}
-			script, ok := shells[args[0]]
-			if !ok {
-				return usage(cmd, "unknown shell %q: want one of %s", args[0], names)
+			root, out := cmd.Root(), cmd.OutOrStdout()
+			switch shell := args[0]; {
+			case shell == "bash":
+				if _, err := io.WriteString(out, bashWords); err != nil {
+					return err
+				}
+				return root.GenBashCompletionV2(out, !plain)
+			case shell == "zsh" && plain:
+				return root.GenZshCompletionNoDesc(out)
+			case shell == "zsh":
+				return root.GenZshCompletion(out)
+			case shell == "fish":
+				return root.GenFishCompletion(out, !plain)
+			case shell == "powershell" && plain:
+				return root.GenPowerShellCompletion(out)
+			case shell == "powershell":
+				return root.GenPowerShellCompletionWithDesc(out)
 			}
-			// A failure to write is noticed by run.
-			return script(cmd.Root(), !plain)
+			return usage(cmd, "unknown shell %q: want one of %s", args[0], names)
 		},
 	}
 	cmd.Flags().BoolVar(&plain, "no-descriptions", false, "offer names without what they mean")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -9,8 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
+	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/archive"
 	"cfaudit.example/wrapper/auditlogs/parameter"
@@ -25,8 +25,25 @@ const (
 	envBaseURL = "CLOUDFLARE_BASE_URL"
 )
 
-// A connection is how to reach the API.
+// What help says about them, for commands that write files or follow, and for those that print for
+// people.
+const (
+	writerEnvironment = `Environment
+CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
+CLOUDFLARE_BASE_URL are used where their flags are missing.`
+	readerEnvironment = `Environment
+CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an
+administrator of the organization. CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_BASE_URL are used where their flags are missing.
+NO_COLOR turns colours off.`
+)
+
+// A connection is how a command reaches the API, and what it tells the user meanwhile.
 type connection struct {
+	invocation
+	client   *auditlogs.Client
+	progress progress
+	observer auditlogs.Observer // instead of the progress; nil for none
+
 	logs    []logName // of accounts and organizations
 	several bool      // more than one can be given
 
@@ -74,11 +91,7 @@ func (c *connection) flags() []*flagValue {
 			want:     "a length of time above 0, such as 30s or 2m",
 			enum:     []string{"30s", "1m", "5m"},
 			open:     true,
-			set: func(value string) (ok bool) {
-				var err error
-				c.timeout, err = time.ParseDuration(value)
-				return err == nil && c.timeout > 0
-			},
+			set:      parsed(&c.timeout, time.ParseDuration, func(d time.Duration) bool { return d > 0 }),
 		},
 		{
 			name: "retries", placeholder: "N", group: groupConnection,
@@ -146,36 +159,30 @@ func (c *connection) ofOrganization() bool {
 }
 
 func (c *connection) accountFlag() *flagValue {
-	described := described("account_id")
-	flag := &flagValue{
-		name: accountFlagName, placeholder: "ID", group: groupConnection, repeated: c.several,
-		help:     "the account whose audit log is read",
-		standard: "$" + envAccount,
-		want:     parameter.Wanted(described),
-		set: func(value string) bool {
-			c.choose(logName{id: value})
-			return parameter.Check(described, value) == nil
-		},
-	}
-	if c.several {
-		flag.help += "; can be repeated, for several accounts that share one request budget"
-	}
+	flag := c.logFlag(accountFlagName, described("account_id"), "the account whose audit log is read",
+		"the account whose audit log is read; can be repeated, for several accounts that share one request budget")
+	flag.standard = "$" + envAccount
 	return flag
 }
 
 func (c *connection) organizationFlag() *flagValue {
-	described := describedOf(organizationOperation, "organization_id")
+	return c.logFlag(organizationFlagName, describedOf(organizationOperation, "organization_id"),
+		"the organization whose audit log is read, instead of an account",
+		"an organization whose audit log is read; can be repeated, and mixed with --account")
+}
+
+// logFlag chooses a log. Its help depends on whether several can be chosen.
+func (c *connection) logFlag(name string, id auditlogsapi.Parameter, one, several string) *flagValue {
 	flag := &flagValue{
-		name: organizationFlagName, placeholder: "ID", group: groupConnection, repeated: c.several,
-		help: "the organization whose audit log is read, instead of an account",
-		want: parameter.Wanted(described),
+		name: name, placeholder: "ID", group: groupConnection, repeated: c.several, help: one,
+		want: parameter.Wanted(id),
 		set: func(value string) bool {
-			c.choose(logName{organization: true, id: value})
-			return parameter.Check(described, value) == nil
+			c.choose(logName{organization: name == organizationFlagName, id: value})
+			return parameter.Check(id, value) == nil
 		},
 	}
 	if c.several {
-		flag.help = "an organization whose audit log is read; can be repeated, and mixed with --account"
+		flag.help = several
 	}
 	return flag
 }
@@ -186,9 +193,9 @@ const accountMark = "{account}"
 
 // fileEach refuses one file name for several logs. Ending is the suffix of the name that the
 // message suggests.
-func (c *connection) fileEach(cmd *cobra.Command, flag, name, ending string) error {
+func (c *connection) fileEach(flag, name, ending string) error {
 	if len(c.logs) > 1 && !strings.Contains(name, accountMark) {
-		return usage(cmd, "--%s names one file for %d logs: want %s in it, such as %s",
+		return c.usage("--%s names one file for %d logs: want %s in it, such as %s",
 			flag, len(c.logs), accountMark, shellQuote("audit-"+accountMark+ending))
 	}
 	return nil
@@ -204,16 +211,16 @@ func checkBaseURL(text string) bool {
 
 // complete takes missing values from the environment, and refuses missing or wrong ones before any
 // request.
-func (c *connection) complete(cmd *cobra.Command, env *environment) (token string, problem *exit) {
+func (c *connection) complete() (token string, problem *exit) {
 	if !c.several && len(c.logs) > 1 {
-		return "", usage(cmd, "--organization and --account exclude each other: want one of them")
+		return "", c.usage("--organization and --account exclude each other: want one of them")
 	}
 	if c.archives != nil {
-		return "", c.checkArchive(cmd)
+		return "", c.checkArchive()
 	}
 	if c.demo {
-		if cmd.Flags().Changed(baseURLFlag) {
-			return "", usage(cmd, "--demo and --base-url exclude each other: want one of them")
+		if c.given(baseURLFlag) {
+			return "", c.usage("--demo and --base-url exclude each other: want one of them")
 		}
 		if c.logs == nil {
 			c.choose(logName{id: auditlogstest.AccountID})
@@ -221,101 +228,131 @@ func (c *connection) complete(cmd *cobra.Command, env *environment) (token strin
 		return "demo", nil
 	}
 	if c.logs == nil {
-		account := env.getenv(envAccount)
+		account := c.env.getenv(envAccount)
 		if account == "" {
-			return "", usage(cmd, "the account is missing: set %s or --account to %s", envAccount, parameter.Wanted(described("account_id")))
+			return "", c.usage("the account is missing: set %s or --account to %s", envAccount, parameter.Wanted(described("account_id")))
 		}
 		if parameter.Check(described("account_id"), account) != nil {
-			return "", usage(cmd, "%s is %s: want %s", envAccount, excerpt(account), parameter.Wanted(described("account_id")))
+			return "", c.usage("%s is %s: want %s", envAccount, excerpt(account), parameter.Wanted(described("account_id")))
 		}
 		c.choose(logName{id: account})
 	}
 	if c.baseURL == "" {
-		c.baseURL = env.getenv(envBaseURL)
+		c.baseURL = c.env.getenv(envBaseURL)
 		if c.baseURL != "" && !checkBaseURL(c.baseURL) {
 			// The value is not shown: a URL can hold a password.
-			return "", usage(cmd, "%s is not usable: want %s", envBaseURL, baseURLWanted)
+			return "", c.usage("%s is not usable: want %s", envBaseURL, baseURLWanted)
 		}
 	}
-	if token = env.getenv(envToken); token == "" {
-		for _, other := range []string{"CF_API_TOKEN", "CLOUDFLARE_TOKEN", "CLOUDFLARE_API_KEY", "CF_API_KEY"} {
-			if env.getenv(other) == "" {
-				continue
-			}
-			if strings.HasSuffix(other, "_KEY") {
-				return "", usage(cmd, "%s is not set, and %s is not used, since a global API key can do everything: want an API token with the permission %q in %s",
-					envToken, other, "Account Settings: Read", envToken)
-			}
-			return "", usage(cmd, "%s is not set, and %s is not used: want the API token in %s, as with export %s=\"$%s\"",
-				envToken, other, envToken, envToken, other)
-		}
-		if c.ofOrganization() {
-			return "", usage(cmd, "%s is not set: want an API token that may read the audit log of the organization (or try --demo)", envToken)
-		}
-		return "", usage(cmd, "%s is not set: want an API token with the permission %q on the account (or try --demo)",
-			envToken, "Account Settings: Read")
-	}
-	return token, nil
+	return c.token()
 }
 
-// use calls do with a client, and cancels its context on an interrupt.
-func (c *connection) use(ctx context.Context, cmd *cobra.Command, env *environment, observer auditlogs.Observer,
-	do func(context.Context, *auditlogs.Client) error,
-) error {
+// token is the API token, or a message that says what to set.
+func (c *connection) token() (token string, problem *exit) {
+	if token = c.env.getenv(envToken); token != "" {
+		return token, nil
+	}
+	for _, other := range []string{"CF_API_TOKEN", "CLOUDFLARE_TOKEN", "CLOUDFLARE_API_KEY", "CF_API_KEY"} {
+		switch {
+		case c.env.getenv(other) == "":
+		case strings.HasSuffix(other, "_KEY"):
+			return "", c.usage("%s is not set, and %s is not used, since a global API key can do everything: want an API token with the permission %q in %s",
+				envToken, other, "Account Settings: Read", envToken)
+		default:
+			return "", c.usage("%s is not set, and %s is not used: want the API token in %s, as with export %s=\"$%s\"",
+				envToken, other, envToken, envToken, other)
+		}
+	}
+	if c.ofOrganization() {
+		return "", c.usage("%s is not set: want an API token that may read the audit log of the organization (or try --demo)", envToken)
+	}
+	return "", c.usage("%s is not set: want an API token with the permission %q on the account (or try --demo)",
+		envToken, "Account Settings: Read")
+}
+
+// log is the only log, of a command that reads one.
+func (c *connection) log() *auditlogs.Log { return c.logs[0].of(c.client) }
+
+// eachLog calls do for one log after the other, since they share the request budget. A log that
+// fails does not stop the others: all failures but the last are printed, and the last is returned.
+func (c *connection) eachLog(do func(name logName) *exit) *exit {
+	var failures []*exit
+	for _, name := range c.logs {
+		failure := do(name)
+		if failure == nil {
+			continue
+		}
+		if len(c.logs) > 1 {
+			failure.text = name.of(c.client).String() + ": " + failure.text
+		}
+		failures = append(failures, failure)
+		if failure.code == exitInterrupted {
+			break
+		}
+	}
+	if failures == nil {
+		return nil
+	}
+	last := failures[len(failures)-1]
+	for _, failure := range failures[:len(failures)-1] {
+		c.env.say("cfaudit: " + failure.text)
+		last.mend = last.mend || failure.mend
+	}
+	if len(c.logs) > 1 && last.code == exitUsage {
+		last.code = exitIncomplete // Other logs may have been read, so that "nothing was requested" would be wrong.
+	}
+	return last
+}
+
+// use makes the client and calls do, whose context ends with an interrupt.
+func (c *connection) use(ctx context.Context, do func(context.Context) error) error {
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	client, closing, err := c.open(cmd, env, observer)
+	token, problem := c.complete()
+	if problem != nil {
+		return problem
+	}
+	var err error
+	switch {
+	case c.archives != nil:
+		c.client, err = c.openArchive()
+	case c.demo:
+		server := newDemo(c.env.now())
+		defer server.Close()
+		err = c.connect(token, auditlogs.WithBaseURL(server.URL), auditlogs.WithHTTPClient(server.Client()))
+	default:
+		err = c.connect(token, auditlogs.WithBaseURL(c.baseURL))
+	}
 	if err != nil {
 		return err
 	}
-	defer closing()
-	c.noteUnknownValues(cmd, env)
-	return do(ctx, client)
+	c.noteUnknownValues()
+	return do(ctx)
 }
 
-// open makes the client. Close must be called when it is no longer needed.
-func (c *connection) open(cmd *cobra.Command, env *environment, observer auditlogs.Observer) (
-	client *auditlogs.Client, closing func(), problem error,
-) {
-	token, usageError := c.complete(cmd, env)
-	if usageError != nil {
-		return nil, nil, usageError
+// connect makes the client for the service.
+func (c *connection) connect(token string, options ...auditlogs.Option) (err error) {
+	observer := c.observer
+	if observer == nil {
+		observer = &c.progress
 	}
-	closing = func() {}
-	if c.archives != nil {
-		client, err := c.openArchive()
-		return client, closing, err
-	}
-	options := []auditlogs.Option{auditlogs.WithObserver(&watch{Observer: observer, env: env, clock: c.clock})}
+	options = append(options, auditlogs.WithObserver(&watch{Observer: observer, env: c.env, clock: c.clock}))
 	if c.verbose {
-		handler := slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
+		handler := slog.NewTextHandler(c.env.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 		options = append(options, auditlogs.WithLogger(slog.New(handler)))
 	}
-	changed := cmd.Flags().Changed
-	if changed("timeout") {
+	if c.given("timeout") {
 		options = append(options, auditlogs.WithTimeout(c.timeout))
 	}
-	if changed("retries") {
+	if c.given("retries") {
 		options = append(options, auditlogs.WithRetry(c.retries+1, auditlogs.DefaultBackoff, auditlogs.DefaultMaxBackoff))
 	}
-	if changed("rate") {
+	if c.given("rate") {
 		options = append(options, auditlogs.WithRate(c.rate))
 	}
-	switch {
-	case c.demo:
-		server := newDemo(env.now())
-		closing = server.Close
-		options = append(options, auditlogs.WithBaseURL(server.URL), auditlogs.WithHTTPClient(server.Client()))
-	case c.baseURL != "":
-		options = append(options, auditlogs.WithBaseURL(c.baseURL))
+	if c.client, err = auditlogs.New(token, options...); err != nil {
+		// Without the package name, which means nothing to a user of the command.
+		return c.usage("%s", cmp.Or(errors.Unwrap(err), err))
 	}
-	client, err := auditlogs.New(token, options...)
-	if err != nil {
-		closing()
-		if inner := errors.Unwrap(err); inner != nil {
-			err = inner // Without the package name, which means nothing to a user of the command.
-		}
-		return nil, nil, usage(cmd, "%s", err)
-	}
-	return client, closing, nil
+	return nil
 }

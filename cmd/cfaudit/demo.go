@@ -17,9 +17,9 @@ const (
 // The history starts and ends at midnight, and a window that ends now does not see its future part.
 // So it stays the same for a day, and a position that one run prints is valid in the next. Three
 // days before today, at 02:13 UTC, it has an incident for people to find.
-func newDemo(now time.Time, options ...auditlogstest.Option) *auditlogstest.Server {
-	return auditlogstest.NewServer(append(options, auditlogstest.WithHistory(demoHistory(now, demoEntries, 0)),
-		auditlogstest.WithLateness(auditlogstest.MeasuredLateness))...)
+func newDemo(now time.Time) *auditlogstest.Server {
+	return auditlogstest.NewServer(auditlogstest.WithHistory(demoHistory(now, demoEntries, 0)),
+		auditlogstest.WithLateness(auditlogstest.MeasuredLateness))
 }
 
 // demoHistory describes made-up entries of the days up to the end of today.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/export"
@@ -20,20 +19,15 @@ import (
 
 // An exporting is one run of "cfaudit export".
 type exporting struct {
-	env *environment
-	cmd *cobra.Command
-
 	selection
-	out      string
+	file     string
 	encoding string
 	checked  string
-	parallel bool
-
-	progress progress
 }
 
 func newExport(env *environment) *cobra.Command {
-	x := &exporting{env: env}
+	x := new(exporting)
+	x.env = env
 	x.several = true
 	x.before, _ = parseBound(settledAge)
 	cmd := &cobra.Command{
@@ -48,14 +42,7 @@ func newExport(env *environment) *cobra.Command {
 			"  cfaudit export --check october.ndjson.gz",
 		Annotations: map[string]string{helpFooter: exportFooter},
 		Args:        noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			x.cmd = cmd
-			if x.checked != "" {
-				return x.check(cmd.Context())
-			}
-			return x.run(cmd.Context())
-		},
-		DisableFlagsInUseLine: true,
+		RunE:        x.runs(x.run),
 	}
 	return withFlags(cmd, x.flags())
 }
@@ -81,9 +68,7 @@ ndjson has each entry's own bytes as a line. csv has a column for each known fie
 added at the end; what a spreadsheet would take for a formula, = + - or @ at the start of a cell or after a semicolon,
 a tab or a line break in it, gets an apostrophe before it.
 
-Environment
-CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
-CLOUDFLARE_BASE_URL are used where their flags are missing.
+` + writerEnvironment + `
 
 Exit status
 0: the file is complete, or with --check as it was exported. 1: failed or incomplete, and the last line on standard error
@@ -96,7 +81,7 @@ const (
 )
 
 // settledAge is the age at which entries have settled.
-var settledAge = strings.TrimSuffix(auditlogs.SettleTime.String(), "0s")
+var settledAge = short(auditlogs.SettleTime)
 
 func (x *exporting) flags() []*flagValue {
 	before := x.beforeBound()
@@ -105,55 +90,40 @@ func (x *exporting) flags() []*flagValue {
 	flags := []*flagValue{
 		x.sinceBound("the older end of the window; required"),
 		before,
-		{
-			name: outFlag, placeholder: "FILE", group: groupOutput, files: true,
-			help: "the file to write; required. With several accounts, " + accountMark + " in it gives each a file of its own",
-			want: "the name of a file, such as audit.ndjson.gz",
-			set:  into(&x.out),
-		},
-		{
-			name: "format", placeholder: "FORMAT", group: groupOutput, enum: format.Names(),
-			help:     "how entries are written",
-			standard: "what the file's name says, else ndjson",
-			set:      into(&x.encoding),
-		},
-		{
-			name: checkFlag, placeholder: "FILE", group: groupOutput, files: true,
-			help: "instead of exporting, compare a finished file with its manifest; needs no token",
-			want: "the name of an exported file",
-			set:  into(&x.checked),
-		},
+		fileFlag(outFlag, groupOutput,
+			"the file to write; required. With several accounts, "+accountMark+" in it gives each a file of its own",
+			"the name of a file, such as audit.ndjson.gz", &x.file),
+		formatFlag(&x.encoding, "how entries are written", "what the file's name says, else ndjson", format.Names()...),
+		fileFlag(checkFlag, groupOutput,
+			"instead of exporting, compare a finished file with its manifest; needs no token",
+			"the name of an exported file", &x.checked),
 		x.pageSizeFlag(),
-		parallelFlag(&x.parallel),
+		x.parallelFlag(),
 		x.organizationFlag(),
 	}
-	flags = append(flags, x.connection.flags()...)
-	return append(flags, filterFlags(&x.query, organizationOperation)...)
+	return append(flags, x.selection.flags()...)
 }
 
 func (x *exporting) run(ctx context.Context) error {
-	since, before, err := x.window(x.cmd, x.env.now())
-	if err != nil {
-		if x.since.given && !x.cmd.Flags().Changed(beforeFlag) {
-			return usage(x.cmd, "--since %s leaves nothing to export: without --before, the window ends %s ago, where entries have settled; want an older --since, such as 1h",
+	if x.checked != "" {
+		return x.check(ctx)
+	}
+	if err := x.window(); err != nil {
+		if x.since.given && !x.given(beforeFlag) {
+			return x.usage("--since %s leaves nothing to export: without --before, the window ends %s ago, where entries have settled; want an older --since, such as 1h",
 				excerpt(x.since.text), settleTime)
 		}
 		return err
 	}
-	x.query.Since, x.query.Before = since, before
-	x.query.Limit = x.pageSize
-	if x.out == "" {
-		return usage(x.cmd, "--out is missing: want the name of a file, such as audit.ndjson.gz")
+	if x.file == "" {
+		return x.usage("--out is missing: want the name of a file, such as audit.ndjson.gz")
 	}
-	x.progress = progress{w: x.env.stderr}
-	if !x.verbose {
-		x.progress.width = x.env.terminal(x.env.stderr)
-	}
-	return x.use(ctx, x.cmd, x.env, &x.progress, func(ctx context.Context, client *auditlogs.Client) error {
-		if err := x.fileEach(x.cmd, outFlag, x.out, ".ndjson.gz"); err != nil {
+	x.showProgress()
+	return x.use(ctx, func(ctx context.Context) error {
+		if err := x.fileEach(outFlag, x.file, ".ndjson.gz"); err != nil {
 			return err
 		}
-		if err := x.checkFilters(x.cmd, &x.query); err != nil {
+		if err := x.checkFilters(); err != nil {
 			return err
 		}
 		if err := x.checkFolders(); err != nil {
@@ -162,64 +132,35 @@ func (x *exporting) run(ctx context.Context) error {
 		if x.parallel {
 			x.env.boundMemory()
 		}
-		return x.exportAll(ctx, client)
+		return x.exportAll(ctx)
 	})
 }
 
 // checkFolders refuses a file in a folder that does not exist, before the first request.
 func (x *exporting) checkFolders() error {
 	for _, log := range x.logs {
-		folder := filepath.Dir(log.in(x.out))
+		folder := filepath.Dir(log.in(x.file))
 		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
 			continue // Other problems show when the file is opened.
 		}
-		e := usage(x.cmd, "--%s %s: there is no folder %s, to make it and export:", outFlag, excerpt(x.out), excerpt(folder))
-		e.last = "mkdir -p " + shellQuote(folder) + " && " + x.commandLine()
+		e := x.usage("--%s %s: there is no folder %s, to make it and export:", outFlag, excerpt(x.file), excerpt(folder))
+		e.last = "mkdir -p " + shellQuote(folder) + " && " + x.again()
 		return e
 	}
 	return nil
 }
 
-// commandLine is the command that resumes the export: the same command.
-func (x *exporting) commandLine() string {
-	return strings.Join(append([]string{"cfaudit", "export"}, givenFlags(x.cmd.Flags())...), " ")
-}
-
-// exportAll exports one log after the other, since they share the request budget.
-func (x *exporting) exportAll(ctx context.Context, client *auditlogs.Client) error {
-	var failures []*exit
-	for _, log := range x.logs {
-		failure := x.export(ctx, log.of(client), log.in(x.out))
-		if failure == nil {
-			continue
-		}
-		if len(x.logs) > 1 {
-			failure.text = log.of(client).String() + ": " + failure.text
-		}
-		failures = append(failures, failure)
-		if failure.code == exitInterrupted {
-			break
-		}
-	}
-	if len(failures) == 0 {
+// exportAll exports each log.
+func (x *exporting) exportAll(ctx context.Context) error {
+	failure := x.eachLog(func(name logName) *exit { return x.export(ctx, name.of(x.client), name.in(x.file)) })
+	switch {
+	case failure == nil:
 		return nil
+	case failure.code == exitUsage:
+		return failure
 	}
-	last := failures[len(failures)-1]
-	for _, failure := range failures[:len(failures)-1] {
-		x.env.say("cfaudit: " + failure.text)
-	}
-	if len(x.logs) > 1 && last.code == exitUsage {
-		last.code = exitIncomplete // Other logs may have been exported, so that "nothing was requested" would be wrong.
-	}
-	if last.code != exitUsage {
-		for _, failure := range failures {
-			last.mend = last.mend || failure.mend
-		}
-		last.text += "; the export is incomplete"
-		last.goOn("resume")
-		last.last = x.commandLine()
-	}
-	return last
+	failure.text += "; the export is incomplete"
+	return failure.goOn("resume", x.again())
 }
 
 func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string) *exit {
@@ -236,17 +177,12 @@ func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string)
 				x.progress.verify(p.Verified, p.ToVerify)
 				return
 			}
-			if p.Pages == 0 {
-				until, _ := auditlogs.ParseTime(p.Window.Before)
-				x.progress.begin(p.From, until, int(p.Entries))
-				return
-			}
-			if !noted {
+			if p.Pages > 0 && !noted {
 				noted = true
 				x.progress.clear()
-				x.noteStart(x.cmd, x.env, p.Window.Since)
+				x.noteStart(p.Window.Since)
 			}
-			x.progress.page(int(p.Entries), p.Reached)
+			x.progress.exported(p)
 		},
 	}
 	result, err := export.Run(ctx, job)
@@ -256,13 +192,13 @@ func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string)
 	}
 	if result.WasComplete {
 		x.env.say(fmt.Sprintf("%s was finished %s%s, and is left as it is: %s", job.Path, result.Finished.Format(time.RFC3339), unsettled(&result.Manifest),
-			entries(&result.Manifest)))
+			contents(&result.Manifest)))
 		return nil
 	}
 	if !noted {
-		x.noteStart(x.cmd, x.env, result.Window.Since)
+		x.noteStart(result.Window.Since)
 	}
-	x.noteGapsOf(x.env, &auditlogs.Query{Since: result.Window.Since, Before: result.Window.Before}, log)
+	x.noteGapsOf(auditlogs.Query{Since: result.Window.Since, Before: result.Window.Before}, log)
 	if result.Entries == 0 {
 		x.env.noteNothing(&x.query, false)
 	}
@@ -274,48 +210,38 @@ func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string)
 			settleTime, auditlogs.Time(end.Add(auditlogs.SettleTime)), job.Path)
 		complete = "is complete but not settled"
 	}
-	x.env.say(fmt.Sprintf("%s %s: %s", job.Path, complete, entries(&result.Manifest)))
+	x.env.say(fmt.Sprintf("%s %s: %s", job.Path, complete, contents(&result.Manifest)))
 	return nil
 }
 
 // failed tells wrong usage from failures.
 func (x *exporting) failed(ctx context.Context, err error) *exit {
 	var incomplete *auditlogs.IncompleteError
-	interrupted := ctx.Err() != nil && (errors.As(err, &incomplete) || errors.Is(err, context.Cause(ctx)))
 	switch {
-	case interrupted:
-		return &exit{code: exitInterrupted, text: "interrupted"}
+	case ctx.Err() != nil && (errors.As(err, &incomplete) || errors.Is(err, context.Cause(ctx))):
+		return interrupted()
 	case errors.As(err, &incomplete):
 		// The checkpoint holds the position. If the service refused it, the export has tried
 		// earlier ones itself.
 		return &exit{code: exitIncomplete, text: clean(incomplete.Err.Error()), mend: needsMending(err) || errors.Is(err, auditlogs.ErrInvalidQuery)}
 	case errors.Is(err, auditlogs.ErrInvalidQuery), errors.Is(err, export.ErrForeign):
-		return usage(x.cmd, "%s", clean(err.Error()))
+		return x.usage("%s", clean(err.Error()))
 	}
 	return &exit{code: exitIncomplete, text: clean(err.Error()), mend: needsMending(err)}
 }
 
 // check compares a file with its manifest.
 func (x *exporting) check(ctx context.Context) error {
-	var others []string
-	x.cmd.Flags().Visit(func(f *pflag.Flag) {
-		if f.Name != checkFlag {
-			others = append(others, "--"+f.Name)
-		}
-	})
-	if others != nil {
-		return usage(x.cmd, "--check and %s exclude each other: want --check and the file alone", strings.Join(others, ", "))
+	if others := x.otherFlags(checkFlag); others != nil {
+		return x.usage("--check and %s exclude each other: want --check and the file alone", strings.Join(others, ", "))
 	}
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
 	manifest, err := export.Check(ctx, x.checked)
-	switch {
-	case ctx.Err() != nil:
-		return &exit{code: exitInterrupted, text: "interrupted"}
-	case err != nil:
-		return &exit{code: exitIncomplete, text: clean(err.Error())}
+	if err != nil || ctx.Err() != nil {
+		return failed(ctx, err)
 	}
-	x.env.say(fmt.Sprintf("%s is as it was exported%s: %s", x.checked, unsettled(manifest), entries(manifest)))
+	x.env.say(fmt.Sprintf("%s is as it was exported%s: %s", x.checked, unsettled(manifest), contents(manifest)))
 	return nil
 }
 
@@ -327,7 +253,7 @@ func unsettled(m *export.Manifest) string {
 	return " before its window had settled"
 }
 
-// entries describes the content of a file in short.
-func entries(m *export.Manifest) string {
-	return fmt.Sprintf("%s from %s up to %s, SHA-256 %s", count(int(m.Entries), "entry", "entries"), m.Window.Since, m.Window.Before, m.SHA256)
+// contents describes the content of a file in short.
+func contents(m *export.Manifest) string {
+	return fmt.Sprintf("%s from %s up to %s, SHA-256 %s", entryCount(m.Entries), m.Window.Since, m.Window.Before, m.SHA256)
 }

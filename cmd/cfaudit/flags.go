@@ -1,19 +1,17 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
-	"cfaudit.example/wrapper/auditlogs/format"
 	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
@@ -39,7 +37,6 @@ type flagValue struct {
 	files       bool                        // completion offers files
 	repeated    bool                        // each value adds to the ones before
 	exclude     string                      // the name of the opposite flag, which help shows on the same line
-	excludes    bool                        // it is an opposite flag
 	complete    func(typed string) []string // completion offers these, to be continued; nil for enum
 	set         func(value string) bool
 	mistake     func(value string) string // explains why a value is refused, instead of want; empty to show want
@@ -103,14 +100,6 @@ func withFlags(cmd *cobra.Command, flags []*flagValue) *cobra.Command {
 	return cmd
 }
 
-// runs returns the RunE of a command without arguments. It stores the command in cmd.
-func runs(cmd **cobra.Command, run func(context.Context) error) func(*cobra.Command, []string) error {
-	return func(self *cobra.Command, _ []string) error {
-		*cmd = self
-		return run(self.Context())
-	}
-}
-
 // toggle is a flag that is on or off.
 func toggle(name, group, help string, target *bool) *flagValue {
 	return &flagValue{
@@ -127,44 +116,33 @@ func verboseFlag(group string, target *bool) *flagValue {
 	return flag
 }
 
-// rawFlag leaves an entry's own bytes out of the formats that carry them beside what they make of
-// it.
-func rawFlag(omit *bool) *flagValue {
-	keep := true
+// fileFlag takes the name of a file.
+func fileFlag(name, group, help, want string, target *string) *flagValue {
 	return &flagValue{
-		name: "raw", group: groupOutput,
-		help:     "--raw=false leaves out of ecs and ocsf the entry's own bytes, event.original and raw_data",
-		standard: "true",
-		want:     "true or false",
-		set: func(value string) bool {
-			ok := truth(&keep)(value)
-			*omit = !keep
-			return ok
-		},
+		name: name, placeholder: "FILE", group: group, files: true,
+		help: help, want: want, set: into(target),
 	}
 }
 
-// rawOptions are what a format is made with where the entry's own bytes are left out.
-func rawOptions(omit bool) (options []format.Option) {
-	if omit {
-		options = append(options, format.OmitRaw())
+// formatFlag chooses how something is printed or written.
+func formatFlag(target *string, help, standard string, names ...string) *flagValue {
+	return &flagValue{
+		name: "format", placeholder: "FORMAT", group: groupOutput, enum: names,
+		help: help, standard: standard, set: into(target),
 	}
-	return options
-}
-
-const parallelFlagName = "parallel"
-
-// parallelFlag reads several parts of the window at the same time.
-func parallelFlag(target *bool) *flagValue {
-	return toggle(parallelFlagName, groupOutput, "read several parts of the window at the same time, within the request budget; for long windows", target)
 }
 
 // truth stores the value of a switch.
 func truth(target *bool) func(string) bool {
-	return func(value string) (ok bool) {
+	return parsed(target, strconv.ParseBool, func(bool) bool { return true })
+}
+
+// parsed stores what parse makes of a value, which must be right.
+func parsed[T any](target *T, parse func(string) (T, error), right func(T) bool) func(string) bool {
+	return func(value string) bool {
 		var err error
-		*target, err = strconv.ParseBool(value)
-		return err == nil
+		*target, err = parse(value)
+		return err == nil && right(*target)
 	}
 }
 
@@ -222,31 +200,19 @@ func flagName(wire string) string {
 }
 
 // filterFlags makes one flag for each filter of the contract. Each adds to the filter's values in
-// query, and completes the values that are known for an account, or in one of the other operations
-// of the command. Deprecated filters come last.
-func filterFlags(query *auditlogs.Query, others ...auditlogsapi.Operation) []*flagValue {
-	var flags []*flagValue
-	parameters := slices.Clone(operation.Parameters)
-	slices.SortStableFunc(parameters, func(p, q auditlogsapi.Parameter) int {
-		switch {
-		case p.Deprecated == q.Deprecated:
-			return 0
-		case p.Deprecated:
-			return 1
-		}
-		return -1
-	})
-	for _, p := range parameters {
+// query, and completes the values that are known for an account or an organization. Deprecated
+// filters come last.
+func filterFlags(query *auditlogs.Query) []*flagValue {
+	var flags, deprecated []*flagValue
+	for _, p := range operation.Parameters {
 		values := query.Filter(p.Name)
 		if values == nil {
 			continue
 		}
-		for _, other := range others {
-			q, _ := find(other, p.Name)
-			for _, value := range q.Known {
-				if !parameter.Known(p, value) {
-					p.Known = append(slices.Clone(p.Known), value)
-				}
+		q, _ := find(organizationOperation, p.Name)
+		for _, value := range q.Known {
+			if !parameter.Known(p, value) {
+				p.Known = append(slices.Clone(p.Known), value)
 			}
 		}
 		v := &flagValue{
@@ -258,7 +224,6 @@ func filterFlags(query *auditlogs.Query, others ...auditlogsapi.Operation) []*fl
 			enum:        p.Known,
 			known:       true,
 			repeated:    true,
-			excludes:    strings.HasSuffix(p.Name, excluding),
 			mistake:     func(value string) string { return doubt(p.Name, value) },
 			set: func(value string) bool {
 				if parameter.Check(p, value) != nil {
@@ -274,9 +239,13 @@ func filterFlags(query *auditlogs.Query, others ...auditlogsapi.Operation) []*fl
 		if query.Filter(p.Name+excluding) != nil {
 			v.exclude = flagName(p.Name + excluding)
 		}
-		flags = append(flags, v)
+		if p.Deprecated {
+			deprecated = append(deprecated, v)
+		} else {
+			flags = append(flags, v)
+		}
 	}
-	return flags
+	return append(flags, deprecated...)
 }
 
 // filterGroup is the heading for the filters that look at the same object of an entry.
@@ -291,58 +260,16 @@ func filterGroup(p auditlogsapi.Parameter) string {
 	return fmt.Sprintf("Filters on the entry's %q", object)
 }
 
+// filterFrame matches the contract's description of a filter.
+var filterFrame = regexp.MustCompile(`(?s)^(?:Keep only|Leave out) entries whose (.*?) is (?:one|any) of these\.\s*(.*)$`)
+
 // filterHelp shortens the contract's description of a filter to the field that it looks at.
 // Otherwise every line would start with the same words.
 func filterHelp(p auditlogsapi.Parameter) string {
 	text := strings.ReplaceAll(p.Description, "`", "")
-	for _, frame := range [][2]string{
-		{"Keep only entries whose ", " is one of these."},
-		{"Leave out entries whose ", " is any of these."},
-	} {
-		rest, ok := strings.CutPrefix(text, frame[0])
-		if !ok {
-			continue
-		}
-		if what, more, ok := strings.Cut(rest, frame[1]); ok {
-			text = what
-			if more = strings.TrimSpace(more); more != "" {
-				text += ". " + more
-			}
-		}
-	}
-	return text
-}
-
-// givenFlags lists the flags of the command line, except those named, quoted for another command
-// line.
-func givenFlags(flags *pflag.FlagSet, except ...string) []string {
-	var words []string
-	flags.Visit(func(f *pflag.Flag) {
-		v, ok := f.Value.(*flagValue)
-		if !ok || slices.Contains(except, f.Name) {
-			return
-		}
-		for _, value := range v.given {
-			switch {
-			case v.placeholder != "":
-				words = append(words, "--"+f.Name, shellQuote(value))
-			case value == f.NoOptDefVal:
-				words = append(words, "--"+f.Name)
-			default:
-				words = append(words, "--"+f.Name+"="+value)
-			}
-		}
-	})
-	return words
-}
-
-// shellQuote returns text as one word for a shell.
-func shellQuote(text string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%+=:,./_-", r)
-	}
-	if text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+	match := filterFrame.FindStringSubmatch(text)
+	if match == nil {
 		return text
 	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	return strings.TrimSuffix(match[1]+". "+strings.TrimSpace(match[2]), ". ")
 }

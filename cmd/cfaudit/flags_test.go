@@ -172,7 +172,7 @@ func TestHelpExamples(t *testing.T) {
 
 func newRootOnly(t *testing.T, name string) *cobra.Command {
 	t.Helper()
-	cmd, _, err := newRoot(&environment{}, nil).Find([]string{name})
+	cmd, _, err := newRoot(&environment{}).Find([]string{name})
 	if err != nil {
 		t.Fatal(err)
 	}

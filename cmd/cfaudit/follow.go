@@ -19,14 +19,9 @@ import (
 
 // A following is one run of "cfaudit follow".
 type following struct {
-	env *environment
-	cmd *cobra.Command
-
 	selection
+	rendering
 	state         string
-	encoding      string
-	style         tableStyle
-	omitRaw       bool
 	once          bool
 	interval      time.Duration
 	settle        time.Duration
@@ -36,16 +31,18 @@ type following struct {
 	healthEvery   time.Duration
 	startAge      time.Duration // if --since is an age
 
-	out *output
+	followers []*follow.Follower
+	files     []*follow.File // their states
+	printed   *output
 }
 
 func newFollow(env *environment) *cobra.Command {
 	f := &following{
-		env:      env,
 		interval: follow.DefaultInterval, settle: follow.DefaultSettle,
 		lookBack: follow.DefaultLookBack, lookBackEvery: follow.DefaultLookBackEvery,
 		healthEvery: 5 * time.Minute,
 	}
+	f.env = env
 	f.several = true
 	f.serviceOnly = true
 	cmd := &cobra.Command{
@@ -58,10 +55,9 @@ func newFollow(env *environment) *cobra.Command {
 			"  cfaudit follow --state 'audit-{account}.state' --account ID --account ID --status status.json\n" +
 			"  cfaudit follow --state audit.state --once    # for a scheduled job\n" +
 			"  cfaudit follow --state demo.state --demo    # made-up entries, no account needed",
-		Annotations:           map[string]string{helpFooter: followFooter},
-		Args:                  noArguments,
-		RunE:                  runs(&f.cmd, f.run),
-		DisableFlagsInUseLine: true,
+		Annotations: map[string]string{helpFooter: followFooter},
+		Args:        noArguments,
+		RunE:        f.runs(f.run),
 	}
 	return withFlags(cmd, f.flags())
 }
@@ -88,9 +84,7 @@ lacks the line break, the next run adds it, and prints a note if that line is pa
 
 ` + tableFooter + `
 
-Environment
-CLOUDFLARE_API_TOKEN is the API token, which needs the permission "Account Settings: Read". CLOUDFLARE_ACCOUNT_ID and
-CLOUDFLARE_BASE_URL are used where their flags are missing.
+` + writerEnvironment + `
 
 Exit status
 0: caught up with --once; stopped by SIGTERM or SIGHUP without --once; or the reader closed the pipe. 1: failed, for the
@@ -110,42 +104,28 @@ func (f *following) flags() []*flagValue {
 	since := f.sinceBound("where to start if there is no state yet")
 	since.standard = "one look-back before now"
 	flags := []*flagValue{
-		{
-			name: stateFlag, placeholder: "FILE", group: groupWindow, files: true,
-			help: "the file that keeps the progress; required. With several accounts, " + accountMark + " in it gives each a file of its own",
-			want: "the name of a file, such as audit.state",
-			set:  into(&f.state),
-		},
+		fileFlag(stateFlag, groupWindow,
+			"the file that keeps the progress; required. With several accounts, "+accountMark+" in it gives each a file of its own",
+			"the name of a file, such as audit.state", &f.state),
 		since,
-		{
-			name: "format", placeholder: "FORMAT", group: groupOutput,
-			// A file that is appended to has no place for a header.
-			enum:     append([]string{nameTable}, slices.DeleteFunc(format.Names(), func(name string) bool { return name == format.NameCSV })...),
-			help:     "how entries are printed",
-			standard: format.NameNDJSON + ", and table with --columns, --local or --time-zone",
-			set:      into(&f.encoding),
-		},
 	}
-	flags = append(flags, f.style.flags()...)
+	// A file that is appended to has no place for a header.
+	names := append([]string{nameTable}, slices.DeleteFunc(format.Names(), func(name string) bool { return name == format.NameCSV })...)
+	flags = append(flags, f.rendering.flags(format.NameNDJSON+", and table with --columns, --local or --time-zone", names...)...)
 	flags = append(flags, []*flagValue{
-		rawFlag(&f.omitRaw),
 		toggle("once", groupPace, "end when all entries up to now, less the settle time, have been printed", &f.once),
 		span("interval", groupPace, &f.interval, time.Second, "how often to request new entries"),
 		span("settle", groupPace, &f.settle, 0, "how old entries must be before they are requested: 0s prints each as soon as it appears, 10m nearly all in order"),
 		span("look-back", groupPace, &f.lookBack, 0, "how late an entry may appear and still be printed"),
 		span("look-back-every", groupPace, &f.lookBackEvery, time.Second, "the longest time between look-backs for late entries; a sweep that fits on one page always looks back"),
-		{
-			name: "status", placeholder: "FILE", group: groupHealth, files: true,
-			help: "keep a JSON file with the health of each account, for probes; it is rewritten every 10 seconds",
-			want: "the name of a file, such as status.json",
-			set:  into(&f.status),
-		},
+		fileFlag("status", groupHealth,
+			"keep a JSON file with the health of each account, for probes; it is rewritten every 10 seconds",
+			"the name of a file, such as status.json", &f.status),
 		span("health", groupHealth, &f.healthEvery, 0, "how often to print the health of each account to standard error; 0s for never"),
 		f.pageSizeFlag(),
 		f.organizationFlag(),
 	}...)
-	flags = append(flags, f.connection.flags()...)
-	return append(flags, filterFlags(&f.query, organizationOperation)...)
+	return append(flags, f.selection.flags()...)
 }
 
 // span is a flag for a length of time.
@@ -184,17 +164,16 @@ var errClosedPipe = errors.New("the reader has closed the pipe")
 
 func (f *following) run(ctx context.Context) error {
 	if f.state == "" {
-		return usage(f.cmd, "--state is missing: want the name of a file, such as audit.state")
+		return f.usage("--state is missing: want the name of a file, such as audit.state")
 	}
-	if err := f.style.check(f.cmd, f.encoding); err != nil {
+	if err := f.check(&f.invocation); err != nil {
 		return err
 	}
-	f.query.Limit = f.pageSize
 	if f.since.given {
 		now := f.env.now()
 		since := f.since.resolve(now)
 		if since.After(now) {
-			return usage(f.cmd, "--since %s is in the future: want a start in the past, such as 1h or %s",
+			return f.usage("--since %s is in the future: want a start in the past, such as 1h or %s",
 				excerpt(f.since.text), auditlogs.Time(now.Add(-time.Hour).Truncate(time.Second)))
 		}
 		if f.since.isAge {
@@ -207,50 +186,43 @@ func (f *following) run(ctx context.Context) error {
 		return err
 	}
 	health := newHealthReport(f.env, f.status)
+	f.observer = health
 	f.clock = "what is asked for is corrected by that"
-	return f.use(ctx, f.cmd, f.env, health, func(ctx context.Context, client *auditlogs.Client) error {
-		return f.followAll(ctx, client, health)
-	})
+	return f.use(ctx, func(ctx context.Context) error { return f.followAll(ctx, health) })
 }
 
-func (f *following) followAll(ctx context.Context, client *auditlogs.Client, health *healthReport) error {
-	if err := f.fileEach(f.cmd, stateFlag, f.state, ".state"); err != nil {
+func (f *following) followAll(ctx context.Context, health *healthReport) error {
+	if err := f.fileEach(stateFlag, f.state, ".state"); err != nil {
 		return err
 	}
-	if err := f.checkFilters(f.cmd, &f.query); err != nil {
+	if err := f.checkFilters(); err != nil {
 		return err
 	}
 	if err := f.apart(); err != nil {
 		return err
 	}
-	followers, closeStates, err := f.followers(client, health)
-	defer closeStates()
-	if err != nil {
+	defer f.closeStates()
+	if err := f.openStates(health); err != nil {
 		return err
 	}
 	if err := f.env.startOnNewLine(); err != nil {
 		return err
 	}
-	f.out = &output{w: f.env.stdout, continues: true}
-	if encoding := f.style.encoding(f.encoding, format.NameNDJSON); encoding == nameTable {
-		f.out.continues = false
-		f.out.format = newTable(f.env.terminal(f.env.stdout), f.env.colours(), &f.style)
-	} else if f.out.format, err = format.New(encoding, rawOptions(f.omitRaw)...); err != nil {
-		return err
-	}
+	f.printed = &output{w: f.env.stdout, format: f.format(f.env, format.NameNDJSON)}
+	f.printed.continues = f.encoding != nameTable
 
-	if needs, has := follow.Demand(followers...); has > 0 && needs > has && !f.once {
+	if needs, has := follow.Demand(f.followers...); has > 0 && needs > has && !f.once {
 		f.env.note("%s every %s need %s a minute, and the budget has %.3g: the interval is stretched to %s",
-			count(len(followers), "log", "logs"), short(f.interval), count(int(math.Ceil(needs)), "request", "requests"), has,
+			count(len(f.followers), "log", "logs"), short(f.interval), count(int(math.Ceil(needs)), "request", "requests"), has,
 			short(time.Duration(float64(f.interval)*needs/has).Round(time.Second)))
 	}
 	run, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	reported := health.start(run, followers, f.healthEvery)
-	err = f.follow(run, end, followers)
+	reported := health.start(run, f.followers, f.healthEvery)
+	err := f.follow(run, end)
 	end(nil)
 	<-reported
-	return f.ended(ctx, run, err, followers)
+	return f.ended(ctx, run, err)
 }
 
 // apart refuses a status that would overwrite a state or one of the files beside it.
@@ -261,41 +233,40 @@ func (f *following) apart() error {
 	for _, log := range f.logs {
 		state := log.in(f.state)
 		if follow.UsesFile(state, f.status) || follow.UsesFile(state, f.status+".tmp") {
-			return usage(f.cmd, "--status %s and --state %s use the same file: want another name for the status, such as status.json",
+			return f.usage("--status %s and --state %s use the same file: want another name for the status, such as status.json",
 				excerpt(f.status), excerpt(state))
 		}
 	}
 	return nil
 }
 
-// followers makes a follower for each log, with its state. The function that it returns closes the
-// states.
-func (f *following) followers(client *auditlogs.Client, health *healthReport) (followers []*follow.Follower, closing func(), problem error) {
-	var files []*follow.File
-	closing = func() {
-		for _, file := range files {
-			_ = file.Close()
-		}
+func (f *following) closeStates() {
+	for _, file := range f.files {
+		_ = file.Close()
 	}
+}
+
+// openStates makes a follower for each log, with its state.
+func (f *following) openStates(health *healthReport) error {
 	for _, log := range f.logs {
 		file, err := follow.OpenFile(log.in(f.state))
 		if err != nil {
-			return nil, closing, &exit{code: exitIncomplete, text: plain(err.Error())}
+			return &exit{code: exitIncomplete, text: plain(err.Error())}
 		}
-		files = append(files, file)
-		follower, err := follow.New(log.of(client), f.query, file,
+		f.files = append(f.files, file)
+		follower, err := follow.New(log.of(f.client), f.query, file,
 			follow.WithInterval(f.interval), follow.WithSettle(f.settle), follow.WithLookBack(f.lookBack, f.lookBackEvery),
 			follow.WithStartAge(f.startAge),
 			follow.WithObserver(func(h follow.Health) { health.observe(h, len(f.logs) > 1) }))
 		if err != nil {
-			return nil, closing, usage(f.cmd, "%s", plain(err.Error()))
+			return f.usage("%s", plain(err.Error()))
 		}
-		followers = append(followers, follower)
+		f.followers = append(f.followers, follower)
 	}
-	return followers, closing, nil
+	return nil
 }
 
-func (f *following) follow(ctx context.Context, end context.CancelCauseFunc, followers []*follow.Follower) error {
+func (f *following) follow(ctx context.Context, end context.CancelCauseFunc) error {
 	deliver := func(ctx context.Context, batch follow.Batch) error {
 		err := f.print(ctx, batch)
 		if err != nil {
@@ -305,20 +276,20 @@ func (f *following) follow(ctx context.Context, end context.CancelCauseFunc, fol
 		return err
 	}
 	if f.once {
-		return follow.CatchUp(ctx, deliver, followers...)
+		return follow.CatchUp(ctx, deliver, f.followers...)
 	}
-	return follow.Run(ctx, deliver, followers...)
+	return follow.Run(ctx, deliver, f.followers...)
 }
 
 // print writes the entries of a batch, and syncs them to disk if standard output is a file.
 func (f *following) print(ctx context.Context, batch follow.Batch) error {
 	err := func() error {
 		for _, entry := range batch.Entries {
-			if err := f.out.add(ctx, entry); err != nil {
+			if err := f.printed.add(ctx, entry); err != nil {
 				return err
 			}
 		}
-		if err := f.out.flush(ctx); err != nil {
+		if err := f.printed.flush(ctx); err != nil {
 			return err
 		}
 		return toDisk(f.env.stdout)
@@ -331,42 +302,38 @@ func (f *following) print(ctx context.Context, batch follow.Batch) error {
 	case errors.Is(err, errUnread):
 		return err
 	}
-	text := writeFailed(err)
-	if f.out.cut {
-		text += "; its last line is partial: remove it"
-	}
-	return errors.New(text)
+	return errors.New(f.printed.failure(err))
 }
 
 // ended turns what ended the followers into an exit code.
-func (f *following) ended(interrupted, run context.Context, err error, followers []*follow.Follower) error {
+func (f *following) ended(ctx, run context.Context, err error) error {
 	cause := context.Cause(run)
-	told := terminated(interrupted)
+	told := terminated(ctx)
 	switch {
 	case errors.Is(cause, errClosedPipe), err == nil:
 		return nil
 	case told != nil && !f.once && onlyEnded(err):
-		f.tellEnd(told, err, followers)
+		f.tellEnd(told, err)
 		return nil
 	case told != nil && !f.once:
 		// An account has failed, now or before.
 	case errors.Is(err, errUnread):
 		return f.resumable(&exit{code: exitInterrupted, text: "interrupted: " + errUnread.Error()})
-	case interrupted.Err() != nil:
-		return f.resumable(&exit{code: exitInterrupted, text: "interrupted"})
+	case ctx.Err() != nil:
+		return f.resumable(interrupted())
 	case !errors.Is(cause, context.Canceled):
 		return f.resumable(&exit{code: exitIncomplete, text: cause.Error()})
 	}
 	e := &exit{code: exitIncomplete, text: plain(err.Error())}
-	if len(followers) > 1 {
+	if len(f.followers) > 1 {
 		// Each was reported when it happened.
 		failed := 0
-		for _, follower := range followers {
+		for _, follower := range f.followers {
 			if h := follower.Health(); h.LastFailure.After(h.LastSuccess) {
 				failed++
 			}
 		}
-		e.text = fmt.Sprintf("%d of %d logs failed", failed, len(followers))
+		e.text = fmt.Sprintf("%d of %d logs failed", failed, len(f.followers))
 	}
 	if errors.Is(err, follow.ErrState) {
 		return e
@@ -384,9 +351,9 @@ func onlyEnded(err error) bool {
 }
 
 // tellEnd prints how far the followers have read.
-func (f *following) tellEnd(told os.Signal, err error, followers []*follow.Follower) {
-	reached := followers[0].Health().Watermark
-	for _, follower := range followers {
+func (f *following) tellEnd(told os.Signal, err error) {
+	reached := f.followers[0].Health().Watermark
+	for _, follower := range f.followers {
 		if at := follower.Health().Watermark; at.Before(reached) {
 			reached = at
 		}
@@ -401,7 +368,7 @@ func (f *following) tellEnd(told os.Signal, err error, followers []*follow.Follo
 // resumable completes a message with the command that resumes following.
 func (f *following) resumable(e *exit) *exit {
 	e.text += "; to resume:"
-	e.last = strings.Join(append([]string{"cfaudit", "follow"}, givenFlags(f.cmd.Flags())...), " ")
+	e.last = f.again()
 	return e
 }
 

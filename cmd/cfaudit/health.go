@@ -75,24 +75,19 @@ const statusEvery = 10 * time.Second
 // start reports until the context ends, and closes the returned channel after the last report.
 func (r *healthReport) start(ctx context.Context, followers []*follow.Follower, lines time.Duration) (done <-chan struct{}) {
 	closing := make(chan struct{})
-	status := time.NewTicker(statusEvery)
-	line := &time.Ticker{}
-	if lines > 0 {
-		line = time.NewTicker(lines)
-	}
+	status := time.Tick(statusEvery)
+	line := time.Tick(lines) // nil for never
 	r.write(followers)
 	go func() {
 		defer close(closing)
-		defer status.Stop()
 		for {
 			select {
-			case <-status.C:
+			case <-status:
 				r.write(followers)
-			case <-line.C:
+			case <-line:
 				r.print(followers)
 			case <-ctx.Done():
 				if lines > 0 {
-					line.Stop()
 					r.print(followers)
 				}
 				r.write(followers)
@@ -118,7 +113,7 @@ func healthLine(h follow.Health) string {
 	if h.Watermark.IsZero() {
 		text += "nothing read yet"
 	} else {
-		text += fmt.Sprintf("read up to %s, lag %s; %s", h.Watermark.Format(time.RFC3339), h.Lag.Round(time.Second), count(int(h.Entries), "entry", "entries"))
+		text += fmt.Sprintf("read up to %s, lag %s; %s", h.Watermark.Format(time.RFC3339), h.Lag.Round(time.Second), entryCount(h.Entries))
 	}
 	if l := h.Lateness; l.Entries > 0 {
 		text += fmt.Sprintf(", late by %s (median), %s (95 %%), %s (most)", l.Median.Round(time.Second), l.P95.Round(time.Second), l.Most.Round(time.Second))
@@ -127,7 +122,7 @@ func healthLine(h follow.Health) string {
 		text += fmt.Sprintf(", %d nearly missed (look back further than %s)", h.NearlyMissed, short(h.LookBack))
 	}
 	if h.RateLimited > 0 {
-		text += fmt.Sprintf(", %s rate limited (status 429)", count(int(h.RateLimited), "request", "requests"))
+		text += fmt.Sprintf(", %s rate limited (status 429)", count(h.RateLimited, "request", "requests"))
 	}
 	if h.Forgotten > 0 {
 		text += fmt.Sprintf(", %d ids forgotten", h.Forgotten)

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -13,6 +16,22 @@ import (
 // with a heading.
 const helpFooter = "footer"
 
+// footer returns the headings of a command's help below the flags, each with its text.
+func footer(cmd *cobra.Command) iter.Seq2[string, string] {
+	return func(yield func(heading, text string) bool) {
+		for paragraph := range strings.SplitSeq(cmd.Annotations[helpFooter], "\n\n") {
+			if heading, text, ok := strings.Cut(paragraph, "\n"); ok && !yield(heading, text) {
+				return
+			}
+		}
+	}
+}
+
+// subcommands returns the commands that help lists.
+func subcommands(cmd *cobra.Command) []*cobra.Command {
+	return slices.DeleteFunc(slices.Clone(cmd.Commands()), func(sub *cobra.Command) bool { return !sub.IsAvailableCommand() && sub.Name() != "help" })
+}
+
 // A helpRow is a name and its description.
 type helpRow struct{ name, text string }
 
@@ -20,7 +39,7 @@ type helpRow struct{ name, text string }
 func helpText(cmd *cobra.Command, width int) string {
 	width = max(width, 40)
 	var b strings.Builder
-	for _, line := range wrap(firstOf(cmd.Long, cmd.Short), width) {
+	for _, line := range wrap(cmp.Or(cmd.Long, cmd.Short), width) {
 		fmt.Fprintln(&b, line)
 	}
 	if cmd.Example != "" {
@@ -29,10 +48,8 @@ func helpText(cmd *cobra.Command, width int) string {
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(&b, "\nUsage:\n  %s COMMAND [flags]\n", cmd.CommandPath())
 		var rows []helpRow
-		for _, sub := range cmd.Commands() {
-			if sub.IsAvailableCommand() || sub.Name() == "help" {
-				rows = append(rows, helpRow{sub.Name(), sub.Short})
-			}
+		for _, sub := range subcommands(cmd) {
+			rows = append(rows, helpRow{sub.Name(), sub.Short})
 		}
 		helpRows(&b, "Commands", rows, width)
 	} else {
@@ -42,11 +59,7 @@ func helpText(cmd *cobra.Command, width int) string {
 	for _, group := range groups {
 		helpRows(&b, group, rows[group], width)
 	}
-	for paragraph := range strings.SplitSeq(cmd.Annotations[helpFooter], "\n\n") {
-		heading, text, ok := strings.Cut(paragraph, "\n")
-		if !ok {
-			continue
-		}
+	for heading, text := range footer(cmd) {
 		fmt.Fprintf(&b, "\n%s:\n", heading)
 		for _, line := range wrap(text, width-2) {
 			fmt.Fprintf(&b, "  %s\n", line)
@@ -75,7 +88,7 @@ func helpFlags(cmd *cobra.Command) (groups []string, rows map[string][]helpRow) 
 		case f.Hidden:
 		case !ok:
 			add(others, helpRow{flagTitle(f.Shorthand, f.Name, "", ""), f.Usage})
-		case v.excludes && hasOpposite(cmd, v):
+		case hasOpposite(cmd, f.Name):
 			// It is on the line of the opposite flag.
 		default:
 			add(v.group, helpRow{flagTitle(v.short, v.name, v.exclude, v.placeholder), flagText(v)})
@@ -87,12 +100,10 @@ func helpFlags(cmd *cobra.Command) (groups []string, rows map[string][]helpRow) 
 	return groups, rows
 }
 
-func hasOpposite(cmd *cobra.Command, v *flagValue) (has bool) {
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		other, ok := f.Value.(*flagValue)
-		has = has || ok && other.exclude == v.name
-	})
-	return has
+// hasOpposite reports whether a flag excludes what another one selects.
+func hasOpposite(cmd *cobra.Command, name string) bool {
+	base, not := strings.CutPrefix(name, "not-")
+	return not && cmd.Flags().Lookup(base) != nil
 }
 
 func flagTitle(short, name, exclude, placeholder string) string {

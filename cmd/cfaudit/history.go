@@ -1,9 +1,8 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,11 +15,13 @@ import (
 // entries.
 const historyDays = 540
 
+var historyAge = fmt.Sprintf("%dd", historyDays)
+
 const actionTimeFlag = "action-time"
 
 func newHistory(env *environment) *cobra.Command {
-	l := &listing{env: env}
-	l.since = bound{given: true, isAge: true, age: historyDays * 24 * time.Hour}
+	l := new(listing)
+	l.env = env
 	cmd := &cobra.Command{
 		Use:   "history ENTRY --action-time TIME [flags]",
 		Short: "Print the entries about the same resource as a given one",
@@ -30,27 +31,36 @@ func newHistory(env *environment) *cobra.Command {
 			"  cfaudit history f174be97-19b1-40d6-954d-70cd5fbd52db --action-time 2026-10-30T15:00:00Z --since 7d --format table",
 		Annotations: map[string]string{helpFooter: historyFooter},
 		Args:        takesEntry(&l.entry),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			l.cmd = cmd
+		RunE: l.runs(func(ctx context.Context) error {
 			if l.actionTime == "" {
-				return usage(cmd, "--%s is missing: want %s", actionTimeFlag, actionTimeWanted())
+				return l.usage("--%s is missing: want %s", actionTimeFlag, actionTimeWanted())
 			}
-			return l.run(cmd.Context())
-		},
-		DisableFlagsInUseLine: true,
+			return l.run(ctx)
+		}),
 	}
-	since := l.sinceBound("the older end of the window")
-	since.standard = fmt.Sprintf("%dd", historyDays)
-	action := &flagValue{
+	since := l.historySince("the older end of the window")
+	action := newActionTimeFlag(&l.actionTime, "when the entry was recorded, so that the service finds it; required")
+	return withFlags(cmd, append([]*flagValue{action}, l.flags(since)...))
+}
+
+// historySince is --since where a history need not be given one.
+func (s *selection) historySince(help string) *flagValue {
+	flag := s.sinceBound(help)
+	flag.standard = historyAge
+	s.since, _ = parseBound(historyAge)
+	return flag
+}
+
+func newActionTimeFlag(target *string, help string) *flagValue {
+	return &flagValue{
 		name: actionTimeFlag, placeholder: "TIME", group: groupWindow,
-		help: "when the entry was recorded, so that the service finds it; required",
+		help: help,
 		want: actionTimeWanted(),
 		set: func(value string) bool {
-			l.actionTime = value
+			*target = value
 			return parameter.Check(describedOf(historyOperation, "action_time"), value) == nil
 		},
 	}
-	return withFlags(cmd, append([]*flagValue{action}, l.flags(since)...))
 }
 
 // historyOperation is the contract's table of a history's parameters.
@@ -103,11 +113,9 @@ func (l *listing) noteHistory(status auditlogs.HistoryStatus) {
 // withoutHistory completes the message if the service has no history. The entries themselves can
 // still be listed.
 func (l *listing) withoutHistory() *exit {
-	words := []string{"cfaudit", "list", "--since", shellQuote(l.query.Since), "--before", shellQuote(l.query.Before)}
-	words = append(words, givenFlags(l.cmd.Flags(), sinceFlag, beforeFlag, "max", "from", actionTimeFlag)...)
 	return &exit{
 		code: exitIncomplete,
 		text: "the entry does not say enough about its resource, so that the service has no history of it; to list all entries of the window:",
-		last: strings.Join(words, " "),
+		last: l.commandIn([]string{"list"}, "max", "from", actionTimeFlag),
 	}
 }

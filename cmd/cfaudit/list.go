@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,26 +14,19 @@ import (
 
 // A listing is one run of "cfaudit list".
 type listing struct {
-	env *environment
-	cmd *cobra.Command
-
 	selection
+	rendering
 	entry      string // the ID of the entry whose history is listed; empty for a log
 	actionTime string // of that entry
 	from       auditlogs.Position
 	most       int // entries to print; 0 for all
-	encoding   string
-	style      tableStyle
-	omitRaw    bool
-	parallel   bool
-
-	progress progress
-	tally    tally
-	history  auditlogs.HistoryStatus
+	printed    *output
+	history    auditlogs.HistoryStatus
 }
 
 func newList(env *environment) *cobra.Command {
-	l := &listing{env: env}
+	l := new(listing)
+	l.env = env
 	cmd := &cobra.Command{
 		Use:   "list --since WHEN [--before WHEN] [flags]",
 		Short: "Print the entries of a window",
@@ -50,14 +39,12 @@ func newList(env *environment) *cobra.Command {
 			"  cfaudit list --since 30d --organization a67e14daa5f8dceeb91fe5449ba496ef\n" +
 			"  cfaudit list --archive audit/ --since 30d --action-type delete\n" +
 			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
-		Annotations:           map[string]string{helpFooter: listFooter},
-		Args:                  noArguments,
-		RunE:                  runs(&l.cmd, l.run),
-		DisableFlagsInUseLine: true,
+		Annotations: map[string]string{helpFooter: listFooter},
+		Args:        noArguments,
+		RunE:        l.runs(l.run),
 	}
-	flags := append(l.flags(l.sinceBound("the older end of the window; required, unless --from has it")),
-		parallelFlag(&l.parallel))
-	return withFlags(cmd, append(flags, filterFlags(&l.query, organizationOperation)...))
+	flags := append(l.flags(l.sinceBound("the older end of the window; required, unless --from has it")), l.parallelFlag())
+	return withFlags(cmd, append(flags, filterFlags(&l.query)...))
 }
 
 const listFooter = whenFooter + `
@@ -81,10 +68,7 @@ With --archive, all logs of the archive are listed together, or the one of --acc
 of its files: a note names the parts of the window that were never kept. What manifests show to be damaged or removed ends
 the listing with an error. CLOUDFLARE_ACCOUNT_ID is not used.
 
-Environment
-CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an
-administrator of the organization. CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_BASE_URL are used where their flags are missing.
-NO_COLOR turns colours off.
+` + readerEnvironment + `
 
 Exit status
 0: every entry was printed, or as many as --max allows, or the reader closed the pipe. 1: failed or incomplete, and the last
@@ -116,34 +100,22 @@ func (l *listing) flags(since *flagValue) []*flagValue {
 				return err == nil && value != ""
 			},
 		},
-		{
-			name: "format", placeholder: "FORMAT", group: groupOutput, enum: append([]string{nameTable}, format.Names()...),
-			help:     "how entries are printed",
-			standard: tableStandard,
-			set:      into(&l.encoding),
-		},
 	}
-	flags = append(flags, l.style.flags()...)
-	flags = append(flags, []*flagValue{
-		rawFlag(&l.omitRaw),
-		{
-			name: "max", placeholder: "N", group: groupOutput,
-			want: "a whole number from 1, such as 100",
-			help: "stop after this many entries, and print how to resume",
-			set:  whole(&l.most, 1, 0),
-		},
-		l.pageSizeFlag(),
-		l.organizationFlag(),
-	}...)
-	return append(flags, l.connection.flags()...)
+	flags = append(flags, l.rendering.flags("table on a terminal and with --columns, --local or --time-zone, else ndjson",
+		append([]string{nameTable}, format.Names()...)...)...)
+	most := &flagValue{
+		name: "max", placeholder: "N", group: groupOutput,
+		want: "a whole number from 1, such as 100",
+		help: "stop after this many entries, and print how to resume",
+		set:  whole(&l.most, 1, 0),
+	}
+	return append(append(flags, most, l.pageSizeFlag(), l.organizationFlag()), l.connection.flags()...)
 }
 
 // window turns the ends of the window into absolute times.
-func (l *listing) window(now time.Time) error {
+func (l *listing) window() error {
 	if l.from.IsZero() {
-		since, before, err := l.selection.window(l.cmd, now)
-		l.query.Since, l.query.Before = since, before
-		return err
+		return l.selection.window()
 	}
 	l.query.Since, l.query.Before = l.from.Window()
 	for _, end := range []struct {
@@ -155,65 +127,29 @@ func (l *listing) window(now time.Time) error {
 		{beforeFlag, l.before, l.query.Before},
 	} {
 		is, _ := auditlogs.ParseTime(end.is) // ParsePosition has checked it.
-		if !l.cmd.Flags().Changed(end.flag) || end.given.resolve(now).Equal(is) {
+		if !l.given(end.flag) || end.given.resolve(l.env.now()).Equal(is) {
 			continue
 		}
-		e := usage(l.cmd, "--%s %s contradicts --from, a position in the window from %s up to %s: leave --since and --before out:",
+		e := l.usage("--%s %s contradicts --from, a position in the window from %s up to %s: leave --since and --before out:",
 			end.flag, excerpt(end.given.text), l.query.Since, l.query.Before)
-		e.last = strings.Join(slices.Concat([]string{"cfaudit"}, l.words(), givenFlags(l.cmd.Flags(), sinceFlag, beforeFlag)), " ")
+		e.last = l.again(sinceFlag, beforeFlag)
 		return e
 	}
 	return nil
 }
 
-// newFormat returns the format that entries are printed in.
-func (l *listing) newFormat() format.Format {
-	width := l.env.terminal(l.env.stdout)
-	standard := format.NameNDJSON
-	if width > 0 {
-		standard = nameTable
-	}
-	l.encoding = l.style.encoding(l.encoding, standard)
-	if l.encoding == nameTable {
-		return newTable(width, l.env.colours(), &l.style)
-	}
-	options := rawOptions(l.omitRaw)
-	if width > 0 { // A terminal must be safe from the text that it shows; a file gets it unchanged.
-		options = append(options, format.Cells(clean))
-	}
-	made, err := format.New(l.encoding, options...)
-	if err != nil {
-		panic(err) // The flag takes no other names.
-	}
-	return made
-}
-
-// tableStandard says which format is printed where none is chosen.
-const tableStandard = "table on a terminal and with --columns, --local or --time-zone, else ndjson"
-
-// colours reports whether standard output shows colours.
-func (e *environment) colours() bool {
-	return e.terminal(e.stdout) > 0 && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb" && coloursWork(e)
-}
-
-// coloursWork is false on the old console of Windows, which prints colours as text.
-func coloursWork(env *environment) bool {
-	return runtime.GOOS != "windows" || env.getenv("WT_SESSION") != "" || env.getenv("TERM") != ""
-}
-
 func (l *listing) run(ctx context.Context) error {
-	if err := l.style.check(l.cmd, l.encoding); err != nil {
+	if err := l.check(&l.invocation); err != nil {
 		return err
 	}
-	if err := l.checkFilters(l.cmd, &l.query); err != nil {
+	if err := l.checkFilters(); err != nil {
 		return err
 	}
-	if err := l.window(l.env.now()); err != nil {
+	if err := l.window(); err != nil {
 		return err
 	}
-	l.query.Limit = l.pageSize
 	// A resumed listing first reads up to its place, which would take long with small pages.
-	if l.pageSize == nil && l.most > 0 && l.from.IsZero() {
+	if l.query.Limit == nil && l.most > 0 && l.from.IsZero() {
 		l.query.Limit = new(min(described("limit").Max, l.most))
 	}
 	if err := checkOutput(l.env.stdout); err != nil {
@@ -222,94 +158,79 @@ func (l *listing) run(ctx context.Context) error {
 	if err := l.env.startOnNewLine(); err != nil {
 		return err
 	}
-	o := &output{w: l.env.stdout, format: l.newFormat(), position: l.from}
-	o.continues = l.encoding == format.NameCSV && !l.from.IsZero()
-	l.progress = progress{w: l.env.stderr}
-	until, _ := auditlogs.ParseTime(l.query.Before)
-	if l.descends() {
-		until, _ = auditlogs.ParseTime(l.query.Since)
+	standard := format.NameNDJSON
+	if l.env.terminal(l.env.stdout) > 0 {
+		standard = nameTable
 	}
-	l.progress.begin(l.start(), until, 0)
-	if !l.verbose {
-		l.progress.width = l.env.terminal(l.env.stderr)
-	}
-	return l.use(ctx, l.cmd, l.env, &l.progress, func(ctx context.Context, client *auditlogs.Client) error {
-		return l.list(ctx, client, o)
-	})
+	l.printed = &output{w: l.env.stdout, format: l.format(l.env, standard), position: l.from}
+	l.printed.continues = l.encoding == format.NameCSV && !l.from.IsZero()
+	l.showProgress()
+	start, end := l.course()
+	l.progress.begin(start, end, 0)
+	return l.use(ctx, l.list)
 }
 
 func (l *listing) descends() bool { return l.query.Direction != nil && *l.query.Direction == "desc" }
 
-// start is the time at which this run starts or resumes.
-func (l *listing) start() time.Time {
-	if at := l.from.Time(); !at.IsZero() {
-		return at
-	}
-	end := l.query.Since
+// course is where this run starts or resumes, and where it ends.
+func (l *listing) course() (start time.Time, end string) {
+	first, end := l.query.Since, l.query.Before
 	if l.descends() {
-		end = l.query.Before
+		first, end = end, first
 	}
-	start, _ := auditlogs.ParseTime(end)
-	return start
+	if start = l.from.Time(); start.IsZero() {
+		start, _ = auditlogs.ParseTime(first)
+	}
+	return start, end
 }
 
 // list prints the entries, page by page.
-func (l *listing) list(ctx context.Context, client *auditlogs.Client, o *output) error {
-	noted := false
-	options := []auditlogs.ListOption{auditlogs.From(l.from), auditlogs.Prefetch(l.most == 0)}
-	if l.parallel {
-		l.env.boundMemory()
-		options = append(options, auditlogs.Backfill())
-	}
-	for page, err := range l.pages(ctx, client, options) {
+func (l *listing) list(ctx context.Context) error {
+	o, noted := l.printed, false
+	for page, err := range l.pages(ctx, append(l.listOptions(l.most == 0), auditlogs.From(l.from))) {
 		l.progress.clear()
 		var incomplete *auditlogs.IncompleteError
 		if err != nil && !errors.As(err, &incomplete) {
 			// Refused before any request.
-			return usage(l.cmd, "%s", err)
+			return l.usage("%s", err)
 		}
 		if !noted {
 			noted = true
-			l.noteStart(l.cmd, l.env, l.query.Since)
-			l.noteGaps(l.env, client, &l.query)
-			if l.archives == nil { // What an archive lacks does not appear by itself.
-				l.env.noteUnsettled(l.query.Since, l.query.Before)
-			}
+			l.noteWindow(l.query)
 		}
 		if err != nil {
 			if !incomplete.Position.IsZero() {
 				o.position = incomplete.Position
 			}
-			return l.ended(ctx, o, incomplete.Err)
+			return l.ended(ctx, incomplete.Err)
 		}
 		l.noteHistory(page.History)
 		o.begin()
-		l.tally.repeated += page.Repeated
-		l.tally.unsorted += page.OutOfOrder
-		full, last, err := l.print(ctx, o, page)
+		l.tally.add(page)
+		full, last, err := l.print(ctx, page)
 		if err == nil {
 			err = o.flush(ctx)
 		}
 		l.progress.page(o.entries, reached(page))
 		switch {
 		case err != nil:
-			return l.unwritten(o, err)
+			return l.unwritten(err)
 		case last && !page.Next.IsZero():
 			o.position = page.Next
 		}
 		if full && (!last || !page.Next.IsZero()) {
 			l.progress.clear()
-			l.sum(o)
+			l.sum()
 			l.env.note("--max is reached and there may be more; to resume:")
-			l.env.say(l.commandLine(o.position, l.most))
+			l.env.say(l.resumption(o.position, l.most))
 			return nil
 		}
 	}
 	l.progress.clear()
 	if err := o.finish(ctx); err != nil {
-		return l.unwritten(o, err)
+		return l.unwritten(err)
 	}
-	l.sum(o)
+	l.sum()
 	if l.history == auditlogs.HistoryUnavailable {
 		return l.withoutHistory()
 	}
@@ -329,15 +250,11 @@ func reached(page *auditlogs.Page) time.Time {
 
 // print adds the page's entries to the output. Full reports that --max is reached, and last that no
 // entry of the page is left.
-func (l *listing) print(ctx context.Context, o *output, page *auditlogs.Page) (full, last bool, err error) {
-	printed := o.entries
+func (l *listing) print(ctx context.Context, page *auditlogs.Page) (full, last bool, err error) {
+	printed := l.printed.entries
 	for i, entry := range page.Entries {
-		if err := entry.Err(); err != nil {
-			if l.tally.odd++; l.tally.odd == 1 {
-				l.tally.oddOne = clean(fmt.Sprintf("%s (%s)", firstOf(entry.ID, "one without an id"), err))
-			}
-		}
-		if err := o.add(ctx, entry); err != nil {
+		l.tally.look(entry)
+		if err := l.printed.add(ctx, entry); err != nil {
 			return false, false, err
 		}
 		if printed+i+1 == l.most {
@@ -348,16 +265,13 @@ func (l *listing) print(ctx context.Context, o *output, page *auditlogs.Page) (f
 }
 
 // ended reports a listing that the service, the network or the user has ended.
-func (l *listing) ended(ctx context.Context, o *output, cause error) error {
-	l.sum(o)
-	e := &exit{code: exitIncomplete, text: clean(cause.Error()), mend: needsMending(cause) && ctx.Err() == nil}
-	if ctx.Err() != nil {
-		e.code, e.text = exitInterrupted, "interrupted"
-	}
-	if errors.Is(cause, auditlogs.ErrInvalidQuery) && o.position == l.from {
+func (l *listing) ended(ctx context.Context, cause error) error {
+	l.sum()
+	e := failed(ctx, cause)
+	if errors.Is(cause, auditlogs.ErrInvalidQuery) && l.printed.position == l.from {
 		return l.refused(e)
 	}
-	return l.resumable(o, e)
+	return l.resumable(e)
 }
 
 // refused completes the message of a listing that the service has refused with its first request.
@@ -385,67 +299,59 @@ func (l *listing) refused(e *exit) *exit {
 	case !l.descends() && start.After(since):
 		l.query.Since = auditlogs.Time(start)
 	}
-	e.last = l.commandLine(auditlogs.Position{}, l.most)
+	e.last = l.resumption(auditlogs.Position{}, l.most)
 	return e
 }
 
 // unwritten reports a listing that ended because the output cannot be written.
-func (l *listing) unwritten(o *output, err error) error {
+func (l *listing) unwritten(err error) error {
 	l.progress.clear()
 	if closedPipe(err) {
 		return nil
 	}
 	if errors.Is(err, errUnread) {
-		l.sum(o)
-		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to resume:", last: l.commandLine(o.position, l.left(o))}
+		l.sum()
+		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to resume:", last: l.resumption(l.printed.position, l.left())}
 	}
-	text := writeFailed(err)
-	if o.cut {
-		text += "; its last line is partial: remove it"
-	}
-	l.sum(o)
-	return l.resumable(o, &exit{code: exitIncomplete, text: text})
+	l.sum()
+	return l.resumable(&exit{code: exitIncomplete, text: l.printed.failure(err)})
 }
 
 // resumable completes a message with the command that resumes the listing.
-func (l *listing) resumable(o *output, e *exit) *exit {
-	if o.position.IsZero() {
+func (l *listing) resumable(e *exit) *exit {
+	again := l.resumption(l.printed.position, l.left())
+	if l.printed.position.IsZero() {
 		e.text += "; nothing was printed"
-		e.goOn("run the same again")
-	} else {
-		e.text += "; the listing is incomplete"
-		e.goOn("resume")
+		return e.goOn("run the same again", again)
 	}
-	e.last = l.commandLine(o.position, l.left(o))
-	return e
+	e.text += "; the listing is incomplete"
+	return e.goOn("resume", again)
 }
 
 // left is how many entries are still to be printed; 0 for all.
-func (l *listing) left(o *output) int {
+func (l *listing) left() int {
 	if l.most == 0 {
 		return 0
 	}
-	return l.most - o.entries
+	return l.most - l.printed.entries
 }
 
-// commandLine is the command that resumes at a position, in the same window, with fixed times.
-func (l *listing) commandLine(at auditlogs.Position, most int) string {
-	words := append([]string{"cfaudit"}, l.words()...)
-	words = append(words, "--since", shellQuote(l.query.Since), "--before", shellQuote(l.query.Before))
-	words = append(words, givenFlags(l.cmd.Flags(), sinceFlag, beforeFlag, "max", "from")...)
+// resumption is the command that resumes at a position, in the same window, with fixed times.
+func (l *listing) resumption(at auditlogs.Position, most int) string {
+	line := l.commandIn(l.words(), "max", "from")
 	if most > 0 {
-		words = append(words, "--max", strconv.Itoa(most))
+		line += fmt.Sprintf(" --max %d", most)
 	}
 	if !at.IsZero() {
-		words = append(words, "--from", at.String())
+		line += " --from " + at.String()
 	}
-	return strings.Join(words, " ")
+	return line
 }
 
 // sum prints the totals of the listing.
-func (l *listing) sum(o *output) {
+func (l *listing) sum() {
 	l.tally.note(l.env, "printed")
 	if l.encoding == nameTable || l.demo || l.verbose || l.progress.width > 0 {
-		l.env.say(fmt.Sprintf("%s on %s", count(o.entries, "entry", "entries"), count(l.progress.pages, "page", "pages")))
+		l.env.say(fmt.Sprintf("%s on %s", entryCount(l.printed.entries), count(l.progress.pages, "page", "pages")))
 	}
 }

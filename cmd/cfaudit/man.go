@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -63,7 +64,7 @@ func manPage(cmd *cobra.Command, b build) string {
 		fmt.Fprintf(&page, ".B %s\n%s\n", roff(cmd.CommandPath()), roff(strings.TrimPrefix(cmd.UseLine(), cmd.CommandPath()+" ")))
 	}
 	section("Description")
-	fmt.Fprintln(&page, roff(firstOf(cmd.Long, cmd.Short)))
+	fmt.Fprintln(&page, roff(cmp.Or(cmd.Long, cmd.Short)))
 	if cmd.HasAvailableSubCommands() {
 		section("Commands")
 		for _, sub := range cmd.Commands() {
@@ -79,11 +80,9 @@ func manPage(cmd *cobra.Command, b build) string {
 			row(r)
 		}
 	}
-	for paragraph := range strings.SplitSeq(cmd.Annotations[helpFooter], "\n\n") {
-		if heading, text, ok := strings.Cut(paragraph, "\n"); ok {
-			section(heading)
-			fmt.Fprintln(&page, roff(text))
-		}
+	for heading, text := range footer(cmd) {
+		section(heading)
+		fmt.Fprintln(&page, roff(text))
 	}
 	if cmd.Example != "" {
 		section("Examples")

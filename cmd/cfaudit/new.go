@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,8 +22,9 @@ type comparison struct {
 // standardBaseline is how long a baseline is where none is given.
 const standardBaseline = "21d"
 
-func newNew(env *environment, out io.Writer) *cobra.Command {
-	c := &comparison{reading: reading{env: env, out: out}, shown: 20}
+func newNew(env *environment) *cobra.Command {
+	c := &comparison{shown: 20}
+	c.env = env
 	c.baseline, _ = parseAge(standardBaseline)
 	cmd := &cobra.Command{
 		Use:   "new --since WHEN [--before WHEN] [--baseline AGE] [flags]",
@@ -36,10 +35,9 @@ func newNew(env *environment, out io.Writer) *cobra.Command {
 			"  cfaudit new --since 7d --baseline 90d --actor-context api_token\n" +
 			"  cfaudit new --since yesterday --before today --format json | jq -r '.kinds[] | select(.name == \"addresses\") | .values[].text'\n" +
 			"  cfaudit new --demo --since 7d    # made-up entries, no account needed",
-		Annotations:           map[string]string{helpFooter: newFooter},
-		Args:                  noArguments,
-		RunE:                  runs(&c.cmd, c.run),
-		DisableFlagsInUseLine: true,
+		Annotations: map[string]string{helpFooter: newFooter},
+		Args:        noArguments,
+		RunE:        c.runs(c.run),
 	}
 	baseline := &flagValue{
 		name: "baseline", placeholder: "AGE", group: groupWindow, enum: []string{"7d", standardBaseline, "90d"}, open: true,
@@ -75,30 +73,24 @@ loads nothing from anywhere, with the first entry of each value.
 ` + readingFooter
 
 func (c *comparison) run(ctx context.Context) error {
-	since, before, err := c.window(c.cmd, c.env.now())
+	since, before, err := c.prepare()
 	if err != nil {
 		return err
 	}
-	c.query.Since, c.query.Before = since, before
-	if err := c.prepare(); err != nil {
-		return err
-	}
-	options := summary.NewsOptions{Location: c.location}
-	options.Since, _ = auditlogs.ParseTime(since)
-	options.Before, _ = auditlogs.ParseTime(before)
-	options.BaselineSince = options.Since.Add(-c.baseline)
+	start := since.Add(-c.baseline)
+	options := summary.NewsOptions{BaselineSince: start, Since: since, Before: before, Location: c.location}
 	baseline := c.query
-	baseline.Since, baseline.Before = auditlogs.Time(options.BaselineSince), since
+	baseline.Since, baseline.Before = auditlogs.Time(start), c.query.Since
 	comparer, err := summary.NewComparer(options)
 	if err != nil {
-		return usage(c.cmd, "%s", err)
+		return c.usage("%s", err)
 	}
-	return c.do(ctx, options.BaselineSince, options.Before, func(ctx context.Context, log *auditlogs.Log) error {
-		if err := c.each(ctx, log, baseline, comparer.Baseline); err != nil {
+	return c.do(ctx, start, func(ctx context.Context) error {
+		if err := c.each(ctx, baseline, comparer.Baseline); err != nil {
 			return err
 		}
 		keeper := page.NewKeeper()
-		err := c.each(ctx, log, c.query, func(e *auditlogs.Entry) {
+		err := c.each(ctx, c.query, func(e *auditlogs.Entry) {
 			if comparer.Add(e) && c.encoding == nameHTML {
 				keeper.AddFirst(e)
 			}
@@ -123,20 +115,20 @@ func (c *comparison) run(ctx context.Context) error {
 		case nameJSON:
 			c.printJSON(news)
 		case nameHTML:
-			c.printPage(&page.Page{Log: log.String(), Notes: notes, News: news, Entries: keeper.Entries(), MaxNew: c.shown})
+			c.printPage(&page.Page{Notes: notes, News: news, Entries: keeper.Entries(), MaxNew: c.shown})
 		default:
-			c.text(log, news)
+			c.text(news)
 		}
 		return nil
 	})
 }
 
 // text prints what is new for people.
-func (c *comparison) text(log *auditlogs.Log, news *summary.News) {
+func (c *comparison) text(news *summary.News) {
 	p := c.paper()
-	p.heading("new", fmt.Sprintf("%s, from %s up to %s (%s)", log, c.shortTime(news.Since), c.shortTime(news.Before), news.TimeZone))
-	p.flow("", "%s, compared with %s of the baseline, which starts %s", count(int(news.Entries), "entry", "entries"),
-		count(int(news.BaselineEntries), "entry", "entries"), c.shortTime(news.BaselineSince))
+	p.heading("new", fmt.Sprintf("%s, from %s up to %s (%s)", c.log(), c.shortTime(news.Since), c.shortTime(news.Before), news.TimeZone))
+	p.flow("", "%s, compared with %s of the baseline, which starts %s", entryCount(news.Entries),
+		entryCount(news.BaselineEntries), c.shortTime(news.BaselineSince))
 	for _, k := range news.Kinds {
 		found := int64(len(k.Values)) + k.More
 		least := ""
@@ -156,15 +148,13 @@ func (c *comparison) text(log *auditlogs.Log, news *summary.News) {
 
 // novelty prints a new value, and below it its first entry.
 func (c *comparison) novelty(p *paper, v summary.NewValue) {
-	numbers := count(int(v.Entries), "entry", "entries")
+	numbers := entryCount(v.Entries)
 	if v.Failed > 0 {
 		numbers += fmt.Sprintf(", %d failed", v.Failed)
 	}
 	text := clean(v.Text)
 	if room := p.width - len(numbers) - 2; room > 8 {
-		if _, n := measure(text, room); n < len(text) {
-			text = strings.TrimRight(fit(text, room), " ")
-		}
+		text = atMost(text, room)
 	}
 	p.line("%s  %s", p.style(styleBold, text), numbers)
 	c.reference(p, "    ", v.Text, v.First)

@@ -1,11 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
 )
@@ -25,19 +24,28 @@ func (e *environment) note(format string, args ...any) {
 	e.say("note: " + fmt.Sprintf(format, args...))
 }
 
+// noteWindow prints what people must know about the window of a query that was read.
+func (c *connection) noteWindow(query auditlogs.Query) {
+	c.noteStart(query.Since)
+	c.noteGaps(query)
+	if c.archive == nil { // What an archive lacks does not appear by itself.
+		c.env.noteUnsettled(query.Since, query.Before)
+	}
+}
+
 // noteStart prints a note if the user's --since is before the start of the log.
-func (c *connection) noteStart(cmd *cobra.Command, env *environment, since string) {
+func (c *connection) noteStart(since string) {
 	start, err := auditlogs.ParseTime(since)
-	if err != nil || c.demo || c.archives != nil || !cmd.Flags().Changed(sinceFlag) {
+	if err != nil || c.demo || c.archives != nil || !c.given(sinceFlag) {
 		return
 	}
-	switch oldest, started := auditlogs.Oldest(env.now()); {
+	switch oldest, started := auditlogs.Oldest(c.env.now()); {
 	case !start.Before(oldest):
 	case started:
-		env.note("the window starts before this log, whose oldest entries are from about %s: older ones are only in version 1 of the audit logs",
+		c.env.note("the window starts before this log, whose oldest entries are from about %s: older ones are only in version 1 of the audit logs",
 			oldest.Format(time.DateOnly))
 	default:
-		env.note("the window starts more than %d months ago, and the service keeps no older entries", auditlogs.RetentionMonths)
+		c.env.note("the window starts more than %d months ago, and the service keeps no older entries", auditlogs.RetentionMonths)
 	}
 }
 
@@ -66,19 +74,34 @@ type tally struct {
 	oddOne   string // such an entry; empty if none is known
 }
 
+// add counts what a page says of itself.
+func (t *tally) add(page *auditlogs.Page) {
+	t.repeated += page.Repeated
+	t.unsorted += page.OutOfOrder
+}
+
+// look counts an entry if it is odd.
+func (t *tally) look(entry *auditlogs.Entry) {
+	if err := entry.Err(); err != nil {
+		if t.odd++; t.odd == 1 {
+			t.oddOne = clean(fmt.Sprintf("%s (%s)", cmp.Or(entry.ID, "one without an id"), err))
+		}
+	}
+}
+
 // note prints the counts. Done is what was done with the entries.
 func (t tally) note(env *environment, done string) {
 	if t.repeated > 0 {
-		env.note("the service sent %s again, %s once", count(t.repeated, "entry", "entries"), done)
+		env.note("the service sent %s again, %s once", entryCount(t.repeated), done)
 	}
 	if t.unsorted > 0 {
-		env.note("the service sent %s out of the order of time", count(t.unsorted, "entry", "entries"))
+		env.note("the service sent %s out of the order of time", entryCount(t.unsorted))
 	}
 	if t.odd > 0 {
 		such := ""
 		if t.oddOne != "" {
 			such = ", such as " + t.oddOne
 		}
-		env.note("%s with a field of an unexpected type, %s all the same%s", count(t.odd, "entry", "entries"), done, such)
+		env.note("%s with a field of an unexpected type, %s all the same%s", entryCount(t.odd), done, such)
 	}
 }

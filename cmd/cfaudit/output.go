@@ -92,6 +92,15 @@ func (o *output) flush(ctx context.Context) error {
 	return err
 }
 
+// failure says why a write failed, and what to do about a partial line.
+func (o *output) failure(err error) string {
+	text := writeFailed(err)
+	if o.cut {
+		text += "; its last line is partial: remove it"
+	}
+	return text
+}
+
 // errUnread is a write that was given up: the program was to end, and its output was not read.
 // How much of it was written is not known, and so none of it counts.
 var errUnread = errors.New("the output is not read, and the last entries may be printed again")
@@ -119,12 +128,10 @@ func write(ctx context.Context, w io.Writer, text []byte) (int, error) {
 		return r.n, r.err
 	case <-ctx.Done():
 	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
 	select {
 	case r := <-written:
 		return r.n, r.err
-	case <-timer.C:
+	case <-time.After(patience):
 		return 0, errUnread
 	}
 }

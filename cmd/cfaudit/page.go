@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -131,10 +132,10 @@ func (p *pageWriter) changes(found *shown) {
 		say("", "There is no earlier entry about the resource from %s on.", p.zone.text(found.since))
 		return
 	}
-	say(styleBold, "Changes since %s, entry %s", p.zone.text(previous.Action.Time), firstOf(previous.ID, "without an id"))
-	say("", "%s by %s", firstOf(previous.Action.Description, previous.Action.Type, "An action"), firstOf(tableActor(previous, 1<<20), "someone unknown"))
+	say(styleBold, "Changes since %s, entry %s", p.zone.text(previous.Action.Time), cmp.Or(previous.ID, "without an id"))
+	say("", "%s by %s", cmp.Or(previous.Action.Description, previous.Action.Type, "An action"), cmp.Or(tableActor(previous, 1<<20), "someone unknown"))
 	if found.History != auditlogs.HistoryExact {
-		say(styleRed, "The history is %s: the entry before can be about another resource of the same kind.", firstOf(string(found.History), "of an unknown kind"))
+		say(styleRed, "The history is %s: the entry before can be about another resource of the same kind.", cmp.Or(string(found.History), "of an unknown kind"))
 	}
 	if len(found.Changes) == 0 {
 		say("", "Request and response are the same as there.")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,16 +17,13 @@ import (
 
 // A products is one run of "cfaudit products".
 type products struct {
-	env *environment
-	cmd *cobra.Command
-	out io.Writer
-
 	connection
 	encoding string
 }
 
-func newProducts(env *environment, out io.Writer) *cobra.Command {
-	p := &products{env: env, out: out}
+func newProducts(env *environment) *cobra.Command {
+	p := new(products)
+	p.env = env
 	p.serviceOnly = true
 	cmd := &cobra.Command{
 		Use:   "products [flags]",
@@ -34,17 +32,11 @@ func newProducts(env *environment, out io.Writer) *cobra.Command {
 			"for, which \"cfaudit list --resource-product\" takes.",
 		Example: "  cfaudit products\n" +
 			"  cfaudit list --since 7d --product-category zerotrust --resource-product dns",
-		Annotations:           map[string]string{helpFooter: productsFooter},
-		Args:                  noArguments,
-		RunE:                  runs(&p.cmd, p.run),
-		DisableFlagsInUseLine: true,
+		Annotations: map[string]string{helpFooter: productsFooter},
+		Args:        noArguments,
+		RunE:        p.runs(p.run),
 	}
-	encoding := &flagValue{
-		name: "format", placeholder: "FORMAT", group: groupOutput, enum: []string{nameTable, format.NameNDJSON},
-		help:     "how categories are printed",
-		standard: "table on a terminal, else ndjson",
-		set:      into(&p.encoding),
-	}
+	encoding := formatFlag(&p.encoding, "how categories are printed", "table on a terminal, else ndjson", nameTable, format.NameNDJSON)
 	return withFlags(cmd, append([]*flagValue{encoding}, p.flags()...))
 }
 
@@ -55,23 +47,18 @@ prints a line for each product.
 Exit status
 0: all categories were printed. 1: failed. 2: wrong usage, nothing was requested. 130: interrupted.`
 
-func (p *products) run(ctx context.Context) error {
-	return p.use(ctx, p.cmd, p.env, &progress{}, p.print)
-}
+func (p *products) run(ctx context.Context) error { return p.use(ctx, p.print) }
 
-func (p *products) print(ctx context.Context, client *auditlogs.Client) error {
-	categories, err := p.logs[0].of(client).ProductCategories(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return &exit{code: exitInterrupted, text: "interrupted"}
-	case err != nil:
-		return &exit{code: exitIncomplete, text: clean(err.Error())}
+func (p *products) print(ctx context.Context) error {
+	categories, err := p.log().ProductCategories(ctx)
+	if err != nil || ctx.Err() != nil {
+		return failed(ctx, err)
 	}
 	if p.encoding == nameTable || p.encoding == "" && p.env.terminal(p.env.stdout) > 0 {
-		printProducts(p.out, categories)
+		printProducts(p.out(), categories)
 		return nil
 	}
-	encoder := json.NewEncoder(p.out)
+	encoder := json.NewEncoder(p.out())
 	encoder.SetEscapeHTML(false)
 	for _, category := range categories {
 		_ = encoder.Encode(category) // A failure to write is noticed by run.
@@ -84,7 +71,7 @@ func printProducts(out io.Writer, categories []auditlogs.ProductCategory) {
 	w := tabwriter.NewWriter(out, 0, 0, len(tableGap), ' ', 0)
 	line := func(cells ...string) {
 		for i, cell := range cells {
-			cells[i] = firstOf(clean(cell), "-")
+			cells[i] = cmp.Or(clean(cell), "-")
 		}
 		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}

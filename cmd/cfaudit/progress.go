@@ -14,6 +14,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/export"
 )
 
 // A progress keeps one line of a terminal up to date. It does nothing without a terminal. The
@@ -34,12 +35,21 @@ type progress struct {
 	shown   int
 }
 
-// begin starts a listing from one time to another, after the given number of entries of earlier
-// runs.
-func (p *progress) begin(from, until time.Time, before int) {
+// showProgress makes a terminal show the progress, unless it shows each request.
+func (c *connection) showProgress() {
+	c.progress.w = c.env.stderr
+	if !c.verbose {
+		c.progress.width = c.env.terminal(c.env.stderr)
+	}
+}
+
+// begin starts a listing from a time up to an end of its window, after the given number of entries
+// of earlier runs.
+func (p *progress) begin(from time.Time, until string, before int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.start, p.from, p.until = time.Now(), from, until
+	p.start, p.from = time.Now(), from
+	p.until, _ = auditlogs.ParseTime(until) // It is from a query that was checked.
 	p.before, p.entries, p.pages, p.reached = before, before, 0, time.Time{}
 }
 
@@ -59,6 +69,15 @@ func (p *progress) page(entries int, reached time.Time) {
 	}
 }
 
+// exported shows how far an export has come.
+func (p *progress) exported(e export.Progress) {
+	if e.Pages == 0 {
+		p.begin(e.From, e.Window.Before, int(e.Entries))
+		return
+	}
+	p.page(int(e.Entries), e.Reached)
+}
+
 // verify shows how much of the file has been verified.
 func (p *progress) verify(done, size int64) {
 	p.mu.Lock()
@@ -67,7 +86,7 @@ func (p *progress) verify(done, size int64) {
 }
 
 func (p *progress) sum(now time.Time) string {
-	text := fmt.Sprintf("%s on %s", count(p.entries, "entry", "entries"), count(p.pages, "page", "pages"))
+	text := fmt.Sprintf("%s on %s", entryCount(p.entries), count(p.pages, "page", "pages"))
 	if seconds := now.Sub(p.start).Seconds(); seconds > 0 {
 		text += fmt.Sprintf(", %.0f/s", float64(p.entries-p.before)/seconds)
 	}
@@ -139,9 +158,7 @@ func (p *progress) show(text string) {
 	}
 	p.wipe()
 	// The last column stays free, since some terminals start a new line after it.
-	if _, n := measure(text, p.width-1); n < len(text) {
-		text = fit(text, p.width-1)
-	}
+	text = atMost(text, p.width-1)
 	fmt.Fprint(unwrap(p.w), text) // The text is this program's own.
 	p.shown = runewidth.StringWidth(text)
 }
@@ -160,8 +177,10 @@ func (p *progress) wipe() {
 	}
 }
 
+func entryCount[N int | int64](n N) string { return count(n, "entry", "entries") }
+
 // count puts a number and its noun together.
-func count(n int, one, many string) string {
+func count[N int | int64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

@@ -1,15 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/summary/page"
@@ -21,95 +21,71 @@ const nameHTML = "html"
 // A reading is one run of a command that reads a window to its end and prints what its entries come
 // to.
 type reading struct {
-	env *environment
-	cmd *cobra.Command
-	out io.Writer
-
 	selection
 	encoding string
-	parallel bool
 	timeZone
 
-	client   *auditlogs.Client
-	owner    string // of the first entry: an account or an organization
-	several  bool   // there are others
-	progress progress
-	tally    tally
-	entries  int
-	reached  time.Time
+	owner   string // of the first entry: an account or an organization
+	several bool   // there are others
+	entries int
+	reached time.Time
 }
 
 // flags are those of every such command, with its own after the window.
 func (r *reading) flags(since *flagValue, own ...*flagValue) []*flagValue {
-	flags := append([]*flagValue{since, r.beforeBound()}, own...)
-	flags = append(flags, []*flagValue{
-		{
-			name: "format", placeholder: "FORMAT", group: groupOutput, enum: []string{nameText, nameJSON, nameHTML},
-			help:     "text for people, json for programs, or html: a page in one file",
-			standard: nameText,
-			set:      into(&r.encoding),
+	return slices.Concat(
+		[]*flagValue{since, r.beforeBound()},
+		own,
+		[]*flagValue{
+			formatFlag(&r.encoding, "text for people, json for programs, or html: a page in one file", nameText, nameText, nameJSON, nameHTML),
+			r.pageSizeFlag(),
+			r.parallelFlag(),
+			r.organizationFlag(),
 		},
-		r.pageSizeFlag(),
-		parallelFlag(&r.parallel),
-		r.organizationFlag(),
-	}...)
-	flags = append(append(flags, r.timeZone.flags()...), r.connection.flags()...)
-	return append(flags, filterFlags(&r.query, organizationOperation)...)
+		r.timeZone.flags(), r.selection.flags())
 }
 
-// prepare checks what can be checked without a request.
-func (r *reading) prepare() error {
+// prepare checks what can be checked without a request, and returns the window.
+func (r *reading) prepare() (since, before time.Time, problem error) {
+	if problem = r.window(); problem != nil {
+		return since, before, problem
+	}
+	since, _ = auditlogs.ParseTime(r.query.Since) // Both were made from times.
+	before, _ = auditlogs.ParseTime(r.query.Before)
 	if r.encoding == nameHTML && r.env.terminal(r.env.stdout) > 0 {
-		return usage(r.cmd, "a page of html is no use on a terminal: want it in a file, as with --format html > %s.html", r.cmd.Name())
+		return since, before, r.usage("a page of html is no use on a terminal: want it in a file, as with --format html > %s.html", r.cmd.Name())
 	}
-	if err := r.checkFilters(r.cmd, &r.query); err != nil {
-		return err
+	if problem = r.checkFilters(); problem == nil {
+		problem = checkOutput(r.env.stdout)
 	}
-	r.query.Limit = r.pageSize
-	return checkOutput(r.env.stdout)
+	return since, before, problem
 }
 
-// do connects and calls work.
-func (r *reading) do(ctx context.Context, since, before time.Time, work func(context.Context, *auditlogs.Log) error) error {
-	r.progress = progress{w: r.env.stderr}
-	r.progress.begin(since, before, 0)
-	if !r.verbose {
-		r.progress.width = r.env.terminal(r.env.stderr)
-	}
-	return r.use(ctx, r.cmd, r.env, &r.progress, func(ctx context.Context, client *auditlogs.Client) error {
-		r.client = client
-		return work(ctx, r.logs[0].of(client))
-	})
+// do connects and calls work, which reads the window from since on.
+func (r *reading) do(ctx context.Context, since time.Time, work func(context.Context) error) error {
+	r.showProgress()
+	r.progress.begin(since, r.query.Before, 0)
+	return r.use(ctx, work)
 }
 
 // each calls do for every entry of a query. A listing that does not reach its end is an error that
 // says how far it came.
-func (r *reading) each(ctx context.Context, log *auditlogs.Log, query auditlogs.Query, do func(*auditlogs.Entry)) error {
+func (r *reading) each(ctx context.Context, query auditlogs.Query, do func(*auditlogs.Entry)) error {
 	r.entries, r.reached = 0, time.Time{}
-	options := []auditlogs.ListOption{auditlogs.Prefetch(true)}
-	if r.parallel {
-		r.env.boundMemory()
-		options = append(options, auditlogs.Backfill())
-	}
-	for page, err := range log.Pages(ctx, query, options...) {
+	for page, err := range r.log().Pages(ctx, query, r.listOptions(true)...) {
 		r.progress.clear()
 		var incomplete *auditlogs.IncompleteError
 		switch {
 		case err != nil && !errors.As(err, &incomplete):
-			return usage(r.cmd, "%s", err) // Refused before any request.
+			return r.usage("%s", err) // Refused before any request.
 		case err != nil:
 			return r.incomplete(ctx, query, incomplete.Err)
 		}
-		r.tally.repeated += page.Repeated
-		r.tally.unsorted += page.OutOfOrder
+		r.tally.add(page)
 		for _, entry := range page.Entries {
-			if err := entry.Err(); err != nil {
-				if r.tally.odd++; r.tally.odd == 1 {
-					r.tally.oddOne = clean(fmt.Sprintf("%s (%s)", firstOf(entry.ID, "one without an id"), err))
-				}
-			}
-			owner := firstOf(entry.Account.ID, entry.Organization.ID)
-			r.owner = firstOf(r.owner, owner)
+			r.tally.look(entry)
+			owner := cmp.Or(entry.Account.ID, entry.Organization.ID)
+			r.owner = cmp.Or(r.owner, owner)
 			r.several = r.several || owner != "" && owner != r.owner
 			do(entry)
 		}
@@ -126,32 +102,21 @@ func (r *reading) each(ctx context.Context, log *auditlogs.Log, query auditlogs.
 // incomplete reports a listing that the service, the network or the user has ended. Nothing is
 // printed: numbers of a part of a window look like those of the whole.
 func (r *reading) incomplete(ctx context.Context, query auditlogs.Query, cause error) error {
-	e := &exit{code: exitIncomplete, text: clean(cause.Error()), mend: needsMending(cause) && ctx.Err() == nil}
-	if ctx.Err() != nil {
-		e.code, e.text = exitInterrupted, "interrupted"
-	}
+	e := failed(ctx, cause)
 	if errors.Is(cause, auditlogs.ErrInvalidQuery) && r.entries == 0 {
 		e.text += "; nothing was printed"
 		e.last = seeHelp(r.cmd)
 		return e
 	}
-	e.text += fmt.Sprintf("; nothing was printed, since only %s of the window %s were read", count(r.entries, "entry", "entries"), windowWords(query))
+	e.text += fmt.Sprintf("; nothing was printed, since only %s of the window %s were read", entryCount(r.entries), windowWords(query))
 	if !r.reached.IsZero() {
 		e.text += fmt.Sprintf(" (up to %s)", auditlogs.Time(r.reached))
 	}
-	e.goOn("start again")
-	e.last = r.commandLine()
-	return e
+	return e.goOn("start again", r.commandIn(r.words()))
 }
 
 func windowWords(query auditlogs.Query) string {
 	return "from " + query.Since + " up to " + query.Before
-}
-
-// commandLine is the command with fixed times, and without some flags.
-func (r *reading) commandLine(except ...string) string {
-	words := []string{"cfaudit", r.cmd.Name(), "--since", shellQuote(r.query.Since), "--before", shellQuote(r.query.Before)}
-	return strings.Join(append(words, givenFlags(r.cmd.Flags(), append(except, sinceFlag, beforeFlag)...)...), " ")
 }
 
 // notes prints what people must know about what was read, and returns it for a page.
@@ -160,11 +125,7 @@ func (r *reading) notes(query auditlogs.Query) []string {
 	var said strings.Builder
 	r.env.stderr = io.MultiWriter(errs, &said)
 	defer func() { r.env.stderr = errs }()
-	r.noteStart(r.cmd, r.env, query.Since)
-	r.noteGaps(r.env, r.client, &query)
-	if r.archive == nil { // What an archive lacks does not appear by itself.
-		r.env.noteUnsettled(query.Since, query.Before)
-	}
+	r.noteWindow(query)
 	if r.several {
 		r.env.note("the archive has entries of several accounts or organizations, which are counted together, and an entry that is in the log " +
 			"of each of them counts for each: --account or --organization selects one")
@@ -187,113 +148,18 @@ func (r *reading) note(format string, args ...any) string {
 	return text
 }
 
-// printPage prints a page of html. A failure to write is noticed by run.
+// printPage prints a page of html.
 func (r *reading) printPage(p *page.Page) {
 	// A page is handed on, and a URL can hold a password.
-	p.Command, p.Made, p.Location = r.commandLine(baseURLFlag), r.env.now(), r.location
-	_ = p.Write(r.out)
+	p.Log = r.log().String()
+	p.Command, p.Made, p.Location = r.commandIn(r.words(), baseURLFlag), r.env.now(), r.location
+	_ = p.Write(r.out())
 }
 
-// printJSON prints a value for programs. A failure to write is noticed by run.
+// printJSON prints a value for programs.
 func (r *reading) printJSON(value any) {
-	encoder := json.NewEncoder(r.out)
+	encoder := json.NewEncoder(r.out())
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	_ = encoder.Encode(value)
-}
-
-// A paper is text for people, as wide as the terminal.
-type paper struct {
-	strings.Builder
-	width   int
-	colours bool
-}
-
-func (r *reading) paper() *paper {
-	p := &paper{width: r.env.terminal(r.env.stdout)}
-	p.colours = p.width > 0 && r.env.getenv("NO_COLOR") == "" && r.env.getenv("TERM") != "dumb" && coloursWork(r.env)
-	if p.width == 0 {
-		p.width = tableDefault
-	}
-	p.width = max(p.width, 40)
-	return p
-}
-
-// print prints the page. A failure to write is noticed by run.
-func (r *reading) print(p *paper) { _, _ = io.WriteString(r.out, p.String()) }
-
-// style puts a style around text that is already as wide as it has to be.
-func (p *paper) style(style, text string) string {
-	if !p.colours || strings.TrimSpace(text) == "" {
-		return text
-	}
-	return style + text + styleReset
-}
-
-func (p *paper) line(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	p.WriteString(strings.TrimRight(text, " "))
-	p.WriteByte('\n')
-}
-
-// flow prints words on as many lines as they take, with an indent.
-func (p *paper) flow(indent, format string, args ...any) {
-	for i, line := range wrap(fmt.Sprintf(format, args...), p.width-len(indent)-2) {
-		if i > 0 {
-			line = "  " + line
-		}
-		p.line("%s%s", indent, line)
-	}
-}
-
-// cut shortens a text of an entry to a part of the page's width.
-func (p *paper) cut(text string) string {
-	text = clean(text)
-	if _, n := measure(text, p.width/2); n < len(text) {
-		text = strings.TrimRight(fit(text, p.width/2), " ")
-	}
-	return text
-}
-
-func (p *paper) heading(text, remark string) {
-	text = strings.ToUpper(text)
-	if p.Len() > 0 {
-		p.WriteByte('\n')
-	}
-	room := p.width - len(text) - 2
-	if remark == "" || room < 40 {
-		p.line("%s", p.style(styleBold, text))
-		p.flow("  ", "%s", remark)
-		return
-	}
-	for i, line := range wrap(remark, room) {
-		if i > 0 {
-			p.line("%*s%s", len(text)+2, "", line)
-			continue
-		}
-		p.line("%s  %s", p.style(styleBold, text), line)
-	}
-}
-
-// bar returns a bar of at most width columns, to an eighth of one.
-func bar(part, whole int64, width int) string {
-	if whole <= 0 || part <= 0 || width <= 0 {
-		return ""
-	}
-	eighths := max(int(float64(part)/float64(whole)*float64(width)*8+0.5), 1)
-	text := strings.Repeat("█", eighths/8)
-	if rest := eighths % 8; rest > 0 {
-		text += string([]rune(" ▏▎▍▌▋▊▉")[rest])
-	}
-	return text
-}
-
-// minutes is how times are printed where seconds do not matter.
-const minutes = "2006-01-02 15:04"
-
-func (r *reading) shortTime(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return r.in(t).Format(minutes)
 }

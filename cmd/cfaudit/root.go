@@ -53,13 +53,26 @@ func needsMending(err error) bool {
 	return errors.As(err, &name) && name.IsNotFound || errors.As(err, &certificate) || errors.As(err, &file)
 }
 
-// goOn adds to the text what the last line does.
-func (e *exit) goOn(does string) {
+// goOn makes a command the last line, and adds to the text what it does.
+func (e *exit) goOn(does, command string) *exit {
 	if e.mend {
 		e.text += "; once that is fixed, " + does + ":"
 	} else {
 		e.text += ", to " + does + ":"
 	}
+	e.last = command
+	return e
+}
+
+// interrupted is the end of a run that a signal has stopped.
+func interrupted() *exit { return &exit{code: exitInterrupted, text: "interrupted"} }
+
+// failed is the end of a run that an error or a signal has stopped.
+func failed(ctx context.Context, err error) *exit {
+	if ctx.Err() != nil {
+		return interrupted()
+	}
+	return &exit{code: exitIncomplete, text: clean(err.Error()), mend: needsMending(err)}
 }
 
 func seeHelp(cmd *cobra.Command) string { return fmt.Sprintf("see %q", cmd.CommandPath()+" --help") }
@@ -72,7 +85,7 @@ func run(ctx context.Context, env environment) int {
 		}
 	}
 	out := &remembering{Writer: env.stdout}
-	root := newRoot(&env, out)
+	root := newRoot(&env)
 	root.SetArgs(env.args)
 	root.SetOut(out)
 	root.SetErr(env.stderr)
@@ -121,8 +134,8 @@ func (w *remembering) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// newRoot makes the root command. Data is printed to out, which writes to env.stdout.
-func newRoot(env *environment, out io.Writer) *cobra.Command {
+// newRoot makes the root command.
+func newRoot(env *environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cfaudit",
 		Short: "Read Cloudflare's audit logs",
@@ -149,8 +162,8 @@ func newRoot(env *environment, out io.Writer) *cobra.Command {
 		fmt.Fprint(cmd.OutOrStdout(), helpText(cmd, width))
 	})
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newList(env), newShow(env), newHistory(env), newSummary(env, out), newNew(env, out), newProducts(env, out), newExport(env), newArchive(env, out), newFollow(env), newServe(env, out), newVersion(out),
-		newCompletion(out), newMan())
+	root.AddCommand(newList(env), newShow(env), newHistory(env), newSummary(env), newNew(env), newProducts(env), newExport(env), newArchive(env),
+		newFollow(env), newServe(env), newVersion(), newCompletion(), newMan())
 	return root
 }
 
@@ -198,10 +211,8 @@ func misused(root *cobra.Command, args []string, err error) *exit {
 
 func commandNames(root *cobra.Command) []string {
 	var names []string
-	for _, cmd := range root.Commands() {
-		if cmd.IsAvailableCommand() || cmd.Name() == "help" {
-			names = append(names, cmd.Name())
-		}
+	for _, cmd := range subcommands(root) {
+		names = append(names, cmd.Name())
 	}
 	return names
 }

@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strconv"
-	"time"
-
-	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
 )
@@ -24,8 +21,14 @@ const (
 type selection struct {
 	connection
 	since, before bound
-	query         auditlogs.Query // the filters, which filterFlags fills in
-	pageSize      *int            // nil for the default
+	query         auditlogs.Query // the filters, which filterFlags fills in, the window and the page size
+	parallel      bool
+	tally         tally
+}
+
+// flags are those that every command with filters has, besides the ends of its window.
+func (s *selection) flags() []*flagValue {
+	return append(s.connection.flags(), filterFlags(&s.query)...)
 }
 
 // boundFooter explains the values of --since and --before.
@@ -43,24 +46,21 @@ letter and by case: there are no wildcards, and no ranges of addresses.`
 // ages are what completion offers for an end of the window.
 var ages = []string{"1h", "24h", "7d", "30d", "yesterday", "today"}
 
-func (s *selection) sinceBound(help string) *flagValue {
-	return &flagValue{
-		name: sinceFlag, placeholder: "WHEN", group: groupWindow, want: boundWanted, enum: ages, open: true, mistake: boundMistake,
-		help: help,
-		set: func(value string) (ok bool) {
-			s.since, ok = parseBound(value)
-			return ok
-		},
-	}
-}
+func (s *selection) sinceBound(help string) *flagValue { return boundFlag(sinceFlag, help, &s.since) }
 
 func (s *selection) beforeBound() *flagValue {
+	flag := boundFlag(beforeFlag, "the newer end of the window", &s.before)
+	flag.standard = "now"
+	return flag
+}
+
+// boundFlag is an end of the window.
+func boundFlag(name, help string, target *bound) *flagValue {
 	return &flagValue{
-		name: beforeFlag, placeholder: "WHEN", group: groupWindow, want: boundWanted, enum: ages, open: true, mistake: boundMistake,
-		help:     "the newer end of the window",
-		standard: "now",
+		name: name, placeholder: "WHEN", group: groupWindow, want: boundWanted, enum: ages, open: true, mistake: boundMistake,
+		help: help,
 		set: func(value string) (ok bool) {
-			s.before, ok = parseBound(value)
+			*target, ok = parseBound(value)
 			return ok
 		},
 	}
@@ -74,26 +74,51 @@ func (s *selection) pageSizeFlag() *flagValue {
 		help:     fmt.Sprintf("entries to request on each page, from %d to %d", limit.Min, limit.Max),
 		standard: strconv.Itoa(limit.Max),
 		set: func(value string) bool {
-			s.pageSize = new(int)
-			return whole(s.pageSize, limit.Min, limit.Max)(value)
+			s.query.Limit = new(int)
+			return whole(s.query.Limit, limit.Min, limit.Max)(value)
 		},
 	}
 }
 
-// window turns the ends of the window into absolute times, for a query.
-func (s *selection) window(cmd *cobra.Command, now time.Time) (since, before string, problem error) {
+const parallelFlagName = "parallel"
+
+// parallelFlag reads several parts of the window at the same time.
+func (s *selection) parallelFlag() *flagValue {
+	return toggle(parallelFlagName, groupOutput, "read several parts of the window at the same time, within the request budget; for long windows", &s.parallel)
+}
+
+// window turns the ends of the window into absolute times, in the query.
+func (s *selection) window() error {
 	if !s.since.given {
-		return "", "", usage(cmd, "--since is missing: want %s", boundWanted)
+		return s.usage("--since is missing: want %s", boundWanted)
 	}
 	if s.since.isAge || s.before.isAge || !s.before.given {
 		s.clock = "the window counts from now by that clock; for an exact one, give --since and --before as times"
 	}
+	now := s.env.now()
 	from, to := s.since.resolve(now), s.before.resolve(now)
+	s.query.Since, s.query.Before = auditlogs.Time(from), auditlogs.Time(to)
 	if !from.Before(to) {
-		return "", "", usage(cmd, "--since (%s) is not before --before (%s): want the older end of the window in --since, such as --since 24h",
-			auditlogs.Time(from), auditlogs.Time(to))
+		return s.usage("--since (%s) is not before --before (%s): want the older end of the window in --since, such as --since 24h",
+			s.query.Since, s.query.Before)
 	}
-	return auditlogs.Time(from), auditlogs.Time(to), nil
+	return nil
+}
+
+// commandIn is a command line with the window as fixed times.
+func (s *selection) commandIn(words []string, except ...string) string {
+	words = append(words, "--since", shellQuote(s.query.Since), "--before", shellQuote(s.query.Before))
+	return s.commandLine(words, append(except, sinceFlag, beforeFlag)...)
+}
+
+// listOptions are how a listing reads ahead, with --parallel in several parts of the window.
+func (s *selection) listOptions(ahead bool) []auditlogs.ListOption {
+	options := []auditlogs.ListOption{auditlogs.Prefetch(ahead)}
+	if s.parallel {
+		s.env.boundMemory()
+		options = append(options, auditlogs.Backfill())
+	}
+	return options
 }
 
 // aheadMemory is the soft memory limit of a program that reads ahead.

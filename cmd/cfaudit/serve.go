@@ -29,10 +29,7 @@ const groupServer = "Server"
 
 // A serving is one run of "cfaudit serve".
 type serving struct {
-	env *environment
-	cmd *cobra.Command
-	out io.Writer
-
+	invocation
 	address  string
 	entries  int
 	seed     uint64
@@ -44,8 +41,8 @@ type serving struct {
 	verbose  bool
 }
 
-func newServe(env *environment, out io.Writer) *cobra.Command {
-	s := &serving{env: env, out: out, address: "127.0.0.1:8790", entries: demoEntries}
+func newServe(env *environment) *cobra.Command {
+	s := &serving{invocation: invocation{env: env}, address: "127.0.0.1:8790", entries: demoEntries}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a fake of the API, for programs in any language",
@@ -57,7 +54,7 @@ func newServe(env *environment, out io.Writer) *cobra.Command {
 			"  cfaudit serve --archive audit/",
 		Annotations: map[string]string{helpFooter: serveFooter},
 		Args:        noArguments,
-		RunE:        runs(&s.cmd, s.run),
+		RunE:        s.runs(s.run),
 	}
 	return withFlags(cmd, s.flags())
 }
@@ -101,12 +98,9 @@ func (s *serving) flags() []*flagValue {
 				return err == nil
 			},
 		},
-		{
-			name: "load", placeholder: "FILE", group: groupServer, files: true,
-			help: "serve the entries of a file, one JSON object on each line, byte for byte; a name that ends in .gz or .zst is unpacked",
-			want: "the name of a file",
-			set:  into(&s.load),
-		},
+		fileFlag("load", groupServer,
+			"serve the entries of a file, one JSON object on each line, byte for byte; a name that ends in .gz or .zst is unpacked",
+			"the name of a file", &s.load),
 		{
 			name: archiveFlagName, placeholder: "PATH", group: groupServer, repeated: true, files: true,
 			help: "serve the entries of what export, follow and archive wrote, a folder or a file, all of them for any account; can be repeated",
@@ -126,11 +120,7 @@ func (s *serving) flags() []*flagValue {
 			name: "latency", placeholder: "DURATION", group: groupServer, standard: "0s",
 			help: "how long each answer waits",
 			want: "a length of time, such as 200ms",
-			set: func(value string) bool {
-				var err error
-				s.latency, err = time.ParseDuration(value)
-				return err == nil && s.latency >= 0
-			},
+			set:  parsed(&s.latency, time.ParseDuration, func(d time.Duration) bool { return d >= 0 }),
 		},
 		{
 			name: "page-cap", placeholder: "N", group: groupServer, standard: "none",
@@ -157,7 +147,7 @@ func (s *serving) run(ctx context.Context) error {
 		}
 		loaded = append(loaded, archived...)
 	}
-	if s.ofFiles() && !s.cmd.Flags().Changed("entries") {
+	if s.ofFiles() && !s.given("entries") {
 		s.entries = 0
 	}
 	ctx, stop := untilInterrupted(ctx)
@@ -228,7 +218,7 @@ func (s *serving) announce(fake *auditlogstest.Server, address net.Addr) error {
 	}
 	ip := net.ParseIP(host)
 	if ip == nil || !ip.IsLoopback() {
-		fmt.Fprintf(s.env.stderr, "note: %s can be reached from other machines\n", address)
+		s.env.note("%s can be reached from other machines", address)
 	}
 	if ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
@@ -244,7 +234,7 @@ func (s *serving) announce(fake *auditlogstest.Server, address net.Addr) error {
 	}
 	fmt.Fprintf(s.env.stderr, "use it with: CLOUDFLARE_API_TOKEN=any cfaudit list --base-url %s --account %s --since 7d\nstop it with an interrupt (Ctrl-C)\n",
 		base, account)
-	if _, err := fmt.Fprintln(s.out, base); err != nil && !closedPipe(err) {
+	if _, err := fmt.Fprintln(s.out(), base); err != nil && !closedPipe(err) {
 		return &exit{code: exitIncomplete, text: writeFailed(err)}
 	}
 	return nil

@@ -2,19 +2,16 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/detail"
-	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // The formats of one entry.
@@ -25,9 +22,6 @@ const (
 
 // A showing is one run of "cfaudit show".
 type showing struct {
-	env *environment
-	cmd *cobra.Command
-
 	selection
 	zone       timeZone
 	id         string
@@ -37,8 +31,8 @@ type showing struct {
 }
 
 func newShow(env *environment) *cobra.Command {
-	s := &showing{env: env}
-	s.since = bound{given: true, isAge: true, age: historyDays * 24 * time.Hour}
+	s := new(showing)
+	s.env = env
 	cmd := &cobra.Command{
 		Use:   "show ENTRY [flags]",
 		Short: "Show one entry: who did what, with which request and response, and what it changed",
@@ -49,32 +43,13 @@ func newShow(env *environment) *cobra.Command {
 			"  cfaudit show f174be97-19b1-40d6-954d-70cd5fbd52db --format json | jq '.changes'",
 		Annotations: map[string]string{helpFooter: showFooter},
 		Args:        takesEntry(&s.id),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s.cmd = cmd
-			return s.run(cmd.Context())
-		},
-		DisableFlagsInUseLine: true,
+		RunE:        s.runs(s.run),
 	}
-	since := s.sinceBound("how far back to look for the entry, and for the previous one about the same resource")
-	since.standard = fmt.Sprintf("%dd", historyDays)
 	flags := []*flagValue{
-		since,
+		s.historySince("how far back to look for the entry, and for the previous one about the same resource"),
 		s.beforeBound(),
-		{
-			name: actionTimeFlag, placeholder: "TIME", group: groupWindow,
-			help: "when the entry was recorded: looks for it within a minute of that, instead of in the window",
-			want: actionTimeWanted(),
-			set: func(value string) bool {
-				s.actionTime = value
-				return parameter.Check(describedOf(historyOperation, "action_time"), value) == nil
-			},
-		},
-		{
-			name: "format", placeholder: "FORMAT", group: groupOutput, enum: []string{nameText, nameJSON},
-			help:     "how the entry is printed",
-			standard: nameText,
-			set:      into(&s.encoding),
-		},
+		newActionTimeFlag(&s.actionTime, "when the entry was recorded: looks for it within a minute of that, instead of in the window"),
+		formatFlag(&s.encoding, "how the entry is printed", nameText, nameText, nameJSON),
 		toggle("full", groupOutput, "show large values whole", &s.full),
 	}
 	flags = append(append(flags, s.zone.flags()...), s.organizationFlag())
@@ -102,57 +77,47 @@ cannot be printed appear as �. json has the entry's own bytes as entry, then h
 (exact, approximate or unavailable), previous, the id and the time of the previous entry, and changes, a list of path,
 before and after.
 
-Environment
-CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an
-administrator of the organization. CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_BASE_URL are used where their flags are missing.
-NO_COLOR turns colours off.
+`+readerEnvironment+`
 
 Exit status
 0: the entry was shown. 1: there is no such entry, or a request failed, and the last line on standard error is a command that
 helps. 2: wrong usage, nothing was requested. 130: interrupted.`, detail.MaxText, detail.MaxMembers, detail.MaxDepth, detail.MaxLines, maxChanges, sideBySide)
 
 func (s *showing) run(ctx context.Context) error {
-	s.encoding = cmp.Or(s.encoding, nameText)
-	for _, name := range []string{"local", "time-zone"} {
-		if s.encoding == nameJSON && s.cmd.Flags().Changed(name) {
-			return usage(s.cmd, "--%s is for --format %s: %s keeps times as they came", name, nameText, nameJSON)
+	for _, name := range []string{localFlag, timeZoneFlag} {
+		if s.encoding == nameJSON && s.given(name) {
+			return s.usage("--%s is for --format %s: %s keeps times as they came", name, nameText, nameJSON)
 		}
 	}
-	if s.ofArchive() && !s.cmd.Flags().Changed(sinceFlag) {
+	if s.archives != nil && !s.given(sinceFlag) {
 		s.since, _ = parseBound(archiveStart)
 	}
-	since, before, err := s.window(s.cmd, s.env.now())
-	if err != nil {
+	if err := s.window(); err != nil {
 		return err
 	}
-	s.query.ID, s.query.Since, s.query.Before = []string{s.id}, since, before
-	from, _ := auditlogs.ParseTime(since) // It was made from a time.
+	s.query.ID = []string{s.id}
+	from, _ := auditlogs.ParseTime(s.query.Since) // It was made from a time.
 	if s.actionTime != "" {
-		if s.cmd.Flags().Changed(beforeFlag) {
-			return usage(s.cmd, "--%s and --%s exclude each other: want one of them", actionTimeFlag, beforeFlag)
+		if s.given(beforeFlag) {
+			return s.usage("--%s and --%s exclude each other: want one of them", actionTimeFlag, beforeFlag)
 		}
 		at, err := auditlogs.ParseTime(s.actionTime)
 		if err != nil {
-			return usage(s.cmd, "--%s %s: want %s", actionTimeFlag, excerpt(s.actionTime), actionTimeWanted())
+			return s.usage("--%s %s: want %s", actionTimeFlag, excerpt(s.actionTime), actionTimeWanted())
 		}
 		s.query.Since, s.query.Before = auditlogs.Time(at.Add(-time.Minute)), auditlogs.Time(at.Add(time.Minute))
-		if !s.cmd.Flags().Changed(sinceFlag) {
+		if !s.given(sinceFlag) {
 			from = at.AddDate(0, 0, -historyDays)
 		}
 	}
 	if err := checkOutput(s.env.stdout); err != nil {
 		return err
 	}
-	return s.use(ctx, s.cmd, s.env, &progress{}, func(ctx context.Context, client *auditlogs.Client) error {
-		return s.show(ctx, s.logs[0].of(client), from)
-	})
+	return s.use(ctx, func(ctx context.Context) error { return s.show(ctx, s.log(), from) })
 }
 
 // archiveStart is where to look for an entry in an archive, which has older ones than the service.
 const archiveStart = "2000-01-01"
-
-// ofArchive reports whether the entry is looked for in an archive.
-func (s *showing) ofArchive() bool { return s.cmd.Flags().Changed("archive") }
 
 // A shown entry is what is printed, in either format.
 type shown struct {
@@ -201,7 +166,8 @@ func (s *showing) show(ctx context.Context, log *auditlogs.Log, since time.Time)
 		text = p.page(&found)
 	}
 	if _, err := write(ctx, s.env.stdout, text); err != nil && !closedPipe(err) {
-		return s.again(&exit{code: exitIncomplete, text: writeFailed(err)})
+		e := &exit{code: exitIncomplete, text: writeFailed(err)}
+		return e.goOn("run the same again", s.again())
 	}
 	return nil
 }
@@ -235,28 +201,22 @@ func (f *shown) json() []byte {
 // missing reports that there is no such entry.
 func (s *showing) missing() *exit {
 	e := &exit{code: exitIncomplete}
-	words := []string{"cfaudit"}
-	switch flags := s.cmd.Flags(); {
-	case s.actionTime != "":
+	if s.actionTime != "" {
 		e.text = fmt.Sprintf("no entry with the id %s was recorded within a minute of %s; to look for it in the whole log:", excerpt(s.id), s.actionTime)
-		words = append(append(words, "show", shellQuote(s.id)), givenFlags(flags, actionTimeFlag)...)
-	default:
-		late := ""
-		if !s.ofArchive() {
-			late = fmt.Sprintf(", or it has not appeared yet (entries appear up to %s after their time)", settleTime)
-		}
-		e.text = fmt.Sprintf("there is no entry with the id %s from %s up to %s%s; to see the latest ids:", excerpt(s.id), s.query.Since, s.query.Before, late)
-		words = append(words, "list", "--direction", "desc", "--max", "20", "--"+columnsFlag, "time,actor,action,id")
-		if !flags.Changed(sinceFlag) {
-			start := fmt.Sprintf("%dd", historyDays)
-			if s.ofArchive() {
-				start = archiveStart
-			}
-			words = append(words, "--"+sinceFlag, start)
-		}
-		words = append(words, givenFlags(flags, "format", "full")...)
+		e.last = s.again(actionTimeFlag)
+		return e
 	}
-	e.last = strings.Join(words, " ")
+	late, start := "", archiveStart
+	if s.archives == nil {
+		late = fmt.Sprintf(", or it has not appeared yet (entries appear up to %s after their time)", settleTime)
+		start = historyAge
+	}
+	e.text = fmt.Sprintf("there is no entry with the id %s from %s up to %s%s; to see the latest ids:", excerpt(s.id), s.query.Since, s.query.Before, late)
+	words := []string{"list", "--direction", "desc", "--max", "20", "--" + columnsFlag, "time,actor,action,id"}
+	if !s.given(sinceFlag) {
+		words = append(words, "--"+sinceFlag, start)
+	}
+	e.last = s.commandLine(words, "format", "full")
 	return e
 }
 
@@ -266,23 +226,13 @@ func (s *showing) failed(ctx context.Context, err error) error {
 	if errors.As(err, &incomplete) {
 		err = incomplete.Err
 	} else if errors.Is(err, auditlogs.ErrInvalidQuery) {
-		return usage(s.cmd, "%s", err) // Refused before any request.
+		return s.usage("%s", err) // Refused before any request.
 	}
-	e := &exit{code: exitIncomplete, text: clean(err.Error()), mend: needsMending(err) && ctx.Err() == nil}
-	switch {
-	case ctx.Err() != nil:
-		e.code, e.text = exitInterrupted, "interrupted"
-	case errors.Is(err, auditlogs.ErrInvalidQuery):
+	e := failed(ctx, err)
+	if ctx.Err() == nil && errors.Is(err, auditlogs.ErrInvalidQuery) {
 		e.text += "; if the window is too long for the service, give a later --since"
 		e.last = seeHelp(s.cmd)
 		return e
 	}
-	return s.again(e)
-}
-
-// again completes a message with the command that runs once more.
-func (s *showing) again(e *exit) *exit {
-	e.goOn("run the same again")
-	e.last = strings.Join(append([]string{"cfaudit", "show", shellQuote(s.id)}, givenFlags(s.cmd.Flags())...), " ")
-	return e
+	return e.goOn("run the same again", s.again())
 }

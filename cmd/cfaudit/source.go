@@ -5,40 +5,29 @@ import (
 	"iter"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
-// words are the start of the listing's command line.
-func (l *listing) words() []string {
-	if l.entry != "" {
-		return []string{"history", l.entry}
-	}
-	return []string{"list"}
-}
-
 // pages lists a log, or the history of one of its entries.
-func (l *listing) pages(ctx context.Context, client *auditlogs.Client, options []auditlogs.ListOption) iter.Seq2[*auditlogs.Page, error] {
-	log := l.logs[0].of(client)
+func (l *listing) pages(ctx context.Context, options []auditlogs.ListOption) iter.Seq2[*auditlogs.Page, error] {
 	if l.entry != "" {
-		return log.HistoryPages(ctx, l.entry, l.historyQuery(), options...)
+		return l.log().HistoryPages(ctx, l.entry, l.historyQuery(), options...)
 	}
-	return log.Pages(ctx, l.query, options...)
+	return l.log().Pages(ctx, l.query, options...)
 }
 
 // checkFilters refuses filters that the log of an organization does not have.
-func (c *connection) checkFilters(cmd *cobra.Command, query *auditlogs.Query) error {
-	if !c.ofOrganization() {
+func (s *selection) checkFilters() error {
+	if !s.ofOrganization() {
 		return nil
 	}
 	for _, p := range operation.Parameters {
-		if filter := query.Filter(p.Name); filter == nil || len(*filter) == 0 {
+		if filter := s.query.Filter(p.Name); filter == nil || len(*filter) == 0 {
 			continue
 		}
 		if _, known := find(organizationOperation, p.Name); !known {
-			return usage(cmd, "--%s and --organization exclude each other: the log of an organization has no such filter", flagName(p.Name))
+			return s.usage("--%s and --organization exclude each other: the log of an organization has no such filter", flagName(p.Name))
 		}
 	}
 	return nil
@@ -46,13 +35,13 @@ func (c *connection) checkFilters(cmd *cobra.Command, query *auditlogs.Query) er
 
 // noteUnknownValues prints a note about each filter value that is sent though it is not a known
 // one.
-func (c *connection) noteUnknownValues(cmd *cobra.Command, env *environment) {
+func (c *connection) noteUnknownValues() {
 	chosen := operation
 	if c.ofOrganization() && len(c.logs) == 1 {
 		chosen = organizationOperation
 	}
 	for _, p := range chosen.Parameters {
-		flag := cmd.Flags().Lookup(flagName(p.Name))
+		flag := c.cmd.Flags().Lookup(flagName(p.Name))
 		if flag == nil {
 			continue
 		}
@@ -62,7 +51,7 @@ func (c *connection) noteUnknownValues(cmd *cobra.Command, env *environment) {
 				if c.archives != nil {
 					taken = "compared"
 				}
-				env.note("--%s %s is not one of the values that cfaudit knows: %s; it is %s as it is, and zero entries may mean that it is mistyped",
+				c.env.note("--%s %s is not one of the values that cfaudit knows: %s; it is %s as it is, and zero entries may mean that it is mistyped",
 					flag.Name, excerpt(value), strings.Join(p.Known, ", "), taken)
 			}
 		}

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,8 +24,9 @@ type summing struct {
 	options summary.Options
 }
 
-func newSummary(env *environment, out io.Writer) *cobra.Command {
-	s := &summing{reading: reading{env: env, out: out}}
+func newSummary(env *environment) *cobra.Command {
+	s := new(summing)
+	s.env = env
 	cmd := &cobra.Command{
 		Use:   "summary --since WHEN [--before WHEN] [flags]",
 		Short: "Print counts and pictures of a window, and what deserves a look",
@@ -36,10 +37,9 @@ func newSummary(env *environment, out io.Writer) *cobra.Command {
 			"  cfaudit summary --since 30d --format html > summary.html\n" +
 			"  cfaudit summary --since 7d --format json | jq '.groups[] | select(.name == \"addresses\") | .values[] | select(.failed > 0)'\n" +
 			"  cfaudit summary --demo --since 30d    # made-up entries, no account needed",
-		Annotations:           map[string]string{helpFooter: summaryFooter},
-		Args:                  noArguments,
-		RunE:                  runs(&s.cmd, s.run),
-		DisableFlagsInUseLine: true,
+		Annotations: map[string]string{helpFooter: summaryFooter},
+		Args:        noArguments,
+		RunE:        s.runs(s.run),
 	}
 	by := &flagValue{
 		name: "by", placeholder: "FIELD[,FIELD]", group: groupOutput, repeated: true, enum: summary.Fields(), open: true,
@@ -63,13 +63,9 @@ func newSummary(env *environment, out io.Writer) *cobra.Command {
 		},
 		set: func(value string) bool {
 			paths := strings.Split(value, ",")
-			for _, path := range paths {
-				if !slices.Contains(summary.Fields(), path) {
-					return false
-				}
-			}
 			s.options.By = append(s.options.By, paths)
-			return len(s.options.By) <= summary.MaxBy
+			unknown := func(path string) bool { return !slices.Contains(summary.Fields(), path) }
+			return !slices.ContainsFunc(paths, unknown) && len(s.options.By) <= summary.MaxBy
 		},
 	}
 	top := &flagValue{
@@ -100,10 +96,7 @@ from anywhere, with the newest 2,000 entries at most.
 
 // readingFooter is the end of the help of commands that print what entries come to.
 const readingFooter = `
-Environment
-CLOUDFLARE_API_TOKEN is the API token. It needs the permission "Account Settings: Read" on the account, or must belong to an
-administrator of the organization. CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_BASE_URL are used where their flags are missing.
-NO_COLOR turns colours off.
+` + readerEnvironment + `
 
 Exit status
 0: the whole window was read and everything was printed, or the reader closed the pipe. 1: failed or incomplete, and then
@@ -111,24 +104,18 @@ nothing was printed: the last line on standard error is the command to start aga
 listing came. 2: wrong usage, nothing was requested. 130: interrupted, with the same last line.`
 
 func (s *summing) run(ctx context.Context) error {
-	since, before, err := s.window(s.cmd, s.env.now())
-	if err != nil {
+	var err error
+	if s.options.Since, s.options.Before, err = s.prepare(); err != nil {
 		return err
 	}
-	s.query.Since, s.query.Before = since, before
-	if err := s.prepare(); err != nil {
-		return err
-	}
-	s.options.Since, _ = auditlogs.ParseTime(since)
-	s.options.Before, _ = auditlogs.ParseTime(before)
 	s.options.Location = s.location
 	collector, err := summary.New(s.options)
 	if err != nil {
-		return usage(s.cmd, "%s", err)
+		return s.usage("%s", err)
 	}
-	return s.do(ctx, s.options.Since, s.options.Before, func(ctx context.Context, log *auditlogs.Log) error {
+	return s.do(ctx, s.options.Since, func(ctx context.Context) error {
 		keeper := page.NewKeeper()
-		err := s.each(ctx, log, s.query, func(e *auditlogs.Entry) {
+		err := s.each(ctx, s.query, func(e *auditlogs.Entry) {
 			found := collector.Add(e)
 			if s.encoding == nameHTML {
 				keeper.Add(e, found)
@@ -143,20 +130,20 @@ func (s *summing) run(ctx context.Context) error {
 		case nameJSON:
 			s.printJSON(made)
 		case nameHTML:
-			s.printPage(&page.Page{Log: log.String(), Notes: notes, Summary: made, Entries: keeper.Entries()})
+			s.printPage(&page.Page{Notes: notes, Summary: made, Entries: keeper.Entries()})
 		default:
-			s.text(log, made)
+			s.text(made)
 		}
 		return nil
 	})
 }
 
 // text prints a summary for people.
-func (s *summing) text(log *auditlogs.Log, made *summary.Summary) {
+func (s *summing) text(made *summary.Summary) {
 	p := s.paper()
-	p.heading("summary", fmt.Sprintf("%s, from %s up to %s (%s)", log, s.shortTime(made.Since), s.shortTime(made.Before), made.TimeZone))
-	p.flow("", "%s: %s", count(int(made.Entries), "entry", "entries"), strings.Join([]string{
-		s.outcome(made, made.Success, "succeeded"), s.outcome(made, made.Failure, "failed"), s.outcome(made, made.Unknown, "unknown"),
+	p.heading("summary", fmt.Sprintf("%s, from %s up to %s (%s)", s.log(), s.shortTime(made.Since), s.shortTime(made.Before), made.TimeZone))
+	p.flow("", "%s: %s", entryCount(made.Entries), strings.Join([]string{
+		outcome(made, made.Success, "succeeded"), outcome(made, made.Failure, "failed"), outcome(made, made.Unknown, "unknown"),
 	}, ", "))
 	if made.Entries == 0 {
 		s.print(p)
@@ -166,7 +153,7 @@ func (s *summing) text(log *auditlogs.Log, made *summary.Summary) {
 		p.flow("", "the oldest is from %s, the newest from %s", made.First.Format(time.RFC3339), made.Last.Format(time.RFC3339))
 	}
 	if made.Untimed > 0 {
-		p.flow("", "%s without a time, which the timeline and the heat map lack", count(int(made.Untimed), "entry", "entries"))
+		p.flow("", "%s without a time, which the timeline and the heat map lack", entryCount(made.Untimed))
 	}
 	s.hints(p, made.Hints)
 	s.timeline(p, made.Timeline)
@@ -178,7 +165,7 @@ func (s *summing) text(log *auditlogs.Log, made *summary.Summary) {
 	s.print(p)
 }
 
-func (s *summing) outcome(made *summary.Summary, n int64, word string) string {
+func outcome(made *summary.Summary, n int64, word string) string {
 	text := fmt.Sprintf("%d %s", n, word)
 	if n > 0 {
 		text += " (" + percent(float64(n)/float64(made.Entries)) + ")"
@@ -273,19 +260,19 @@ func heatMap(p *paper, week [7][24]int64) {
 }
 
 func (s *summing) group(p *paper, g summary.Group) {
-	remark := count(int(g.Distinct), "value", "values")
+	remark := count(g.Distinct, "value", "values")
 	var last int64
 	if len(g.Values) > 0 {
 		last = g.Values[len(g.Values)-1].Entries
 	}
 	if g.AtLeast {
-		remark = fmt.Sprintf("at least %s; + means at least, and a value that is not shown has %s at most", remark, count(int(g.MayMiss+last), "entry", "entries"))
+		remark = fmt.Sprintf("at least %s; + means at least, and a value that is not shown has %s at most", remark, entryCount(g.MayMiss+last))
 	}
 	if g.Others > 0 {
-		remark += fmt.Sprintf("; %s with others", count(int(g.Others), "entry", "entries"))
+		remark += fmt.Sprintf("; %s with others", entryCount(g.Others))
 	}
 	if g.Absent > 0 {
-		remark += fmt.Sprintf("; %s without", count(int(g.Absent), "entry", "entries"))
+		remark += fmt.Sprintf("; %s without", entryCount(g.Absent))
 	}
 	p.heading(g.Name, remark)
 	if len(g.Values) == 0 {
@@ -346,7 +333,7 @@ func (s *summing) hints(p *paper, hints []summary.Hint) {
 	}
 	p.heading("what deserves a look", "hints by simple rules, not findings: most of it is ordinary work; \"cfaudit show ID\" shows an entry")
 	for _, h := range hints {
-		for _, line := range wrap(h.Title+": "+count(int(h.Entries), "entry", "entries"), p.width) {
+		for _, line := range wrap(h.Title+": "+entryCount(h.Entries), p.width) {
 			p.line("%s", p.style(styleBold, line))
 		}
 		for _, line := range wrap("rule: "+h.Words, p.width-2) {
@@ -358,7 +345,7 @@ func (s *summing) hints(p *paper, hints []summary.Hint) {
 				beyond += c.Entries
 				continue
 			}
-			p.flow("  ", "%s: %s, %s to %s", firstOf(p.cut(c.Who), "-"), count(int(c.Entries), "entry", "entries"), s.shortTime(c.First), s.shortTime(c.Last))
+			p.flow("  ", "%s: %s, %s to %s", cmp.Or(p.cut(c.Who), "-"), entryCount(c.Entries), s.shortTime(c.First), s.shortTime(c.Last))
 			for _, r := range c.Found[:min(len(c.Found), shownReferences)] {
 				s.reference(p, "    ", c.Who, r)
 			}
@@ -367,7 +354,7 @@ func (s *summing) hints(p *paper, hints []summary.Hint) {
 			}
 		}
 		if beyond > 0 {
-			p.line("  and %s of others", count(int(beyond), "entry", "entries"))
+			p.line("  and %s of others", entryCount(beyond))
 		}
 	}
 }
@@ -383,15 +370,9 @@ func (r *reading) reference(p *paper, indent, who string, to summary.Reference) 
 	}
 	text, id := indent+strings.Join(words, ", "), clean(to.ID)
 	if room := p.width - len(id) - 2; room >= 40 {
-		if _, n := measure(text, room); n < len(text) {
-			text = strings.TrimRight(fit(text, room), " ")
-		}
-		p.line("%s  %s", text, id)
+		p.line("%s  %s", atMost(text, room), id)
 		return
 	}
-	if _, n := measure(text, p.width); n < len(text) {
-		text = fit(text, p.width)
-	}
-	p.line("%s", text)
+	p.line("%s", atMost(text, p.width))
 	p.line("%s  %s", indent, id)
 }

@@ -102,7 +102,7 @@ func TestHTMLIsForFiles(t *testing.T) {
 
 // TestInexactNumbersSaySo prints a group that is not exact.
 func TestInexactNumbersSaySo(t *testing.T) {
-	s := &summing{reading: reading{env: &environment{}}}
+	s := new(summing)
 	p := &paper{width: 120}
 	s.group(p, summary.Group{Name: "resources", Distinct: 50_000, AtLeast: true, MayMiss: 7, Others: 100, Values: []summary.Value{
 		{Text: "exact", Entries: 20}, {Text: "rare", Entries: 10, AtMost: 12},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/mattn/go-runewidth"
-	"github.com/spf13/cobra"
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
@@ -62,10 +62,10 @@ func (s *tableStyle) standardColumns() []column {
 		{"time", s.heading("TIME"), moment, moment, moment, plain(func(e *auditlogs.Entry) string { return s.text(e.Action.Time) })},
 		{"actor", "ACTOR", 10, 26, 48, tableActor},
 		{"address", "ADDRESS", 15, 15, 39, plain(func(e *auditlogs.Entry) string { return e.Actor.IPAddress })},
-		{"action", "ACTION", 12, 22, 40, plain(func(e *auditlogs.Entry) string { return firstOf(e.Action.Description, e.Action.Type) })},
+		{"action", "ACTION", 12, 22, 40, plain(func(e *auditlogs.Entry) string { return cmp.Or(e.Action.Description, e.Action.Type) })},
 		{"type", "TYPE", 12, 14, 30, plain(tableType)},
 		{"resource", "RESOURCE", 9, 10, 36, plain(func(e *auditlogs.Entry) string { return e.Resource.ID })},
-		{"zone", "ZONE", 11, 14, 30, plain(func(e *auditlogs.Entry) string { return firstOf(e.Zone.Name, e.Zone.ID) })},
+		{"zone", "ZONE", 11, 14, 30, plain(func(e *auditlogs.Entry) string { return cmp.Or(e.Zone.Name, e.Zone.ID) })},
 		{"result", "RESULT", 11, 11, 11, plain(tableResult)},
 		{"id", "ID", 36, 36, 36, plain(func(e *auditlogs.Entry) string { return e.ID })},
 	}
@@ -195,27 +195,6 @@ func completeColumns(typed string) (values []string) {
 	return values
 }
 
-// encoding returns the format that is printed: the one that was chosen, or the table for people.
-func (s *tableStyle) encoding(chosen, standard string) string {
-	if chosen == "" && (s.columns != nil || s.chosen()) {
-		return nameTable
-	}
-	return firstOf(chosen, standard)
-}
-
-// check refuses the flags that only a table has where another format was chosen.
-func (s *tableStyle) check(cmd *cobra.Command, chosen string) error {
-	if chosen == "" || chosen == nameTable {
-		return nil
-	}
-	for _, name := range []string{columnsFlag, "local", "time-zone"} {
-		if cmd.Flags().Changed(name) {
-			return usage(cmd, "--%s is for --format %s: %s keeps all fields, and times as they came", name, nameTable, chosen)
-		}
-	}
-	return nil
-}
-
 // newTable divides width among the columns in advance, so that each page can be printed as it
 // arrives. A width of 0 is that of no terminal.
 func newTable(width int, colours bool, style *tableStyle) *tableFormat {
@@ -309,7 +288,7 @@ func (t *tableFormat) line(b []byte, colour string, cell func(i int) string) []b
 		if i > 0 {
 			text.WriteString(tableGap)
 		}
-		shown := clean(firstOf(cell(i), "-"))
+		shown := clean(cmp.Or(cell(i), "-"))
 		used, n := measure(shown, width)
 		switch {
 		case n == len(shown):
@@ -321,8 +300,8 @@ func (t *tableFormat) line(b []byte, colour string, cell func(i int) string) []b
 		}
 	}
 	whole := text.String()
-	if _, n := measure(whole, t.width); n < len(whole) && !t.whole {
-		whole = fit(whole, t.width)
+	if !t.whole {
+		whole = atMost(whole, t.width)
 	}
 	whole = strings.TrimRight(whole, " ")
 	if t.colours && colour != "" {
@@ -334,10 +313,10 @@ func (t *tableFormat) line(b []byte, colour string, cell func(i int) string) []b
 // tableActor names who acted, and beside the owner the token that was used. Where there is no room
 // for both, both are cut.
 func tableActor(e *auditlogs.Entry, width int) string {
-	owner, token := clean(e.Actor.Email), clean(firstOf(e.Actor.TokenName, e.Actor.TokenID))
+	owner, token := clean(e.Actor.Email), clean(cmp.Or(e.Actor.TokenName, e.Actor.TokenID))
 	switch {
 	case token == "":
-		return firstOf(owner, e.Actor.ID, e.Actor.Type)
+		return cmp.Or(owner, e.Actor.ID, e.Actor.Type)
 	case owner == "":
 		return "[" + token + "]"
 	}
@@ -383,13 +362,4 @@ func tableResult(e *auditlogs.Entry) string {
 		return result
 	}
 	return strings.TrimSpace(result + " " + strconv.Itoa(status))
-}
-
-func firstOf(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }

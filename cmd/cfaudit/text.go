@@ -120,6 +120,14 @@ func fit(text string, width int) string {
 	return text[:n] + cut + strings.Repeat(" ", room-used)
 }
 
+// atMost returns text cut where it takes more than width columns.
+func atMost(text string, width int) string {
+	if _, n := measure(text, width); n < len(text) {
+		return strings.TrimRight(fit(text, width), " ")
+	}
+	return text
+}
+
 // measure returns how many bytes of text fit into width columns, and how many columns they occupy.
 func measure(text string, width int) (used, n int) {
 	marks := 0

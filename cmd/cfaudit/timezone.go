@@ -11,6 +11,11 @@ type timeZone struct {
 	name     string         // what people call it
 }
 
+const (
+	localFlag    = "local"
+	timeZoneFlag = "time-zone"
+)
+
 // flags are those that choose the time zone.
 func (z *timeZone) flags() []*flagValue {
 	contradicts := func(other string) func(string) string {
@@ -28,20 +33,20 @@ func (z *timeZone) flags() []*flagValue {
 		z.location, z.name = location, name
 		return true
 	}
-	local := toggle("local", groupOutput, "print times for people in this machine's time zone, and not in UTC", new(bool))
-	local.mistake = contradicts("time-zone")
+	local := toggle(localFlag, groupOutput, "print times for people in this machine's time zone, and not in UTC", new(bool))
+	local.mistake = contradicts(timeZoneFlag)
 	local.set = func(value string) bool {
 		var on bool
 		return truth(&on)(value) && (!on || choose(time.Local, "local"))
 	}
 	named := &flagValue{
-		name: "time-zone", placeholder: "NAME", group: groupOutput,
+		name: timeZoneFlag, placeholder: "NAME", group: groupOutput,
 		help:     "print times for people in a time zone, such as Europe/Berlin",
 		standard: "UTC",
 		want:     "the name of a time zone, such as Europe/Berlin or America/New_York",
 		enum:     []string{"UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Australia/Sydney"},
 		open:     true,
-		mistake:  contradicts("local"),
+		mistake:  contradicts(localFlag),
 		set: func(value string) bool {
 			location, err := time.LoadLocation(value)
 			return err == nil && value != "" && choose(location, value)

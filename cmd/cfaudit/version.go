@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -11,17 +10,17 @@ import (
 	"cfaudit.example/openapi"
 )
 
-func newVersion(out io.Writer) *cobra.Command {
+func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the versions of the command, of Go and of the contract",
 		Long: "Prints the version of the command, the commit it was built from and when that was made, the Go that built it, and the version of " +
 			"the API description that it was made from. A commit is unknown where the command was built from a module and not from a clone.",
 		Args: noArguments,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := thisBuild()
 			// A failure to write is noticed by run.
-			fmt.Fprintf(out, "cfaudit %s\ncommit %s\ndate %s\n%s %s/%s\ncontract %s\n",
+			fmt.Fprintf(cmd.OutOrStdout(), "cfaudit %s\ncommit %s\ndate %s\n%s %s/%s\ncontract %s\n",
 				b.version, b.commit, b.date, runtime.Version(), runtime.GOOS, runtime.GOARCH, openapi.Version())
 			return nil
 		},

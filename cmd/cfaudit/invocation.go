@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// An invocation is one run of a command.
+type invocation struct {
+	env *environment
+	cmd *cobra.Command
+}
+
+// runs returns the RunE of a command.
+func (i *invocation) runs(run func(context.Context) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		i.cmd = cmd
+		return run(cmd.Context())
+	}
+}
+
+// out is where data is printed. A failure to write to it is noticed by run, and need not be
+// checked.
+func (i *invocation) out() io.Writer { return i.cmd.OutOrStdout() }
+
+// usage is a mistake in the command line or the environment.
+func (i *invocation) usage(format string, args ...any) *exit { return usage(i.cmd, format, args...) }
+
+// given reports whether the command line has a flag.
+func (i *invocation) given(flag string) bool { return i.cmd.Flags().Changed(flag) }
+
+// otherFlags lists the flags of the command line, except those named.
+func (i *invocation) otherFlags(except ...string) (names []string) {
+	i.cmd.Flags().Visit(func(f *pflag.Flag) {
+		if !slices.Contains(except, f.Name) {
+			names = append(names, "--"+f.Name)
+		}
+	})
+	return names
+}
+
+// words are the command of this command line, and its arguments.
+func (i *invocation) words() []string {
+	words := []string{i.cmd.Name()}
+	for _, argument := range i.cmd.Flags().Args() {
+		words = append(words, shellQuote(argument))
+	}
+	return words
+}
+
+// again is this command line, without the flags named.
+func (i *invocation) again(except ...string) string { return i.commandLine(i.words(), except...) }
+
+// commandLine is a command for the user to run: some words, and then the flags of this command
+// line, except those named.
+func (i *invocation) commandLine(words []string, except ...string) string {
+	return strings.Join(slices.Concat([]string{"cfaudit"}, words, givenFlags(i.cmd.Flags(), except...)), " ")
+}
+
+// givenFlags lists the flags of the command line, except those named, quoted for another command
+// line.
+func givenFlags(flags *pflag.FlagSet, except ...string) []string {
+	var words []string
+	flags.Visit(func(f *pflag.Flag) {
+		v, ok := f.Value.(*flagValue)
+		if !ok || slices.Contains(except, f.Name) {
+			return
+		}
+		for _, value := range v.given {
+			switch {
+			case v.placeholder != "":
+				words = append(words, "--"+f.Name, shellQuote(value))
+			case value == f.NoOptDefVal:
+				words = append(words, "--"+f.Name)
+			default:
+				words = append(words, "--"+f.Name+"="+value)
+			}
+		}
+	})
+	return words
+}
+
+// shellQuote returns text as one word for a shell.
+func shellQuote(text string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%+=:,./_-", r)
+	}
+	if text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
