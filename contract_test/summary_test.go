@@ -24,7 +24,8 @@ import (
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
-// summarized are 50,000 made-up entries with an incident, fewer in short mode, and then the odd ones.
+// summarized are 50,000 made-up entries with an incident, fewer in short mode, and then the odd
+// ones.
 func summarized(t *testing.T) []json.RawMessage {
 	t.Helper()
 	count := 50_000

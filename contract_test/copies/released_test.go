@@ -22,8 +22,8 @@ func TestReleasedModulesAreFound(t *testing.T) {
 	publish(t, proxy, "cfaudit.example", released, repository)
 	publish(t, proxy, "cfaudit.example/wrapper/auditlogsreceiver", released, receiver)
 
-	// The versions must not stay in a module cache that outlives the test, where they would be found
-	// before the ones of its next run. What is in that cache is not downloaded again.
+	// The versions must not stay in a module cache that outlives the test, where its next run would
+	// find them. What is in that cache is not downloaded again.
 	settings := strings.Fields(run(t, outside, "go", "env", "GOMODCACHE", "GOPROXY"))
 	t.Setenv("GOPROXY", "file://"+filepath.ToSlash(proxy)+",file://"+filepath.ToSlash(settings[0])+"/cache/download,"+settings[1])
 	t.Setenv("GOMODCACHE", t.TempDir())
