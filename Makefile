@@ -86,20 +86,17 @@ release-contract: ## Make the contract and the library's API of today the last r
 	cd contract_test/compatible && go run . -release
 
 # The timers of a bubble of testing/synctest crash the race detector's runtime where two threads run
-# them at once (go.dev/issue/78156), so packages with bubbles get one thread. Which events happened
-# before which is seen there as well. Long computations of one goroutine are shortened: make test does
-# them whole.
-race_tests = bubbles=$$(go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' $(2) | sed -n 's|^\([^ ]*\) .*testing/synctest.*|\1|p'); \
-	others=$$(go list $(2) | grep -vxF "$$bubbles" || true); \
-	if [ -n "$$bubbles" ]; then go test -race -short -cpu 1 $(1) $$bubbles; fi; \
-	if [ -n "$$others" ]; then go test -race -short $(1) $$others; fi
+# them at once (go.dev/issue/78156), so each package gets one thread. Which events happened before
+# which is seen there as well. Long computations of one goroutine are shortened: make test does them
+# whole.
+RACE := go test -race -cpu 1 -short
 
 .PHONY: race
 race: ## The tests again, with the race detector
-	@$(call race_tests,,./...)
-	@cd contract_test && $(call race_tests,-count=1,. ./command)
-	cd contract_test && CFAUDIT_SIMULATION_RUNS=30 go test -race -cpu 1 -run '^TestSimulation$$' ./simulation
-	cd contract_test/compatible && go test -race ./...
+	$(RACE) ./...
+	cd contract_test && $(RACE) -count=1 . ./command
+	cd contract_test && CFAUDIT_SIMULATION_RUNS=30 $(RACE) -run '^TestSimulation$$' ./simulation
+	cd contract_test/compatible && $(RACE) ./...
 
 .PHONY: copies
 copies: ## Changes tried on copies of the repository: another module path, a new filter, a changed contract
@@ -145,7 +142,7 @@ secrets: ## Look for the tests' tokens in all that the tests of make test print
 
 .PHONY: consumer
 consumer: ## Import the library as an outsider, and count what that costs
-	cd contract_test/consumer && go test -race -count=1 ./...
+	cd contract_test/consumer && $(RACE) -count=1 ./...
 
 .PHONY: cross
 cross: ## Build for the other systems
@@ -157,9 +154,11 @@ cross: ## Build for the other systems
 faults: ## The table of faults: what struck where, and what came of it
 	CFAUDIT_FAULT_TABLE=1 go test -count=1 -v -run '^TestFaults$$' ./wrapper/auditlogs
 
+RUNS ?= 20000
+
 .PHONY: schedules
-schedules: ## 20,000 simulated services, durations, faults and stops, and 2,000 schedules of odd answers
-	@cd contract_test && CFAUDIT_SIMULATION_RUNS=20000 CFAUDIT_SIMULATION_MINUTES=10 \
+schedules: ## RUNS (20,000) simulated services, durations, faults and stops, and 2,000 schedules of odd answers
+	@cd contract_test && CFAUDIT_SIMULATION_RUNS=$(RUNS) CFAUDIT_SIMULATION_MINUTES=10 \
 		go test -count=1 -v -timeout 20m ./simulation | sed -n '/^ *\(===\|---\)/!p'
 	cd contract_test && go test -race -cpu 1 -count=1 -run Schedules -timeout 10m . -rapid.checks=2000
 
@@ -190,7 +189,7 @@ collector-licences: ## The licences of all that the collector is built from, in 
 		! -name '*.go' | tar -cf - -T - | tar -xf - -C "$$licences"
 
 collector-check: collector-drift collector collector-licences ## The receiver's tests, the examples through the built collector, and a few kills of it
-	@cd $(RECEIVER) && $(call race_tests,,. ./internal/...)
+	cd $(RECEIVER) && $(RACE) . ./internal/...
 	cd $(RECEIVER) && go test -count=1 -v -timeout 20m ./distribution
 
 collector-crash: collector ## Kill the collector KILLS times (200) while entries arrive and its backend fails, and count what is lost

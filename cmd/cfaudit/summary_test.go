@@ -15,7 +15,11 @@ import (
 
 // TestSummaryFits prints summary and new at several widths.
 func TestSummaryFits(t *testing.T) {
-	for _, width := range []int{40, 60, 80, 120, 200} {
+	widths := []int{40, 60, 80, 120, 200}
+	if testing.Short() {
+		widths = widths[:1]
+	}
+	for _, width := range widths {
 		for _, command := range []string{"summary", "new"} {
 			code, out, errs := try{terminal: width}.run(t, command, "--demo", "--since", "20d", "--top", "5")
 			if code != exitComplete {
