@@ -99,18 +99,14 @@ func (a Request) differs(path string, from Request) error {
 	case a.Before != from.Before:
 		return differ("before", a.Before, from.Before)
 	}
-	for _, name := range slices.Sorted(maps.Keys(unite(a.Filters, from.Filters))) {
+	either := maps.Clone(a.Filters)
+	maps.Copy(either, from.Filters)
+	for _, name := range slices.Sorted(maps.Keys(either)) {
 		if is, was := a.Filters[name], from.Filters[name]; !slices.Equal(is, was) {
 			return differ("the filter "+name, fmt.Sprint(is), fmt.Sprint(was))
 		}
 	}
 	return nil
-}
-
-func unite(a, b map[string][]string) map[string][]string {
-	both := maps.Clone(a)
-	maps.Copy(both, b)
-	return both
 }
 
 // Counts are the totals of an export.
