@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -65,16 +66,10 @@ type Request struct {
 func newRequest(job Job, names naming) Request {
 	a := Request{
 		Log:     job.Log.String(),
-		Since:   job.Stated.Since,
-		Before:  job.Stated.Before,
+		Since:   cmp.Or(job.Stated.Since, job.Query.Since),
+		Before:  cmp.Or(job.Stated.Before, job.Query.Before),
 		Filters: map[string][]string{},
 		Format:  names.format,
-	}
-	if a.Since == "" {
-		a.Since = job.Query.Since
-	}
-	if a.Before == "" {
-		a.Before = job.Query.Before
 	}
 	for _, p := range auditlogsapi.ListAccountAuditLogsOperation.Parameters {
 		if values := job.Query.Filter(p.Name); values != nil && len(*values) > 0 {
