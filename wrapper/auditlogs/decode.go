@@ -138,21 +138,13 @@ func (e *FieldError) Unwrap() error { return e.Err }
 func decodeEntry(raw stdjson.RawMessage) *Entry {
 	e := &Entry{Raw: raw}
 	err := json.Unmarshal(raw, &e.Entry, decodeOptions)
-	isObject := bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte{'{'})
-	if err == nil && isObject {
-		e.Action.Time = e.Action.Time.UTC()
-		return e
-	}
 	var problems []error
-	rest := bytes.Clone(raw)
+	rest := raw
 	// One field is removed at a time, since the decoder stops at the first: at most as many as the
 	// contract has.
 	for range len(auditlogsapi.ListAccountAuditLogsOperation.Fields) + 1 {
-		if err == nil {
-			break
-		}
-		var semantic *json.SemanticError
-		if !errors.As(err, &semantic) || semantic.JSONPointer == "" {
+		semantic, ok := errors.AsType[*json.SemanticError](err)
+		if !ok || semantic.JSONPointer == "" {
 			break
 		}
 		problems = append(problems, fieldError(semantic))
@@ -160,7 +152,7 @@ func decodeEntry(raw stdjson.RawMessage) *Entry {
 		e.Entry = auditlogsapi.Entry{}
 		err = json.Unmarshal(rest, &e.Entry, decodeOptions)
 	}
-	if err == nil && !isObject {
+	if err == nil && !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte{'{'}) {
 		err = errors.New("not a JSON object")
 	}
 	if err != nil {
@@ -180,8 +172,7 @@ func fieldError(err *json.SemanticError) *FieldError {
 
 // unwrapped removes the decoder's wrapping from an error of ours.
 func unwrapped(err error) error {
-	var semantic *json.SemanticError
-	if errors.As(err, &semantic) && semantic.Err != nil {
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok && semantic.Err != nil {
 		return semantic.Err
 	}
 	return err

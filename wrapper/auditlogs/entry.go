@@ -46,9 +46,6 @@ func (e *Entry) Err() error { return e.err }
 // does not deliver this entry again. Save it once the entry has been handled; for one that has not,
 // save [Entry.Before]. An entry that is not from a listing has the zero Position.
 func (e *Entry) Position() Position {
-	if e.page == nil {
-		return Position{}
-	}
 	return e.page.position(e.offset, e.mark)
 }
 
@@ -56,9 +53,6 @@ func (e *Entry) Position() Position {
 // delivers this entry first. It is the one to save when handling the entry has failed. An entry
 // that is not from a listing has the zero Position.
 func (e *Entry) Before() Position {
-	if e.page == nil {
-		return Position{}
-	}
 	return e.page.position(e.offset-1, e.before)
 }
 
@@ -110,8 +104,11 @@ type pageStart struct {
 	cursor  string
 }
 
-// position returns the place in a page after its first entries.
+// position returns the place in a page after its first entries; the zero Position without a page.
 func (s *pageStart) position(offset int, m mark) Position {
+	if s == nil {
+		return Position{}
+	}
 	if year := m.Time.Year(); year > 9999 || year < 0 {
 		m.Time = time.Time{} // RFC 3339 cannot express it.
 	}
@@ -147,8 +144,7 @@ func identify(e *Entry) identity {
 		// The zero byte keeps an ID from standing for another entry's bytes.
 		text = append([]byte{0}, e.Raw...)
 	}
-	sum := sha256.Sum256(text)
-	return identity(sum[:len(identity{})])
+	return digestOf(text)
 }
 
 // after returns the identity of an entry that follows the given number of identical ones.
@@ -156,14 +152,17 @@ func (id identity) after(identical int) identity {
 	if identical == 0 {
 		return id
 	}
-	sum := sha256.Sum256(binary.AppendUvarint(id[:], uint64(identical)))
-	return identity(sum[:len(id)])
+	return digestOf(binary.AppendUvarint(id[:], uint64(identical)))
 }
 
 // in returns the identity of an entry in one of several logs.
 func (id identity) in(log string) identity {
-	sum := sha256.Sum256(append(id[:], log...))
-	return identity(sum[:len(id)])
+	return digestOf(append(id[:], log...))
+}
+
+func digestOf(text []byte) identity {
+	sum := sha256.Sum256(text)
+	return identity(sum[:len(identity{})])
 }
 
 // digest is a part of an identity, for sets of entries.

@@ -71,8 +71,7 @@ func (e *Error) Retryable() bool {
 // program that can wait for longer tries again after a pause of its own, and no sooner than
 // [Error].RetryAfter.
 func Retryable(err error) bool {
-	var answered *Error
-	if errors.As(err, &answered) {
+	if answered, ok := errors.AsType[*Error](err); ok {
 		return answered.Retryable()
 	}
 	return err != nil && !errors.Is(err, ErrInvalidQuery) && !errors.Is(err, ErrLimitExceeded) && !errors.Is(err, stored.ErrDamaged) && !errors.Is(err, ErrNotFound)

@@ -126,8 +126,7 @@ func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
 		// The earlier failure explains why it took so long.
 		return nil, fmt.Errorf("%s: %w", l, joined(ended(ctx), last))
 	}
-	var answered *Error
-	if errors.As(err, &answered) {
+	if answered, ok := errors.AsType[*Error](err); ok {
 		answered.Attempts = attempts
 	} else if attempts > 1 {
 		err = fmt.Errorf("%w; after %d attempts", err, attempts)
@@ -159,15 +158,14 @@ func joined(first, second error) error {
 
 // passesSoon reports whether a failed request may succeed within the few attempts of a client.
 func (c *config) passesSoon(err error) bool {
-	var answered *Error
-	if errors.As(err, &answered) && answered.RetryAfter > c.maxWait {
+	if answered, ok := errors.AsType[*Error](err); ok && answered.RetryAfter > c.maxWait {
 		return false
 	}
 	// A name that does not exist, and a certificate that is not trusted, stay so for longer than
 	// that.
-	var name *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	return Retryable(err) && !errors.Is(err, errToken) && !errors.As(err, &certificate) && (!errors.As(err, &name) || !name.IsNotFound)
+	name, unresolved := errors.AsType[*net.DNSError](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return Retryable(err) && !errors.Is(err, errToken) && !untrusted && !(unresolved && name.IsNotFound)
 }
 
 var errToken = errors.New("no token")
@@ -212,8 +210,7 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 	sent := time.Now()
 	response, err := c.httpClient.Do(request)
 	if err != nil {
-		var wrapped *url.Error
-		if errors.As(err, &wrapped) {
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err // Without the method and the URL, which are long, and in the message anyway.
 		}
 		return nil, timedOut(ctx, err)
@@ -400,21 +397,11 @@ func retryAfter(header http.Header) time.Duration {
 // they are given back.
 func rateLimit(header http.Header) (remaining int64, reset time.Duration, ok bool) {
 	remaining = math.MaxInt64
-	for policy := range strings.SplitSeq(strings.Join(header.Values("Ratelimit"), ","), ",") {
-		var left, seconds int64 = -1, -1
-		for parameter := range strings.SplitSeq(policy, ";") {
-			name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
-			n, err := strconv.ParseInt(value, 10, 32)
-			switch {
-			case err != nil:
-			case name == "r":
-				left = n
-			case name == "t":
-				seconds = n
-			}
-		}
+	for _, policy := range policies(header, "Ratelimit") {
+		left, counted := policy["r"]
+		seconds, timed := policy["t"]
 		// The policy with the least left counts.
-		if left >= 0 && seconds >= 0 && left < remaining {
+		if counted && timed && left >= 0 && seconds >= 0 && left < remaining {
 			remaining, reset, ok = left, time.Duration(seconds)*time.Second, true
 		}
 	}
@@ -428,9 +415,8 @@ const documentedQuota = 1200
 // least number of requests.
 func quota(header http.Header) int64 {
 	least := int64(math.MaxInt64)
-	for parameter := range strings.FieldsFuncSeq(strings.Join(header.Values("Ratelimit-Policy"), ","), func(r rune) bool { return r == ',' || r == ';' }) {
-		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
-		if n, err := strconv.ParseInt(value, 10, 32); err == nil && name == "q" && n > 0 {
+	for _, policy := range policies(header, "Ratelimit-Policy") {
+		if n := policy["q"]; n > 0 {
 			least = min(least, n)
 		}
 	}
@@ -438,6 +424,21 @@ func quota(header http.Header) int64 {
 		return documentedQuota
 	}
 	return least
+}
+
+// policies reads the whole numbers among the parameters of each policy in a header.
+func policies(header http.Header, name string) (all []map[string]int64) {
+	for policy := range strings.SplitSeq(strings.Join(header.Values(name), ","), ",") {
+		numbers := map[string]int64{}
+		for parameter := range strings.SplitSeq(policy, ";") {
+			key, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+			if n, err := strconv.ParseInt(value, 10, 32); err == nil {
+				numbers[key] = n
+			}
+		}
+		all = append(all, numbers)
+	}
+	return all
 }
 
 // largestError is how large an answer may be for its errors to be read.
@@ -483,8 +484,7 @@ func redact(text, token string) string {
 // hideToken removes the token from everything that an error shows, in case the network or the
 // service has put it there, and adds which request failed.
 func hideToken(err error, token string, l *listing) error {
-	var answered *Error
-	if errors.As(err, &answered) {
+	if answered, ok := errors.AsType[*Error](err); ok {
 		answered.RayID = redact(answered.RayID, token)
 		answered.History = HistoryStatus(redact(string(answered.History), token))
 		for i := range answered.Details {

@@ -264,10 +264,7 @@ func WithLimits(limits Limits) Option {
 
 // checkBaseURL is called after all options have been applied.
 func (c *config) checkBaseURL() error {
-	u, err := url.Parse(c.baseURL)
-	if err != nil {
-		return err
-	}
+	u, _ := url.Parse(c.baseURL) // It has been parsed before.
 	if u.Scheme == "http" && !c.insecure && !loopback(u.Hostname()) {
 		return fmt.Errorf("base URL %q would send the token unencrypted: want https, or allow it with WithInsecureHTTP", c.baseURL)
 	}

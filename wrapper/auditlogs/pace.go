@@ -58,11 +58,9 @@ func (p *pacer) wait(ctx context.Context, announce func(time.Duration)) error {
 			return nil
 		}
 		announce(pause)
-		timer := time.NewTimer(pause)
 		select {
-		case <-timer.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
-			timer.Stop()
 		}
 	}
 	return context.Cause(ctx)

@@ -96,22 +96,13 @@ func newListing[Q any, P parameters[Q]](operation *auditlogsapi.Operation, query
 		}
 	}
 	given := P(&query).Listing()
-	direction, limit, start := defaultDirection, DefaultLimit, ""
-	if *given.Direction != nil {
-		direction = **given.Direction
-	}
-	if *given.Limit != nil {
-		limit = **given.Limit
-	}
-	if *given.Cursor != nil {
-		start = **given.Cursor
-	}
+	direction, limit := valueOr(*given.Direction, defaultDirection), valueOr(*given.Limit, DefaultLimit)
 	*given.Direction, *given.Limit = &direction, &limit
 	l := &listing{
 		operation: operation,
 		since:     *given.Since,
 		before:    *given.Before,
-		start:     start,
+		start:     valueOr(*given.Cursor, ""),
 		descends:  direction != defaultDirection,
 		values:    P(&query).Values,
 		request: func(server string, since, before string, cursor *string) (*http.Request, error) {
@@ -122,9 +113,20 @@ func newListing[Q any, P parameters[Q]](operation *auditlogsapi.Operation, query
 		},
 	}
 	if l.wrong = l.check(path, P(&query).Values); l.wrong == nil {
-		l.wrong = l.checkWindow()
+		l.from, l.to, l.wrong = checkWindow(l.since, l.before)
+		if l.descends {
+			l.from, l.to = l.to, l.from
+		}
 	}
 	return l
+}
+
+// valueOr returns what a pointer points to, and a default for nil.
+func valueOr[T any](given *T, otherwise T) T {
+	if given == nil {
+		return otherwise
+	}
+	return *given
 }
 
 // check checks the values with which a listing was made against the contract.
@@ -188,14 +190,6 @@ func checkParameter(p auditlogsapi.Parameter, values []string) error {
 }
 
 // checkWindow reads the window's ends.
-func (l *listing) checkWindow() (err error) {
-	since, before, err := checkWindow(l.since, l.before)
-	if l.from, l.to = since, before; l.descends {
-		l.from, l.to = before, since
-	}
-	return err
-}
-
 func checkWindow(since, before string) (from, to time.Time, err error) {
 	if from, err = ParseTime(since); err != nil {
 		return from, to, fmt.Errorf("%w: since: %w", ErrInvalidQuery, err)

@@ -69,7 +69,7 @@ func (s *scanner) page(limits Limits) (entries []*Entry, from, to int, ok bool) 
 		case step == lexer.Broken || escaped:
 			return nil, 0, 0, false
 		case string(name) != "result":
-			if !s.skip(1) {
+			if !s.Value(s.depth) {
 				return nil, 0, 0, false
 			}
 			continue
@@ -97,7 +97,7 @@ func (s *scanner) entries(limits Limits) (entries []*Entry, ok bool) {
 		entry := new(Entry)
 		if !s.entry(entry) {
 			s.At = start
-			if !s.skip(1) {
+			if !s.Value(s.depth) {
 				return nil, false
 			}
 			entry = decodeEntry(bytes.Clone(s.Data[start:s.At]))
@@ -141,7 +141,7 @@ func (s *scanner) object(o any, depth int) bool {
 		}
 		number, field := auditlogsapi.Member(o, name)
 		if number < 0 {
-			if !s.skip(depth + 1) {
+			if !s.Value(s.depth - depth) {
 				return false
 			}
 			continue
@@ -157,7 +157,7 @@ func (s *scanner) object(o any, depth int) bool {
 func (s *scanner) field(field any, depth int) bool {
 	start := s.At
 	if f, ok := field.(*stdjson.RawMessage); ok {
-		if !s.skip(depth + 1) {
+		if !s.Value(s.depth - depth) {
 			return false
 		}
 		s.raws = append(s.raws, span[stdjson.RawMessage]{f, start, s.At})
@@ -226,40 +226,4 @@ func (s *scanner) integer(field *int) bool {
 	}
 	digits := s.At - start
 	return digits == 1 || 1 < digits && digits < 10 && s.Data[start] != '0'
-}
-
-// skip reads a value at a depth.
-func (s *scanner) skip(depth int) bool {
-	switch s.Peek() {
-	case '"':
-		_, ok := s.Text()
-		return ok
-	case '{', '[':
-		return depth <= s.depth && s.skipNested(depth)
-	case 't':
-		return s.Word("true")
-	case 'f':
-		return s.Word("false")
-	case 'n':
-		return s.Word("null")
-	}
-	return s.Number()
-}
-
-func (s *scanner) skipNested(depth int) bool {
-	isObject := s.Next('{') || !s.Next('[')
-	for first := true; ; first = false {
-		var step lexer.Step
-		if isObject {
-			_, _, step = s.Member(first)
-		} else {
-			step = s.Separator(first, ']')
-		}
-		if step != lexer.Inside {
-			return step == lexer.Closed
-		}
-		if !s.skip(depth + 1) {
-			return false
-		}
-	}
 }

@@ -50,6 +50,9 @@ func timeIn(line []byte) (t time.Time, ok bool) {
 	return t, alone && timeName.escape(rest, 0) == len(rest) && actionName.escape(rest, 0) == len(rest)
 }
 
+// deepest is how deep a value before the time may nest for its entry not to be decoded.
+const deepest = 8
+
 // member reads up to the value of an object's member with a name, in quotes.
 func member(l *lexer.Lexer, quoted []byte) bool {
 	for first := true; ; first = false {
@@ -60,45 +63,8 @@ func member(l *lexer.Lexer, quoted []byte) bool {
 		if string(name) == string(quoted[1:len(quoted)-1]) {
 			return true
 		}
-		if !skip(l, 0) {
+		if !l.Value(deepest) {
 			return false
 		}
 	}
-}
-
-// deepest is how deep a value before the time may nest for its entry not to be decoded.
-const deepest = 8
-
-// skip reads a value.
-func skip(l *lexer.Lexer, depth int) bool {
-	switch l.Peek() {
-	case '"':
-		_, ok := l.Text()
-		return ok
-	case 't':
-		return l.Word("true")
-	case 'f':
-		return l.Word("false")
-	case 'n':
-		return l.Word("null")
-	case '{', '[':
-	default:
-		return l.Number()
-	}
-	isObject := l.Next('{') || !l.Next('[')
-	for first := true; depth < deepest; first = false {
-		var step lexer.Step
-		if isObject {
-			_, _, step = l.Member(first)
-		} else {
-			step = l.Separator(first, ']')
-		}
-		if step != lexer.Inside {
-			return step == lexer.Closed
-		}
-		if !skip(l, depth+1) {
-			return false
-		}
-	}
-	return false
 }

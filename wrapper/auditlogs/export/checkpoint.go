@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -65,16 +66,10 @@ type Request struct {
 func newRequest(job Job, names naming) Request {
 	a := Request{
 		Log:     job.Log.String(),
-		Since:   job.Stated.Since,
-		Before:  job.Stated.Before,
+		Since:   cmp.Or(job.Stated.Since, job.Query.Since),
+		Before:  cmp.Or(job.Stated.Before, job.Query.Before),
 		Filters: map[string][]string{},
 		Format:  names.format,
-	}
-	if a.Since == "" {
-		a.Since = job.Query.Since
-	}
-	if a.Before == "" {
-		a.Before = job.Query.Before
 	}
 	for _, p := range auditlogsapi.ListAccountAuditLogsOperation.Parameters {
 		if values := job.Query.Filter(p.Name); values != nil && len(*values) > 0 {
@@ -99,18 +94,14 @@ func (a Request) differs(path string, from Request) error {
 	case a.Before != from.Before:
 		return differ("before", a.Before, from.Before)
 	}
-	for _, name := range slices.Sorted(maps.Keys(unite(a.Filters, from.Filters))) {
+	either := maps.Clone(a.Filters)
+	maps.Copy(either, from.Filters)
+	for _, name := range slices.Sorted(maps.Keys(either)) {
 		if is, was := a.Filters[name], from.Filters[name]; !slices.Equal(is, was) {
 			return differ("the filter "+name, fmt.Sprint(is), fmt.Sprint(was))
 		}
 	}
 	return nil
-}
-
-func unite(a, b map[string][]string) map[string][]string {
-	both := maps.Clone(a)
-	maps.Copy(both, b)
-	return both
 }
 
 // Counts are the totals of an export.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -116,33 +115,25 @@ func plainID(id string) string {
 }
 
 // differs lists the differences of the text from a manifest's counts.
-func (c *content) differs(m *Counts) (wrong []string) {
-	differ := func(text string, args ...any) { wrong = append(wrong, fmt.Sprintf(text, args...)) }
-	if c.counts.Entries != m.Entries {
-		differ("it has %d entries, and the manifest says %d", c.counts.Entries, m.Entries)
-	}
+func (c *content) differs(m *Counts) (wrong differences) {
+	wrong.count("entries", c.counts.Entries, m.Entries)
 	if c.csv && (!c.headed || c.id < 0 || c.time < 0) {
-		differ("its first line is not the header of an export: want one with the columns id and action.time")
+		wrong.add("its first line is not the header of an export: want one with the columns id and action.time")
 		return wrong
 	}
 	if c.longs > 0 {
 		return wrong // Nothing more is known of such an entry.
 	}
-	count := func(what string, is, to int64) {
-		if is != to {
-			differ("it has %d entries %s, and the manifest says %d", is, what, to)
-		}
-	}
-	count("out of the order of time", c.counts.OutOfOrder, m.OutOfOrder)
-	count("outside of the window", c.counts.Outside, m.Outside)
+	wrong.count("entries out of the order of time", c.counts.OutOfOrder, m.OutOfOrder)
+	wrong.count("entries outside of the window", c.counts.Outside, m.Outside)
 	if !c.csv { // A cell does not show its type.
-		count("with a field of an unexpected type", c.counts.Odd, m.Odd)
+		wrong.count("entries with a field of an unexpected type", c.counts.Odd, m.Odd)
 	}
 	if !c.same(c.counts.First, m.First, m.Odd) {
-		differ("its first entry is %s, and the manifest says %s", c.counts.First, m.First)
+		wrong.add("its first entry is %s, and the manifest says %s", c.counts.First, m.First)
 	}
 	if !c.same(c.counts.Last, m.Last, m.Odd) {
-		differ("its last entry is %s, and the manifest says %s", c.counts.Last, m.Last)
+		wrong.add("its last entry is %s, and the manifest says %s", c.counts.Last, m.Last)
 	}
 	return wrong
 }

@@ -20,7 +20,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding"
 	"errors"
 	"fmt"
 	"io"
@@ -224,19 +223,19 @@ func (x *exporter) prepare() error {
 func (x *exporter) open(ctx context.Context) (*Manifest, error) {
 	path := x.job.Path
 	manifest, err := readManifest(x.disk, path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return x.finished(manifest, err)
+	if err == nil {
+		return manifest, x.finished(manifest)
 	}
-	err = readCheckpoint(x.disk, path, &x.state)
-	fresh := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !fresh {
+	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if fresh {
-		if err := x.create(); err != nil {
-			return nil, err
-		}
-	} else if err := x.asked.differs(path+checkpointEnd, x.state.Request); err != nil {
+	switch err = readCheckpoint(x.disk, path, &x.state); {
+	case err == nil:
+		err = x.asked.differs(path+checkpointEnd, x.state.Request)
+	case errors.Is(err, fs.ErrNotExist):
+		err = x.create()
+	}
+	if err != nil {
 		return nil, err
 	}
 	if !bytes.Equal(x.state.Header, x.format.Header(nil)) {
@@ -262,29 +261,26 @@ func (x *exporter) open(ctx context.Context) (*Manifest, error) {
 	return nil, nil
 }
 
-// finished returns the result of a job that has a manifest.
-func (x *exporter) finished(manifest *Manifest, err error) (*Manifest, error) {
+// finished checks that the file of a job that has a manifest is there.
+func (x *exporter) finished(manifest *Manifest) error {
 	path := x.job.Path
-	if err != nil {
-		return nil, err
-	}
 	if err := x.asked.differs(path+manifestEnd, manifest.Request); err != nil {
-		return nil, err
+		return err
 	}
 	switch size, err := x.disk.size(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: %w: it is gone, and its manifest says that it was finished: restore it, or remove %s to export again",
+		return fmt.Errorf("%s: %w: it is gone, and its manifest says that it was finished: restore it, or remove %s to export again",
 			path, ErrDamaged, path+manifestEnd)
 	case err != nil:
-		return nil, err
+		return err
 	case size != manifest.Bytes:
-		return nil, fmt.Errorf("%s: %w: it has %d bytes, and had %d when it was finished: restore it, or remove it and its manifest to export again", path, ErrDamaged, size, manifest.Bytes)
+		return fmt.Errorf("%s: %w: it has %d bytes, and had %d when it was finished: restore it, or remove it and its manifest to export again", path, ErrDamaged, size, manifest.Bytes)
 	}
 	// A run can have ended after writing the manifest and before this.
 	if err := x.disk.remove(path + checkpointEnd); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return err
 	}
-	return manifest, nil
+	return nil
 }
 
 // create makes the first checkpoint: before the file, so that the file never exists without one.
@@ -303,7 +299,7 @@ func (x *exporter) create() error {
 		Window:  Window{Since: x.query.Since, Before: x.query.Before},
 		Counts:  Counts{Started: time.Now().UTC()},
 	}
-	return x.write(&x.state)
+	return writeCheckpoint(x.disk, path, &x.state)
 }
 
 // openFile opens the file and removes everything after the part that the checkpoint covers.
@@ -347,7 +343,7 @@ func (x *exporter) verify(ctx context.Context) error {
 		return nil
 	}
 	want, is := sha256.New(), sha256.New()
-	if err := want.(encoding.BinaryUnmarshaler).UnmarshalBinary(x.state.Packed); err != nil {
+	if err := restore(want, x.state.Packed); err != nil {
 		return fmt.Errorf("%s: %w: %w", path+checkpointEnd, ErrDamaged, err)
 	}
 	file, err := x.disk.stream(path)
@@ -382,9 +378,8 @@ func (x *exporter) read(ctx context.Context) error {
 	for {
 		from := x.state.Position
 		err := x.list(ctx)
-		var incomplete *auditlogs.IncompleteError
-		refused := errors.Is(err, auditlogs.ErrInvalidQuery) && errors.As(err, &incomplete)
-		if !refused {
+		_, incomplete := errors.AsType[*auditlogs.IncompleteError](err)
+		if !incomplete || !errors.Is(err, auditlogs.ErrInvalidQuery) {
 			return err
 		}
 		if x.state.Position.String() != from.String() {
@@ -495,7 +490,7 @@ func (x *exporter) commit() error {
 	}
 	x.kept = x.state.Size
 	x.state.Recent, x.state.Again = x.recent.list()
-	if err := x.write(&x.state); err != nil {
+	if err := x.out.checked(writeCheckpoint(x.disk, x.job.Path, &x.state)); err != nil {
 		return err
 	}
 	x.ahead = false
@@ -512,21 +507,6 @@ func (x *exporter) keep() error {
 	return x.commit()
 }
 
-func (x *exporter) write(c *checkpoint) error {
-	if err := writeCheckpoint(x.disk, x.job.Path, c); err != nil {
-		x.stop()
-		return err
-	}
-	return nil
-}
-
-// stop ends a run that cannot write any more.
-func (x *exporter) stop() {
-	if x.out != nil {
-		x.out.failed = true
-	}
-}
-
 // finish replaces the checkpoint with the manifest.
 func (x *exporter) finish() (*Manifest, error) {
 	if err := x.head(); err != nil {
@@ -538,8 +518,7 @@ func (x *exporter) finish() (*Manifest, error) {
 	x.kept = x.state.Size
 	x.state.Finished = time.Now().UTC()
 	manifest := x.newManifest()
-	if err := writeManifest(x.disk, x.job.Path, manifest); err != nil {
-		x.stop()
+	if err := x.out.checked(writeManifest(x.disk, x.job.Path, manifest)); err != nil {
 		return nil, err
 	}
 	if err := x.disk.remove(x.job.Path + checkpointEnd); err != nil {

@@ -49,8 +49,8 @@ func (x *exporter) newManifest() *Manifest {
 		Window:      x.state.Window,
 		Compression: x.names.compression,
 		Bytes:       x.state.Size,
-		FileSHA256:  hex.EncodeToString(x.out.packed.Sum(nil)),
-		SHA256:      hex.EncodeToString(x.out.sum.Sum(nil)),
+		FileSHA256:  x.out.packed.digest(),
+		SHA256:      x.out.unpacked.digest(),
 		Settled:     !x.state.Started.Before(x.tally.before.Add(auditlogs.SettleTime)),
 		Settle:      auditlogs.SettleTime.String(),
 		Contract:    openapi.Version(),
@@ -135,22 +135,21 @@ func check(ctx context.Context, path string) (*Manifest, error) {
 }
 
 // compare lists the differences of a file from the manifest. Its error is one of reading the file.
-func (m *Manifest) compare(path string, file io.Reader) (wrong []string, err error) {
-	differ := func(text string, args ...any) { wrong = append(wrong, fmt.Sprintf(text, args...)) }
+func (m *Manifest) compare(path string, file io.Reader) (wrong differences, err error) {
 	if name := filepath.Base(path); name != m.File {
-		differ("the manifest is that of a file named %q: want the file under that name", m.File)
+		wrong.add("the manifest is that of a file named %q: want the file under that name", m.File)
 	}
 	names, err := readName(path, m.Request.Format)
 	if err != nil {
-		differ("the manifest has another format: %v", err)
+		wrong.add("the manifest has another format: %v", err)
 		names, _ = readName(path, "") // The path names a file, and so its error was about the format.
 	}
 	if m.Compression != names.compression {
-		differ("its name says compression %q, and the manifest says %q", names.compression, m.Compression)
+		wrong.add("its name says compression %q, and the manifest says %q", names.compression, m.Compression)
 	}
 	stored, text := newMeasure(), newContent(names.format, m.Window)
 	if text.tally.err != nil {
-		differ("the window in the manifest is not one: %v", text.tally.err)
+		wrong.add("the window in the manifest is not one: %v", text.tally.err)
 	}
 	unpacked, unpacking := unpack(io.TeeReader(file, stored), names.compression)
 	if unpacking == nil {
@@ -160,30 +159,37 @@ func (m *Manifest) compare(path string, file io.Reader) (wrong []string, err err
 	if _, err := io.Copy(stored, file); err != nil {
 		return nil, err
 	}
-	if stored.bytes != m.Bytes {
-		differ("it has %d bytes, and the manifest says %d", stored.bytes, m.Bytes)
-	}
+	wrong.count("bytes", stored.bytes, m.Bytes)
 	if unpacking != nil {
 		more := ""
 		if text.lines > m.Lines {
 			more = fmt.Sprintf(", more than the %d in the manifest", m.Lines)
 		}
-		differ("it cannot be unpacked after %d lines%s (%v)", text.lines, more, unpacking)
+		wrong.add("it cannot be unpacked after %d lines%s (%v)", text.lines, more, unpacking)
 		return wrong, nil
 	}
-	if text.lines != m.Lines {
-		differ("it has %d lines, and the manifest says %d", text.lines, m.Lines)
-	}
+	wrong.count("lines", text.lines, m.Lines)
 	if text.bytes != m.TextBytes && (names.compression != "" || m.TextBytes != m.Bytes) {
-		differ("its uncompressed text has %d bytes, and the manifest says %d", text.bytes, m.TextBytes)
+		wrong.add("its uncompressed text has %d bytes, and the manifest says %d", text.bytes, m.TextBytes)
 	}
 	if sum := text.digest(); sum != m.SHA256 {
-		differ("the SHA-256 of its text is %s, and the manifest says %s", sum, m.SHA256)
+		wrong.add("the SHA-256 of its text is %s, and the manifest says %s", sum, m.SHA256)
 	}
 	if sum := stored.digest(); sum != m.FileSHA256 && (names.compression != "" || m.FileSHA256 != m.SHA256) {
-		differ("the SHA-256 of the file is %s, and the manifest says %s", sum, m.FileSHA256)
+		wrong.add("the SHA-256 of the file is %s, and the manifest says %s", sum, m.FileSHA256)
 	}
 	return append(wrong, text.differs(&m.Counts)...), nil
+}
+
+// Differences say in what a file differs from its manifest.
+type differences []string
+
+func (d *differences) add(text string, args ...any) { *d = append(*d, fmt.Sprintf(text, args...)) }
+
+func (d *differences) count(what string, is, want int64) {
+	if is != want {
+		d.add("it has %d %s, and the manifest says %d", is, what, want)
+	}
 }
 
 // unpack decompresses.

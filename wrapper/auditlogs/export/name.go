@@ -25,6 +25,8 @@ const (
 	zstdEnd  = ".zst"
 )
 
+var compressions = map[string]string{gzipEnd: gzipName, zstdEnd: zstdName}
+
 // otherCompressions are the extensions of compressions that are not supported.
 var otherCompressions = []string{".7z", ".br", ".bz2", ".gzip", ".lz4", ".tgz", ".xz", ".z", ".zip", ".zstd"}
 
@@ -38,13 +40,7 @@ func readName(path, asked string) (naming, error) {
 	if path == "" || strings.HasSuffix(path, "/") || strings.HasSuffix(path, string(filepath.Separator)) {
 		return naming{}, errors.New("the path names no file: want one such as audit.ndjson.gz")
 	}
-	var n naming
-	switch filepath.Ext(name) {
-	case gzipEnd:
-		n.compression = gzipName
-	case zstdEnd:
-		n.compression = zstdName
-	}
+	n := naming{compression: compressions[filepath.Ext(name)]}
 	if n.compression != "" {
 		name = strings.TrimSuffix(name, filepath.Ext(name))
 	}

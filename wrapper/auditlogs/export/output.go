@@ -2,8 +2,6 @@ package export
 
 import (
 	"bufio"
-	"bytes"
-	"crypto/sha256"
 	"encoding"
 	"errors"
 	"fmt"
@@ -20,13 +18,10 @@ type output struct {
 	pending *bufio.Writer // of bytes on their way to the file
 	pack    packer        // nil if the text is not compressed
 	packing bool          // a gzip member or zstd frame is open
-	written int64         // bytes of the file
 
-	text   []byte    // on its way to the packer
-	sum    hash.Hash // of the text
-	packed hash.Hash // of the file
-	lines  int64
-	length int64 // of the text, without what is on its way
+	text     []byte   // on its way to the packer
+	unpacked *measure // of the text, without what is on its way
+	packed   *measure // of the file
 
 	uncommitted int64 // bytes of text
 	failed      bool  // nothing can be written any more
@@ -43,14 +38,11 @@ const textBuffer = 256 << 10
 
 // newOutput appends to a file, whose state is in the checkpoint.
 func newOutput(file file, compression string, from *checkpoint) (*output, error) {
-	o := &output{file: file, written: from.Size, lines: from.Lines, length: from.TextBytes, sum: sha256.New(), packed: sha256.New()}
-	o.pending = bufio.NewWriterSize(counter{o}, textBuffer)
+	o := &output{file: file, unpacked: newMeasure(), packed: newMeasure()}
+	o.unpacked.bytes, o.unpacked.lines, o.packed.bytes = from.TextBytes, from.Lines, from.Size
+	o.pending = bufio.NewWriterSize(io.MultiWriter(file, o.packed), textBuffer)
 	if from.Size > 0 {
-		err := errors.Join(
-			o.sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(from.Sum),
-			o.packed.(encoding.BinaryUnmarshaler).UnmarshalBinary(from.Packed),
-		)
-		if err != nil {
+		if err := errors.Join(restore(o.unpacked.sum, from.Sum), restore(o.packed.sum, from.Packed)); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 	}
@@ -67,14 +59,9 @@ func newOutput(file file, compression string, from *checkpoint) (*output, error)
 	return o, nil
 }
 
-// A counter writes to the file, and counts.
-type counter struct{ o *output }
-
-func (c counter) Write(p []byte) (int, error) {
-	n, err := c.o.file.Write(p)
-	c.o.written += int64(n)
-	c.o.packed.Write(p[:n])
-	return n, err
+// restore continues a digest from a state in a checkpoint.
+func restore(digest hash.Hash, state []byte) error {
+	return digest.(encoding.BinaryUnmarshaler).UnmarshalBinary(state)
 }
 
 // line returns the text to append to, for write.
@@ -91,12 +78,10 @@ func (o *output) write(text []byte) error {
 }
 
 // empty reports whether there is no text, in the file or on its way.
-func (o *output) empty() bool { return o.length == 0 && len(o.text) == 0 }
+func (o *output) empty() bool { return o.unpacked.bytes == 0 && len(o.text) == 0 }
 
 func (o *output) flush() error {
-	o.sum.Write(o.text)
-	o.lines += int64(bytes.Count(o.text, []byte{'\n'}))
-	o.length += int64(len(o.text))
+	_, _ = o.unpacked.Write(o.text) // It never fails.
 	var w io.Writer = o.pending
 	if o.pack != nil && len(o.text) > 0 {
 		if !o.packing {
@@ -110,6 +95,7 @@ func (o *output) flush() error {
 	return o.checked(err)
 }
 
+// checked returns an error of writing, after which nothing more is written.
 func (o *output) checked(err error) error {
 	if err != nil {
 		o.failed = true
@@ -135,13 +121,13 @@ func (o *output) commit(c *checkpoint) error {
 		return err
 	}
 	var err error
-	if c.Sum, err = o.sum.(encoding.BinaryMarshaler).MarshalBinary(); err != nil {
+	if c.Sum, err = o.unpacked.sum.(encoding.BinaryMarshaler).MarshalBinary(); err != nil {
 		return o.checked(err)
 	}
-	if c.Packed, err = o.packed.(encoding.BinaryMarshaler).MarshalBinary(); err != nil {
+	if c.Packed, err = o.packed.sum.(encoding.BinaryMarshaler).MarshalBinary(); err != nil {
 		return o.checked(err)
 	}
-	c.Size, c.Lines, c.TextBytes = o.written, o.lines, o.length
+	c.Size, c.Lines, c.TextBytes = o.packed.bytes, o.unpacked.lines, o.unpacked.bytes
 	o.uncommitted = 0
 	return nil
 }
@@ -149,7 +135,7 @@ func (o *output) commit(c *checkpoint) error {
 // end commits the rest. A compressed file without any text is one empty member or frame, since an
 // empty file is not a valid one.
 func (o *output) end(c *checkpoint) error {
-	if o.pack != nil && o.empty() && o.written == 0 {
+	if o.pack != nil && o.empty() && o.packed.bytes == 0 {
 		o.pack.Reset(o.pending)
 		o.packing = true
 	}

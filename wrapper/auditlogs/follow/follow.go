@@ -135,13 +135,13 @@ func (f *Follower) window(w *sweep) auditlogs.Query {
 // The state is saved as soon as deliver has acknowledged a batch, even if the context ends
 // meanwhile.
 func (f *Follower) Run(ctx context.Context, deliver Handler) error {
-	return f.run(ctx, deliver, false, newTurns([]*Follower{f}, false)[0], newHope(f))
+	return f.run(ctx, deliver, false, newTurns([]*Follower{f}, false)[f], newHope(f))
 }
 
 // CatchUp delivers the entries up to now, less the settle time, and returns nil: a single sweep of
 // [Follower.Run], for scheduled jobs. A failure that lasts for three attempts ends it.
 func (f *Follower) CatchUp(ctx context.Context, deliver Handler) error {
-	return f.run(ctx, deliver, true, newTurns([]*Follower{f}, true)[0], newHope(f))
+	return f.run(ctx, deliver, true, newTurns([]*Follower{f}, true)[f], newHope(f))
 }
 
 // attempts bounds how often CatchUp tries.
@@ -169,7 +169,7 @@ func (f *Follower) run(ctx context.Context, deliver Handler, once bool, turns tu
 		if !endless || ctx.Err() != nil {
 			return err
 		}
-		f.report(func(h *Health) { h.failed(f.now(), err) })
+		f.failed(err)
 		if err := sleep(ctx, wait(err, pause)); err != nil {
 			return err
 		}
@@ -225,7 +225,7 @@ func (f *Follower) run(ctx context.Context, deliver Handler, once bool, turns tu
 				return err
 			}
 		case errors.As(err, &lasting) && endless && ctx.Err() == nil:
-			f.report(func(h *Health) { h.failed(f.now(), lasting.error) })
+			f.failed(lasting.error)
 			if err := sleep(ctx, wait(lasting.error, pause)); err != nil {
 				return err
 			}
@@ -238,7 +238,7 @@ func (f *Follower) run(ctx context.Context, deliver Handler, once bool, turns tu
 				return lasting.error
 			default:
 			}
-			f.report(func(h *Health) { h.failed(f.now(), err) })
+			f.failed(err)
 			select {
 			case <-ctx.Done():
 				return ended(ctx)
@@ -252,7 +252,7 @@ func (f *Follower) run(ctx context.Context, deliver Handler, once bool, turns tu
 			if failures++; once && failures >= attempts {
 				return fmt.Errorf("follow: %w", err)
 			}
-			f.report(func(h *Health) { h.failed(f.now(), err) })
+			f.failed(err)
 			if err := sleep(ctx, max(pause.NextBackOff(), asked(err))); err != nil {
 				return err
 			}
@@ -265,8 +265,7 @@ const longestWait = time.Hour
 
 // asked is how long the service asks to wait.
 func asked(err error) time.Duration {
-	var answered *auditlogs.Error
-	if errors.As(err, &answered) {
+	if answered, ok := errors.AsType[*auditlogs.Error](err); ok {
 		return min(answered.RetryAfter, longestWait)
 	}
 	return 0
@@ -376,6 +375,11 @@ func (h *Health) failed(now time.Time, err error) {
 	h.Err, h.LastError, h.LastFailure = err, err.Error(), now.UTC()
 }
 
+// failed reports a failure after which the follower continues.
+func (f *Follower) failed(err error) {
+	f.report(func(h *Health) { h.failed(f.now(), err) })
+}
+
 // ended returns why a context has ended.
 func ended(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
@@ -387,12 +391,10 @@ func ended(ctx context.Context) error {
 
 // sleep waits, unless the context ends first.
 func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return ended(ctx)
-	case <-timer.C:
+	case <-time.After(d):
 		return nil
 	}
 }
@@ -430,7 +432,7 @@ func together(ctx context.Context, deliver Handler, followers []*Follower, once 
 	failures := make([]error, len(followers))
 	for i, f := range followers {
 		running.Go(func() {
-			if err := f.run(ctx, oneByOne, once, turns[i], hope); err != nil {
+			if err := f.run(ctx, oneByOne, once, turns[f], hope); err != nil {
 				failures[i] = fmt.Errorf("%s: %w", f.log, err)
 			}
 		})

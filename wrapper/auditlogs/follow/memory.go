@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -104,16 +105,7 @@ func (m memory) MarshalJSON() ([]byte, error) {
 		all = append(all, sighting{at, hash})
 	}
 	slices.SortFunc(all, func(a, b sighting) int {
-		if a.minute != b.minute {
-			if a.minute < b.minute {
-				return -1
-			}
-			return 1
-		}
-		if a.hash < b.hash {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(a.minute, b.minute), cmp.Compare(a.hash, b.hash))
 	})
 	data := append(make([]byte, 0, keySize+len(all)*(hashSize+1)), m.key[:]...)
 	last := int64(0)

@@ -40,30 +40,29 @@ type config struct {
 	now      func() time.Time
 }
 
+// atLeast sets a length of time, which is refused if it is less than the least.
+func atLeast(name string, given, least time.Duration, want string, taken func(*config) *time.Duration) Option {
+	return func(c *config) error {
+		if given < least {
+			return fmt.Errorf("%s is %s: want %s", name, given, want)
+		}
+		*taken(c) = given
+		return nil
+	}
+}
+
 // WithInterval sets how often new entries are requested. The default is a minute, the minimum a
 // second. Each time costs at least one of the requests that the service allows the user, 1200 in
 // five minutes.
 func WithInterval(interval time.Duration) Option {
-	return func(c *config) error {
-		if interval < time.Second {
-			return fmt.Errorf("interval is %s: want a second or more, such as 1m", interval)
-		}
-		c.interval = interval
-		return nil
-	}
+	return atLeast("interval", interval, time.Second, "a second or more, such as 1m", func(c *config) *time.Duration { return &c.interval })
 }
 
 // WithStartAge sets how long before its first run a follower without a state starts, if the query
 // has no Since. It is an age, and not a time, so that it can be corrected if this machine's clock
 // turns out to be fast.
 func WithStartAge(age time.Duration) Option {
-	return func(c *config) error {
-		if age < 0 {
-			return fmt.Errorf("start age is %s: want 0 for the default, or more, such as 24h", age)
-		}
-		c.age = age
-		return nil
-	}
+	return atLeast("start age", age, 0, "0 for the default, or more, such as 24h", func(c *config) *time.Duration { return &c.age })
 }
 
 // WithSettle chooses between prompt delivery and delivery in order. With 0, the default, each entry
@@ -72,25 +71,13 @@ func WithStartAge(age time.Duration) Option {
 // ten minutes old, and nearly all are delivered in the order of their times. Entries that appear
 // even later are delivered too, out of order. [Health.Lateness] says how late entries appear.
 func WithSettle(settle time.Duration) Option {
-	return func(c *config) error {
-		if settle < 0 {
-			return fmt.Errorf("settle time is %s: want 0 or more, such as 10m", settle)
-		}
-		c.settle = settle
-		return nil
-	}
+	return atLeast("settle time", settle, 0, "0 or more, such as 10m", func(c *config) *time.Duration { return &c.settle })
 }
 
 // WithOverlap sets how long before the end of the last sweep each sweep starts. The default is a
 // minute, the minimum a second.
 func WithOverlap(overlap time.Duration) Option {
-	return func(c *config) error {
-		if overlap < time.Second {
-			return fmt.Errorf("overlap is %s: want a second or more, such as 1m", overlap)
-		}
-		c.depth.overlap = overlap
-		return nil
-	}
+	return atLeast("overlap", overlap, time.Second, "a second or more, such as 1m", func(c *config) *time.Duration { return &c.depth.overlap })
 }
 
 // WithLookBack sets how late after its time an entry may appear and still be delivered, and the

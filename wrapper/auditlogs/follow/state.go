@@ -185,20 +185,16 @@ func (w *sweep) anew(overlap time.Duration) {
 	w.Since, w.Position = w.restart(overlap), auditlogs.Position{}
 }
 
-func earliest(first time.Time, others ...time.Time) time.Time {
-	for _, t := range others {
-		if t.Before(first) {
-			first = t
-		}
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
 	}
-	return first
+	return a
 }
 
-func latest(first time.Time, others ...time.Time) time.Time {
-	for _, t := range others {
-		if t.After(first) {
-			first = t
-		}
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
-	return first
+	return a
 }

@@ -179,13 +179,11 @@ func (f *Follower) acknowledge(page *auditlogs.Page, n news) (forgotten int) {
 // the sweep ready for a retry, and a permanent one as a lastingError.
 func (f *Follower) troubled(err error, moved bool) error {
 	w := f.state.Sweep
-	var incomplete *auditlogs.IncompleteError
-	if errors.As(err, &incomplete) {
+	if incomplete, ok := errors.AsType[*auditlogs.IncompleteError](err); ok {
 		err = incomplete.Err
 	}
 	requests := int64(1)
-	var answered *auditlogs.Error
-	if errors.As(err, &answered) {
+	if answered, ok := errors.AsType[*auditlogs.Error](err); ok {
 		requests = int64(answered.Attempts)
 	}
 	f.report(func(h *Health) {

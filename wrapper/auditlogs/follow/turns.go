@@ -30,37 +30,32 @@ type turns struct {
 // newTurns returns the turns of followers that run together. Their intervals are stretched equally
 // if the budget of their client is too small for them, and their sweeps are spread evenly. Those
 // that only catch up go as fast as the budget allows.
-func newTurns(followers []*Follower, once bool) []turns {
+func newTurns(followers []*Follower, once bool) map[*Follower]turns {
 	clients := map[*auditlogs.Client][]*Follower{}
 	for _, f := range followers {
 		clients[f.log.Client()] = append(clients[f.log.Client()], f)
 	}
 	slots := make(chan struct{}, sweepsAtOnce)
-	starting := map[*auditlogs.Client]*starts{}
-	all, before := make([]turns, len(followers)), map[*auditlogs.Client]int{}
-	for i, f := range followers {
-		mine := clients[f.log.Client()]
-		needs, has := Demand(mine...)
-		all[i].interval = f.interval
-		if has > 0 && needs > has {
-			all[i].interval = time.Duration(float64(f.interval) * needs / has)
+	all := map[*Follower]turns{}
+	for _, sharing := range clients {
+		needs, has := Demand(sharing...)
+		spread := new(starts)
+		if has > 0 {
+			spread.gap = time.Duration(float64(time.Minute) / has)
 		}
-		if len(followers) <= sweepsAtOnce {
-			continue
-		}
-		all[i].slots, all[i].pages = slots, pagesATurn
-		if once {
-			continue
-		}
-		if starting[f.log.Client()] == nil {
-			starting[f.log.Client()] = new(starts)
-			if has > 0 {
-				starting[f.log.Client()].gap = time.Duration(float64(time.Minute) / has)
+		for i, f := range sharing {
+			t := turns{interval: f.interval}
+			if has > 0 && needs > has {
+				t.interval = time.Duration(float64(f.interval) * needs / has)
 			}
+			if len(followers) > sweepsAtOnce {
+				t.slots, t.pages = slots, pagesATurn
+				if !once {
+					t.starts, t.delay = spread, t.interval*time.Duration(i)/time.Duration(len(sharing))
+				}
+			}
+			all[f] = t
 		}
-		all[i].starts = starting[f.log.Client()]
-		all[i].delay = all[i].interval * time.Duration(before[f.log.Client()]) / time.Duration(len(mine))
-		before[f.log.Client()]++
 	}
 	return all
 }

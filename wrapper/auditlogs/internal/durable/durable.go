@@ -4,6 +4,7 @@
 package durable
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -54,10 +55,7 @@ func WriteFile(path string, data []byte, perm fs.FileMode) (err error) {
 	if err == nil {
 		err = file.Sync()
 	}
-	if closing := file.Close(); err == nil {
-		err = closing
-	}
-	if err != nil {
+	if err = cmp.Or(err, file.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(temp, path); err != nil {
@@ -78,9 +76,7 @@ func SyncDir(path string) error {
 		return err
 	}
 	err = folder.Sync()
-	if closing := folder.Close(); err == nil {
-		err = closing
-	}
+	err = cmp.Or(err, folder.Close())
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
 		return nil
 	}

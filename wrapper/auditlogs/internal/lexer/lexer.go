@@ -62,6 +62,42 @@ func (l *Lexer) Separator(first bool, end byte) Step {
 	return Broken
 }
 
+// Value reads a value in which objects and arrays nest to the given number of levels at most.
+func (l *Lexer) Value(levels int) bool {
+	switch l.Peek() {
+	case '"':
+		_, ok := l.Text()
+		return ok
+	case '{', '[':
+		return levels > 0 && l.nested(levels)
+	case 't':
+		return l.Word("true")
+	case 'f':
+		return l.Word("false")
+	case 'n':
+		return l.Word("null")
+	}
+	return l.Number()
+}
+
+func (l *Lexer) nested(levels int) bool {
+	isObject := l.Next('{') || !l.Next('[')
+	for first := true; ; first = false {
+		var step Step
+		if isObject {
+			_, _, step = l.Member(first)
+		} else {
+			step = l.Separator(first, ']')
+		}
+		if step != Inside {
+			return step == Closed
+		}
+		if !l.Value(levels - 1) {
+			return false
+		}
+	}
+}
+
 // Number reads a number.
 func (l *Lexer) Number() bool {
 	l.Next('-')
