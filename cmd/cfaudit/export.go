@@ -190,6 +190,7 @@ func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string)
 	if err != nil {
 		return x.failed(ctx, err)
 	}
+	x.noteGapsOf(auditlogs.Query{Since: result.Window.Since, Before: result.Window.Before}, log)
 	if result.WasComplete {
 		x.env.say(fmt.Sprintf("%s was finished %s%s, and is left as it is: %s", job.Path, result.Finished.Format(time.RFC3339), unsettled(&result.Manifest),
 			contents(&result.Manifest)))
@@ -198,7 +199,6 @@ func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string)
 	if !noted {
 		x.noteStart(result.Window.Since)
 	}
-	x.noteGapsOf(auditlogs.Query{Since: result.Window.Since, Before: result.Window.Before}, log)
 	if result.Entries == 0 {
 		x.env.noteNothing(&x.query, false)
 	}

@@ -30,7 +30,7 @@ type Archive struct {
 	client     *auditlogs.Client
 
 	reading sync.Mutex
-	chains  map[string]*chain // by the path of the log's folder
+	removed map[string]map[slot]removal // by the path of the log's folder
 }
 
 // Open looks for the files at the paths of folders and files. It does not read them: that is left
@@ -45,7 +45,7 @@ func Open(paths ...string) (*Archive, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("archive: there is no path: want a folder or a file")
 	}
-	a := &Archive{known: map[string]bool{}, chains: map[string]*chain{}}
+	a := &Archive{known: map[string]bool{}, removed: map[string]map[slot]removal{}}
 	if err := a.find(paths); err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}

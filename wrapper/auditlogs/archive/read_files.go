@@ -140,7 +140,7 @@ func formatOf(path string) string {
 func newFile(path, full string) (*file, error) {
 	f := &file{path: path}
 	if s, ok := slotAt(full); ok {
-		f.log, f.ordered, f.whole, f.since, f.before, f.late = s.folder, true, true, s.day, s.end(), s.late
+		f.log, f.ordered, f.whole, f.settled, f.since, f.before, f.late = s.folder, true, true, true, s.day, s.end(), s.late
 		f.manifest = filepath.Join(filepath.Dir(path), filepath.Base(s.manifest()))
 		return f, nil
 	}
@@ -156,7 +156,10 @@ func newFile(path, full string) (*file, error) {
 		return nil, err
 	}
 	var m export.Manifest
-	if json.Unmarshal(data, &m) != nil || m.Version != 1 || m.File != filepath.Base(path) {
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, notJSON(path+manifestEnd, err)
+	}
+	if m.Version != 1 || m.File != filepath.Base(path) {
 		return f, nil // It is not an export's, so that nothing is known.
 	}
 	f.bytes, f.digest, f.log = m.Bytes, m.FileSHA256, folderNamed(m.Request.Log)
@@ -166,6 +169,8 @@ func newFile(path, full string) (*file, error) {
 		if err == nil && err2 == nil {
 			// The service may have counted the end to the window.
 			f.ordered, f.whole, f.since, f.before = true, len(m.Request.Filters) == 0, since, before.Add(1)
+			oldest, _ := auditlogs.Oldest(m.Started)
+			f.settled = f.whole && m.Settled && !since.Before(oldest)
 		}
 	}
 	return f, nil

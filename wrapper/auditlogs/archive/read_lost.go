@@ -38,15 +38,14 @@ func (l loss) unit(o order) *unit {
 // links between those that are there.
 func (a *Archive) losses(want *filter) (found []loss, err error) {
 	type logFolder struct{ root, log string }
-	var chains []logFolder
+	logs := map[logFolder]bool{}
 	for _, of := range a.manifests {
 		s := of.slot
 		if want.log != "" && s.folder != want.log {
 			continue
 		}
-		if in := (logFolder{rootOf(of.path), s.folder}); !slices.Contains(chains, in) {
-			chains = append(chains, in)
-		}
+		in := logFolder{rootOf(of.path), s.folder}
+		logs[in] = true
 		if !s.end().After(want.since) || !s.day.Before(want.before) {
 			continue
 		}
@@ -54,7 +53,7 @@ func (a *Archive) losses(want *filter) (found []loss, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if problem := a.absent(of.path, m.File); problem != nil {
+		if problem := a.absent(of.path, m.File); problem != nil && !a.hasElsewhere(in.root, s) {
 			found = append(found, loss{s.day, s.end(), problem})
 		}
 	}
@@ -63,7 +62,7 @@ func (a *Archive) losses(want *filter) (found []loss, err error) {
 			found = append(found, of.loss)
 		}
 	}
-	for _, in := range chains {
+	for in := range logs {
 		lost, err := a.lostLinks(in.root, in.log, want)
 		if err != nil {
 			return nil, err
@@ -100,7 +99,10 @@ func (a *Archive) findLostExports(manifests []string) error {
 			return err
 		}
 		var m export.Manifest
-		if json.Unmarshal(data, &m) != nil || m.Version != 1 || m.File+manifestEnd != filepath.Base(name) {
+		if err := json.Unmarshal(data, &m); err != nil {
+			return notJSON(name, err)
+		}
+		if m.Version != 1 || m.File+manifestEnd != filepath.Base(name) {
 			continue // It is not an export's.
 		}
 		since, err := auditlogs.ParseTime(m.Window.Since)
@@ -115,20 +117,24 @@ func (a *Archive) findLostExports(manifests []string) error {
 // lostLinks finds the links of a log that were removed, in a window. The newest links, and those
 // from link 1 on, can be missing without a trace or on purpose: they are gaps.
 func (a *Archive) lostLinks(root, log string, want *filter) (found []loss, err error) {
-	c, err := a.chain(root, log)
-	if err != nil || c == nil {
+	removed, err := a.removedSlots(root, log)
+	if err != nil {
 		return nil, err
 	}
-	removed := c.removedSlots()
 	for _, s := range slices.SortedFunc(maps.Keys(removed), func(a, b slot) int { return cmp.Or(a.day.Compare(b.day), cmp.Compare(a.late, b.late)) }) {
-		unsealed := c.slots[s] != nil && !slices.Contains(c.slots[s], manifestEnd)
-		if !s.end().After(want.since) || !s.day.Before(want.before) || a.hasElsewhere(root, s) || unsealed && sealing(root, s) {
+		if !s.end().After(want.since) || !s.day.Before(want.before) || a.hasElsewhere(root, s) || removed[s].unsealed && sealing(root, s) {
 			continue
 		}
 		found = append(found, loss{s.day, s.end(), fmt.Errorf("%s: %w: %s: restore it from a copy, or leave %s out of the window; \"cfaudit archive --check %s\" finds everything that is missing",
-			filepath.Join(root, filepath.FromSlash(s.manifest())), ErrDamaged, removed[s], s.day.Format(time.DateOnly), root)})
+			filepath.Join(root, filepath.FromSlash(s.manifest())), ErrDamaged, removed[s].how, s.day.Format(time.DateOnly), root)})
 	}
 	return found, nil
+}
+
+// A removal says how it shows that a slot was removed or changed.
+type removal struct {
+	how      string
+	unsealed bool // its file is there, without a manifest
 }
 
 // mostBefore is more days than the service has, of those before the first.
@@ -137,8 +143,8 @@ const mostBefore = 1000
 // removedSlots returns the slots whose manifest was removed or changed, and how that shows. Which
 // slot a missing link had is not known: it can be any that is free now and comes before the next
 // link.
-func (c *chain) removedSlots() map[slot]string {
-	found := map[slot]string{}
+func (c *chain) removedSlots() map[slot]removal {
+	found := map[slot]removal{}
 	if len(c.links) == 0 {
 		return nil // Somebody may have made such a folder, without manifests.
 	}
@@ -150,13 +156,14 @@ func (c *chain) removedSlots() map[slot]string {
 	}
 	for s, endings := range c.slots {
 		if _, intact := links[s]; !slices.Contains(endings, manifestEnd) {
-			found[s] = fmt.Sprintf("it is missing, and %s is there", path.Base(s.stem()+endings[0]))
+			found[s] = removal{fmt.Sprintf("it is missing, and %s is there", path.Base(s.stem()+endings[0])), true}
 		} else if !intact {
-			found[s] = "it has changed since it was written, or another version wrote it"
+			found[s] = removal{how: "it has changed since it was written, or another version wrote it"}
 		}
 	}
 	missing, after := c.removed()
-	if missing == 0 {
+	explained := len(found)
+	if missing -= explained; missing <= 0 {
 		return found
 	}
 	which := fmt.Sprintf("link %d of the chain is", after.Sequence-1)
@@ -172,29 +179,47 @@ func (c *chain) removedSlots() map[slot]string {
 		switch {
 		case c.slots[s] != nil: // Its file is there, which was found above.
 		case s.late == 0:
-			found[s] = fmt.Sprintf("%s is missing, and %s missing", day.Format(time.DateOnly), which)
+			found[s] = removal{how: fmt.Sprintf("%s is missing, and %s missing", day.Format(time.DateOnly), which)}
 		case last.Manifest != nil && !last.Final && last.Sequence < after.Sequence:
-			found[s] = fmt.Sprintf("%s missing, and can be this supplement of %s", which, day.Format(time.DateOnly))
+			found[s] = removal{how: fmt.Sprintf("%s missing, and can be this supplement of %s", which, day.Format(time.DateOnly))}
 		}
 	}
-	if len(found) == 0 {
-		// Days before the first are sealed later, one after the other, from the latest on.
-		for range min(missing, mostBefore) {
-			first = first.AddDate(0, 0, -1)
-			found[slot{folder: after.folder, day: first}] = fmt.Sprintf("%s is missing, and %s missing", first.Format(time.DateOnly), which)
-		}
+	if len(found) > explained {
+		missing = c.removedAfter(first)
+	}
+	if c.links[0].Sequence > 1 {
+		missing = 0 // The oldest days were removed, and supplements that were sealed later with them.
+	}
+	for range min(missing, mostBefore) {
+		first = first.AddDate(0, 0, -1)
+		found[slot{folder: after.folder, day: first}] = removal{how: fmt.Sprintf("%s is missing, and %s missing", first.Format(time.DateOnly), which)}
 	}
 	return found
 }
 
-// chain reads the manifests of a log, once: what is restored later is not in the listings either.
-func (a *Archive) chain(root, log string) (c *chain, err error) {
+// removedAfter returns how many links are missing after that of the first day, if days before it
+// can have been there: those that were added before the first of an earlier run are sealed one after
+// the other, from the latest on.
+func (c *chain) removedAfter(first time.Time) int {
+	for i, l := range c.links[:len(c.links)-1] {
+		if l.day.Equal(first) && l.late == 0 && i > 0 {
+			return c.links[i+1].Sequence - l.Sequence - 1
+		}
+	}
+	return 0
+}
+
+// removedSlots reads the manifests of a log, once: what is restored later is not in the listings
+// either.
+func (a *Archive) removedSlots(root, log string) (map[slot]removal, error) {
 	a.reading.Lock()
 	defer a.reading.Unlock()
 	name := filepath.Join(root, log)
-	if c, read := a.chains[name]; read {
-		return c, nil
+	if removed, read := a.removed[name]; read {
+		return removed, nil
 	}
+	var c *chain
+	var err error
 	for range 2 { // A run may have sealed days while the folders were read.
 		if c, err = readChain(root, log); err != nil {
 			return nil, err
@@ -206,8 +231,10 @@ func (a *Archive) chain(root, log string) (c *chain, err error) {
 			break
 		}
 	}
-	a.chains[name] = c
-	return c, nil
+	if c != nil {
+		a.removed[name] = c.removedSlots()
+	}
+	return a.removed[name], nil
 }
 
 // removed returns how many links are missing between others, and the link after the newest of them.
@@ -232,10 +259,11 @@ func sealing(root string, s slot) bool {
 	return err == nil // By now it is sealed.
 }
 
-// hasElsewhere reports whether another folder's archive or an export has all of a slot's day.
+// hasElsewhere reports whether another folder's archive or an export has all of a day. What a
+// supplement had cannot be known.
 func (a *Archive) hasElsewhere(root string, s slot) bool {
-	return slices.ContainsFunc(a.files, func(f *file) bool {
-		return f.whole && f.late == 0 && f.log == s.folder && !f.since.After(s.day) && !f.before.Before(s.end()) &&
+	return s.late == 0 && slices.ContainsFunc(a.files, func(f *file) bool {
+		return f.settled && f.late == 0 && f.log == s.folder && !f.since.After(s.day) && !f.before.Before(s.end()) &&
 			(f.manifest == "" || rootOf(f.path) != root)
 	})
 }
@@ -253,4 +281,9 @@ func folderNamed(log string) string {
 		return organizationMark + id
 	}
 	return ""
+}
+
+// notJSON is the error of a manifest that cannot be read.
+func notJSON(name string, err error) error {
+	return fmt.Errorf("%s: %w: %w: restore it, or move it away", name, ErrDamaged, err)
 }

@@ -43,6 +43,7 @@ func TestWhatWasSealedAndRemoved(t *testing.T) {
 		{"a supplement of another day", []string{"11.late-1.*"}, window("12", "30"), "c d e", "e d c", "", 0},
 		{"a day that was sealed late", []string{"09.*"}, window("01", "14"), "", "d c late b a", "09.manifest.json: damaged: 2026-11-09 is missing, and link 10 of the chain is missing", -3},
 		{"a day that was sealed late, before all others", []string{"08.*"}, all, "", "e d c late b a", "08.manifest.json: damaged: 2026-11-08 is missing, and link 11 of the chain is missing", -2},
+		{"a day that was sealed late, before all others, and another", []string{"08.*", "12.*"}, all, "", "e d", "is missing, and 3 links of the chain, up to link 11, are missing", -2},
 		{"a manifest, by another", []string{"!12.manifest.json"}, all, "a b late", "e d", "12.manifest.json: damaged: it has changed since it was written", 0},
 		{"a manifest, by another, before the window", []string{"!12.manifest.json"}, window("13", "30"), "d e", "e d", "", 0},
 		{"the newest day", []string{"14.*"}, all, "a b late c d", "d c late b a", "", 0},
@@ -132,7 +133,12 @@ func TestWhatWasRemovedIsRestored(t *testing.T) {
 		}
 		exported := files(t, "x.ndjson", made("b", second))
 		create(t, filepath.Join(exported, "x.ndjson.manifest.json"),
-			`{"version":1,"file":"x.ndjson","request":{"log":"account `+account+`"},"window":{"since":"2026-11-11","before":"2026-11-12"}}`)
+			`{"version":1,"file":"x.ndjson","request":{"log":"account `+account+`"},"window":{"since":"2026-11-11","before":"2026-11-12"},"settled":false}`)
+		if got, err := ids(t, open(t, folder, exported).Log(), query); got != "a" || !errors.Is(err, archive.ErrDamaged) {
+			t.Errorf("with an export of the day before it had settled: %q, %v", got, err)
+		}
+		create(t, filepath.Join(exported, "x.ndjson.manifest.json"),
+			`{"version":1,"file":"x.ndjson","request":{"log":"account `+account+`"},"window":{"since":"2026-11-11","before":"2026-11-12"},"settled":true}`)
 		if got, err := ids(t, open(t, folder, exported).Log(), query); got != "a b c" || err != nil {
 			t.Errorf("with an export of the day: %q, %v", got, err)
 		}

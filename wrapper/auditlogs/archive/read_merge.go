@@ -15,7 +15,7 @@ type merge struct {
 	start   func(*unit) // starts to read one
 	active  actives
 
-	timeless map[seen]bool // those with an ID and without a time, of which files can differ
+	timeless, earlierTimeless map[seen]bool // those with an ID and without a time, of which files can differ
 
 	now  time.Time // of the last entry
 	seen map[seen]bool
@@ -158,11 +158,11 @@ func (m *merge) isNew(i *item) bool {
 		key.number = m.same[of]
 		m.same[of]++
 	} else if i.entry.Action.Time.IsZero() {
-		if m.timeless[key] {
+		if m.timeless[key] || m.earlierTimeless[key] {
 			return false
 		}
-		if len(m.timeless) == mostTimeless {
-			clear(m.timeless)
+		if len(m.timeless) == mostTimeless/2 {
+			m.timeless, m.earlierTimeless = map[seen]bool{}, m.timeless
 		}
 		m.timeless[key] = true
 	}

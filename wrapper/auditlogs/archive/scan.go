@@ -37,6 +37,7 @@ type file struct {
 	ordered       bool
 	since, before time.Time
 	whole         bool   // it holds all entries of its window
+	settled       bool   // its window had settled, and the service still had all of it
 	late          int    // the number of a supplement
 	manifest      string // of a day or a supplement
 	bytes         int64  // of an export, as its manifest says
