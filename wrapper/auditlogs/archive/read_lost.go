@@ -198,8 +198,8 @@ func (c *chain) removedSlots() map[slot]removal {
 }
 
 // removedAfter returns how many links are missing after that of the first day, if days before it
-// can have been there: those that were added before the first of an earlier run are sealed one after
-// the other, from the latest on.
+// can have been there: those that were added before the first of an earlier run are sealed one
+// after the other, from the latest on.
 func (c *chain) removedAfter(first time.Time) int {
 	for i, l := range c.links[:len(c.links)-1] {
 		if l.day.Equal(first) && l.late == 0 && i > 0 {
