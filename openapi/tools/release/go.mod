@@ -1,7 +1,7 @@
 // Pins what makes a release: a module of its own, so that nothing of it reaches an importer.
 module cfaudit.example/openapi/tools/release
 
-go 1.26.1
+go 1.26.1 // what goreleaser needs; every other module of the repository has 1.26.0
 
 tool (
 	github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
