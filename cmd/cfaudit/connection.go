@@ -13,7 +13,6 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/archive"
-	"cfaudit.example/wrapper/auditlogs/parameter"
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
@@ -175,10 +174,10 @@ func (c *connection) organizationFlag() *flagValue {
 func (c *connection) logFlag(name string, id auditlogsapi.Parameter, one, several string) *flagValue {
 	flag := &flagValue{
 		name: name, placeholder: "ID", group: groupConnection, repeated: c.several, help: one,
-		want: parameter.Wanted(id),
+		want: id.Wanted(),
 		set: func(value string) bool {
 			c.choose(logName{organization: name == organizationFlagName, id: value})
-			return parameter.Check(id, value) == nil
+			return id.Check(value) == nil
 		},
 	}
 	if c.several {
@@ -230,10 +229,10 @@ func (c *connection) complete() (token string, problem *exit) {
 	if c.logs == nil {
 		account := c.env.getenv(envAccount)
 		if account == "" {
-			return "", c.usage("the account is missing: set %s or --account to %s", envAccount, parameter.Wanted(described("account_id")))
+			return "", c.usage("the account is missing: set %s or --account to %s", envAccount, described("account_id").Wanted())
 		}
-		if parameter.Check(described("account_id"), account) != nil {
-			return "", c.usage("%s is %s: want %s", envAccount, excerpt(account), parameter.Wanted(described("account_id")))
+		if described("account_id").Check(account) != nil {
+			return "", c.usage("%s is %s: want %s", envAccount, excerpt(account), described("account_id").Wanted())
 		}
 		c.choose(logName{id: account})
 	}

@@ -12,7 +12,6 @@ import (
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
-	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // operation is the contract's table that the flags are made from.
@@ -211,7 +210,7 @@ func filterFlags(query *auditlogs.Query) []*flagValue {
 		}
 		q, _ := find(organizationOperation, p.Name)
 		for _, value := range q.Known {
-			if !parameter.Known(p, value) {
+			if !p.Knows(value) {
 				p.Known = append(slices.Clone(p.Known), value)
 			}
 		}
@@ -220,13 +219,13 @@ func filterFlags(query *auditlogs.Query) []*flagValue {
 			placeholder: "VALUE",
 			group:       filterGroup(p),
 			help:        filterHelp(p),
-			want:        parameter.Wanted(p),
+			want:        p.Wanted(),
 			enum:        p.Known,
 			known:       true,
 			repeated:    true,
 			mistake:     func(value string) string { return doubt(p.Name, value) },
 			set: func(value string) bool {
-				if parameter.Check(p, value) != nil {
+				if p.Check(value) != nil {
 					return false
 				}
 				*values = append(*values, value)

@@ -8,7 +8,6 @@ import (
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
-	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // historyDays is how far a history goes back by default: about as long as the service keeps
@@ -58,7 +57,7 @@ func newActionTimeFlag(target *string, help string) *flagValue {
 		want: actionTimeWanted(),
 		set: func(value string) bool {
 			*target = value
-			return parameter.Check(describedOf(historyOperation, "action_time"), value) == nil
+			return describedOf(historyOperation, "action_time").Check(value) == nil
 		},
 	}
 }
@@ -67,7 +66,7 @@ func newActionTimeFlag(target *string, help string) *flagValue {
 var historyOperation = auditlogsapi.GetAccountAuditLogHistoryOperation
 
 func actionTimeWanted() string {
-	return "the entry's own action.time, a " + parameter.Wanted(describedOf(historyOperation, "action_time"))
+	return "the entry's own action.time, a " + describedOf(historyOperation, "action_time").Wanted()
 }
 
 const historyFooter = boundFooter + `
@@ -87,8 +86,8 @@ func takesEntry(id *string) cobra.PositionalArgs {
 			return usage(cmd, "the entry is missing: want its id, such as %s", described.Example)
 		case len(args) > 1:
 			return usage(cmd, "unknown argument %s: %q takes one entry", excerpt(args[1]), cmd.CommandPath())
-		case parameter.Check(described, args[0]) != nil:
-			return usage(cmd, "the entry is %s: want %s", excerpt(args[0]), parameter.Wanted(described))
+		case described.Check(args[0]) != nil:
+			return usage(cmd, "the entry is %s: want %s", excerpt(args[0]), described.Wanted())
 		}
 		*id = args[0]
 		return nil

@@ -15,7 +15,6 @@ import (
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/export"
-	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // The codes with which the command ends.
@@ -200,7 +199,7 @@ func misused(root *cobra.Command, args []string, err error) *exit {
 			if strings.HasPrefix(arg, "-") {
 				continue
 			}
-			if near := parameter.Nearest(arg, commandNames(root)); near != "" {
+			if near := nearest(arg, commandNames(root)); near != "" {
 				return usage(root, "unknown command %q: did you mean %q?", arg, near)
 			}
 			return usage(root, "unknown command %q: want one of %s", arg, strings.Join(commandNames(root), ", "))
@@ -289,7 +288,7 @@ func flagsLike(typed string, names []string) (like []string) {
 			return like
 		}
 	}
-	if near := parameter.Nearest(typed, names); near != "" {
+	if near := nearest(typed, names); near != "" {
 		like = []string{near}
 	}
 	return like

@@ -21,7 +21,6 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/spf13/cobra"
 
-	"cfaudit.example/wrapper/auditlogs/parameter"
 	"cfaudit.example/wrapper/auditlogstest"
 )
 
@@ -110,10 +109,10 @@ func (s *serving) flags() []*flagValue {
 		{
 			name: "account", placeholder: "ID", group: groupServer, repeated: true, standard: "any",
 			help: "an account that exists, and no other does; can be repeated",
-			want: parameter.Wanted(described("account_id")),
+			want: described("account_id").Wanted(),
 			set: func(value string) bool {
 				s.accounts = append(s.accounts, value)
-				return parameter.Check(described("account_id"), value) == nil
+				return described("account_id").Check(value) == nil
 			},
 		},
 		{

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"cfaudit.example/wrapper/auditlogs"
-	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // pages lists a log, or the history of one of its entries.
@@ -46,7 +45,7 @@ func (c *connection) noteUnknownValues() {
 			continue
 		}
 		for _, value := range flag.Value.(*flagValue).given {
-			if !parameter.Known(p, value) {
+			if !p.Knows(value) {
 				taken := "sent"
 				if c.archives != nil {
 					taken = "compared"

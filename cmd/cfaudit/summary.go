@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"cfaudit.example/wrapper/auditlogs"
-	"cfaudit.example/wrapper/auditlogs/parameter"
 	"cfaudit.example/wrapper/auditlogs/summary"
 	"cfaudit.example/wrapper/auditlogs/summary/page"
 )
@@ -54,7 +53,7 @@ func newSummary(env *environment) *cobra.Command {
 					return "the name of a field is empty: want names between the commas, such as action.type,resource.product"
 				}
 				text := fmt.Sprintf("an entry has no field %s: want one of %s", excerpt(path), strings.Join(summary.Fields(), ", "))
-				if near := parameter.Nearest(path, summary.Fields()); near != "" {
+				if near := nearest(path, summary.Fields()); near != "" {
 					text = fmt.Sprintf("an entry has no field %s: did you mean %s?", excerpt(path), near)
 				}
 				return text

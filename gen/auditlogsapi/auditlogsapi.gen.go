@@ -8,7 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -858,6 +862,104 @@ type Parameter struct {
 	Example     string   // a value that is right; "" where the contract gives none
 	Field       string   // for a filter: the path of the field that it looks at, such as "actor.email"
 	Joins       string   // for a filter whose values name sets of values: the filter that it adds them to; "" for others
+}
+
+// Check returns nil for a right value of the parameter. Otherwise its error names the parameter and shows a right value.
+func (p Parameter) Check(value string) error {
+	switch {
+	case value == "":
+		return fmt.Errorf("%s is empty: want %s", p.Name, p.Wanted())
+	case !p.allows(value):
+		return fmt.Errorf("%s is %q: want %s", p.Name, value, p.Wanted())
+	}
+	return nil
+}
+
+// Knows reports whether a value is one of the known ones, or the parameter has no list of them. Other values are valid
+// too, since the service adds new ones.
+func (p Parameter) Knows(value string) bool { return p.Known == nil || slices.Contains(p.Known, value) }
+
+// integer matches JSON's integers: a number in an entry never has another spelling.
+var integer = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+
+func (p Parameter) allows(value string) bool {
+	switch {
+	case p.Enum != nil:
+		return slices.Contains(p.Enum, value)
+	case p.Pattern != "":
+		return regexp.MustCompile(p.Pattern).MatchString(value)
+	case p.Formats != nil:
+		return slices.ContainsFunc(p.Formats, func(format string) bool { return hasFormat(format, value) })
+	case p.Type == "integer":
+		n, err := strconv.Atoi(value)
+		return err == nil && integer.MatchString(value) && (p.Max == 0 || p.Min <= n && n <= p.Max)
+	}
+	return true
+}
+
+// Wanted describes a right value, such as "one of asc, desc".
+func (p Parameter) Wanted() string {
+	switch {
+	case p.Enum != nil:
+		return "one of " + strings.Join(p.Enum, ", ")
+	case p.Pattern != "":
+		return fmt.Sprintf("a value such as %s (%s)", p.Example, strings.TrimSuffix(p.Description, "."))
+	case slices.Contains(p.Formats, "ipv4"):
+		return "an address such as 198.51.100.7 or 2001:db8::7 (filters match exactly, and ranges are not documented)"
+	case p.Formats != nil:
+		var examples []string
+		for _, format := range p.Formats {
+			examples = append(examples, formatExamples[format])
+		}
+		return strings.Join(p.Formats, " or ") + " such as " + strings.Join(examples, " or ")
+	case p.Max != 0:
+		return fmt.Sprintf("a whole number from %d to %d", p.Min, p.Max)
+	case p.Type == "integer":
+		return "a whole number such as 403"
+	case p.Known != nil:
+		return "a value such as " + strings.Join(p.Known, ", ")
+	}
+	return "some text, or the parameter left out"
+}
+
+var formatExamples = map[string]string{"date": "2024-10-31", "date-time": "2024-10-31T08:30:00Z"}
+
+// hasFormat knows the formats that the contract uses.
+func hasFormat(format, value string) bool {
+	var err error
+	switch format {
+	case "date":
+		_, err = time.Parse(time.DateOnly, value)
+	case "date-time":
+		_, err = parseDateTime(value)
+	case "ipv4", "ipv6":
+		var address netip.Addr
+		address, err = netip.ParseAddr(value)
+		return err == nil && address.Is4() == (format == "ipv4") && address.Zone() == ""
+	}
+	return err == nil
+}
+
+// ParseTime reads an end of a window: a date, which means midnight UTC at its start, or an RFC 3339 time. It returns UTC.
+func ParseTime(bound TimeBound) (time.Time, error) {
+	t, err := time.Parse(time.DateOnly, bound)
+	if err != nil {
+		t, err = parseDateTime(bound)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is neither a date such as %s nor an RFC 3339 time such as %s", bound, formatExamples["date"], formatExamples["date-time"])
+	}
+	return t.UTC(), nil
+}
+
+// dateTime matches an RFC 3339 time. The time package also accepts hours of one digit, and commas.
+var dateTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
+
+func parseDateTime(value string) (time.Time, error) {
+	if !dateTime.MatchString(value) {
+		return time.Time{}, fmt.Errorf("%q is not an RFC 3339 time", value)
+	}
+	return time.Parse(time.RFC3339, value)
 }
 
 // A Field describes one field of a row of the result as the contract states it.

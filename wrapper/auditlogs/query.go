@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
-	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // A Query selects entries of a [Log]: by a window of time, which is required, and by filters. It
@@ -55,7 +54,7 @@ func Date(year int, month time.Month, day int) auditlogsapi.TimeBound {
 
 // ParseTime reads an end of a window: a date, which means midnight UTC at its start, or an RFC 3339
 // time with any offset.
-func ParseTime(bound auditlogsapi.TimeBound) (time.Time, error) { return parameter.ParseTime(bound) }
+func ParseTime(bound auditlogsapi.TimeBound) (time.Time, error) { return auditlogsapi.ParseTime(bound) }
 
 // A listing is one checked query, with everything that is needed to request any of its pages.
 type listing struct {
@@ -151,7 +150,7 @@ func (l *listing) check(path []string, values func(name string) []string) error 
 		}
 		for _, value := range values(p.Name) {
 			fmt.Fprintf(&identity, "%q=%q&", p.Name, value)
-			if !parameter.Known(p, value) {
+			if !p.Knows(value) {
 				l.unknown = append(l.unknown, unknownValue{p, value})
 			}
 		}
@@ -179,10 +178,10 @@ func (l *listing) warn(ctx context.Context, logger *slog.Logger) {
 // checkParameter says what is wrong with the values of one parameter.
 func checkParameter(p auditlogsapi.Parameter, values []string) error {
 	if p.Required && (len(values) == 0 || values[0] == "") {
-		return fmt.Errorf("%w: %w", ErrInvalidQuery, parameter.Missing(p))
+		return fmt.Errorf("%w: %s is missing: want %s", ErrInvalidQuery, p.Name, p.Wanted())
 	}
 	for _, value := range values {
-		if err := parameter.Check(p, value); err != nil {
+		if err := p.Check(value); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalidQuery, err)
 		}
 	}

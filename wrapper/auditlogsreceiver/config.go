@@ -1,7 +1,6 @@
 package auditlogsreceiver
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/follow"
-	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // validate reports everything that is wrong with the configuration at once.
@@ -200,15 +198,14 @@ var filters = func() map[string]auditlogsapi.Parameter {
 // query returns the filters.
 func (c *Config) query() (query auditlogs.Query, err error) {
 	var wrong []error
-	names := slices.Sorted(maps.Keys(filters))
 	for _, name := range slices.Sorted(maps.Keys(c.Filters)) {
 		p, known := filters[name]
 		values := c.Filters[name]
 		switch {
 		case !known:
-			wrong = append(wrong, fmt.Errorf("filters: there is no filter %q: want one such as %s", name, cmp.Or(parameter.Nearest(name, names), names[0])))
+			wrong = append(wrong, fmt.Errorf("filters: there is no filter %q: want one of %s", name, strings.Join(filtersLike(name), ", ")))
 		case len(values) == 0:
-			wrong = append(wrong, fmt.Errorf("filters: %s has no values: want %s, or the filter left out", name, parameter.Wanted(p)))
+			wrong = append(wrong, fmt.Errorf("filters: %s has no values: want %s, or the filter left out", name, p.Wanted()))
 		default:
 			*query.Filter(name) = values
 		}
@@ -216,13 +213,24 @@ func (c *Config) query() (query auditlogs.Query, err error) {
 	return query, errors.Join(wrong...)
 }
 
+// filtersLike returns the filters that start with the same word as a mistyped one; all of them if
+// none does.
+func filtersLike(name string) []string {
+	word, _, _ := strings.Cut(name, "_")
+	names := slices.Sorted(maps.Keys(filters))
+	if like := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasPrefix(name, word+"_") }); len(like) > 0 {
+		return like
+	}
+	return names
+}
+
 // unknown returns the values of filters that the contract does not list, in words. They are sent
 // all the same, since the service adds new ones.
 func (c *Config) unknown() (all []string) {
 	for _, name := range slices.Sorted(maps.Keys(c.Filters)) {
 		for _, value := range c.Filters[name] {
-			if !parameter.Known(filters[name], value) {
-				all = append(all, fmt.Sprintf("%s is %q: want %s", name, value, parameter.Wanted(filters[name])))
+			if !filters[name].Knows(value) {
+				all = append(all, fmt.Sprintf("%s is %q: want %s", name, value, filters[name].Wanted()))
 			}
 		}
 	}

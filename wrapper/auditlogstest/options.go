@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
-	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // An Option changes how a [Server] behaves.
@@ -108,7 +107,7 @@ func WithAccounts(ids ...string) Option {
 func WithOrganizations(ids ...string) Option {
 	require(len(ids) > 0, "WithOrganizations: no organizations")
 	for _, id := range ids {
-		require(parameter.Check(organizationParameter, id) == nil, "WithOrganizations: %q is not an organization ID", id)
+		require(organizationParameter.Check(id) == nil, "WithOrganizations: %q is not an organization ID", id)
 	}
 	return func(c *config) { c.owners[organizationParameter.Name] = ids }
 }

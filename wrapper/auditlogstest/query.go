@@ -11,7 +11,6 @@ import (
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs/match"
-	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // defaultLimit is the size of a page when limit is not given.
@@ -33,7 +32,7 @@ var (
 	organizationParameter = auditlogsapi.ListOrganizationAuditLogsOperation.Parameters[0]
 )
 
-func validAccount(id string) bool { return parameter.Check(accountParameter, id) == nil }
+func validAccount(id string) bool { return accountParameter.Check(id) == nil }
 
 // parameters are the parameters of an operation that lists entries.
 type parameters interface {
@@ -76,9 +75,9 @@ func (s *Server) checkQuery(operation *auditlogsapi.Operation, rawQuery string) 
 			add(true, "%s is given %d times, and takes one value", p.Name, len(given))
 		}
 		for _, value := range given {
-			if err := parameter.Check(p, value); err != nil {
+			if err := p.Check(value); err != nil {
 				add(false, "%v", err)
-			} else if s.config.strictEnums && !parameter.Known(p, value) {
+			} else if s.config.strictEnums && !p.Knows(value) {
 				add(false, "%s is %q: want one of %s", p.Name, value, strings.Join(p.Known, ", "))
 			}
 		}
@@ -94,11 +93,11 @@ func (s *Server) checkQuery(operation *auditlogsapi.Operation, rawQuery string) 
 // newListing reads the parameters of a request that passed checkQuery.
 func (s *Server) newListing(operation *auditlogsapi.Operation, params parameters) (listing, error) {
 	given := params.Listing()
-	since, err := parameter.ParseTime(*given.Since)
+	since, err := auditlogsapi.ParseTime(*given.Since)
 	if err != nil {
 		return listing{}, fmt.Errorf("since: %w", err)
 	}
-	before, err := parameter.ParseTime(*given.Before)
+	before, err := auditlogsapi.ParseTime(*given.Before)
 	if err != nil {
 		return listing{}, fmt.Errorf("before: %w", err)
 	}

@@ -15,7 +15,6 @@ import (
 	"cfaudit.example/gen/auditlogsserver"
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/match"
-	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // basePath is where the API starts, on the fake as on the service.
@@ -332,7 +331,7 @@ func (s *Server) history(out *answer, r *http.Request, log *store, id string, ac
 	if !ok {
 		return
 	}
-	at, err := parameter.ParseTime(actionTime)
+	at, err := auditlogsapi.ParseTime(actionTime)
 	if err != nil {
 		out.fail(http.StatusBadRequest, codeBadRequest, err.Error())
 		return
@@ -411,7 +410,7 @@ func (s *Server) admit(out *answer, r *http.Request) bool {
 		}
 	}
 	for _, p := range operation.Parameters {
-		if p.In == "path" && parameter.Check(p, r.PathValue(p.Name)) != nil {
+		if p.In == "path" && p.Check(r.PathValue(p.Name)) != nil {
 			notRouted(out, r)
 			return false
 		}

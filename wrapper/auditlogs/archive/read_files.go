@@ -16,7 +16,6 @@ import (
 	"cfaudit.example/wrapper/auditlogs/export"
 	"cfaudit.example/wrapper/auditlogs/format"
 	"cfaudit.example/wrapper/auditlogs/internal/stored"
-	"cfaudit.example/wrapper/auditlogs/parameter"
 )
 
 // categoriesFile is the file of a folder that holds the product categories, as "cfaudit products"
@@ -199,7 +198,7 @@ func isLog(folder string) bool {
 	}
 	for _, p := range operation.Parameters {
 		if p.Name == name {
-			return parameter.Check(p, id) == nil
+			return p.Check(id) == nil
 		}
 	}
 	return false

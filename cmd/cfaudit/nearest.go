@@ -1,7 +1,7 @@
-package parameter
+package main
 
-// Nearest returns the name that was probably meant by a mistyped one; empty if none is near.
-func Nearest(typed string, names []string) string {
+// nearest returns the name that was probably meant by a mistyped one; empty if none is near.
+func nearest(typed string, names []string) string {
 	best, least := "", max(2, len(typed)/3)+1
 	for _, name := range names {
 		if d := distance(typed, name); d < least {

@@ -1,4 +1,4 @@
-package parameter_test
+package auditlogs_test
 
 import (
 	"strings"
@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
-	"cfaudit.example/wrapper/auditlogs/parameter"
+	"cfaudit.example/wrapper/auditlogs"
 )
 
-func TestCheck(t *testing.T) {
+func TestCheckParameter(t *testing.T) {
 	parameters := map[string]auditlogsapi.Parameter{}
 	for _, p := range auditlogsapi.ListAccountAuditLogsOperation.Parameters {
 		parameters[p.Name] = p
@@ -52,7 +52,7 @@ func TestCheck(t *testing.T) {
 		{"actor_email", "any text at all", ""},
 		{"actor_email", "", "left out"},
 	} {
-		err := parameter.Check(parameters[test.name], test.value)
+		err := parameters[test.name].Check(test.value)
 		switch {
 		case test.wrong == "" && err != nil:
 			t.Errorf("%s=%s: %v", test.name, test.value, err)
@@ -64,14 +64,14 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestKnown(t *testing.T) {
+func TestKnowsValue(t *testing.T) {
 	for value, want := range map[string]bool{"create": true, "login": true, "logon": false} {
 		p := auditlogsapi.Parameter{Name: "action_type", Known: []string{"create", "login"}}
-		if got := parameter.Known(p, value); got != want {
+		if got := p.Knows(value); got != want {
 			t.Errorf("%s is known: %t, want %t", value, got, want)
 		}
 	}
-	if !parameter.Known(auditlogsapi.Parameter{Name: "actor_email"}, "any text at all") {
+	if anything := (auditlogsapi.Parameter{Name: "actor_email"}); !anything.Knows("any text at all") {
 		t.Error("a parameter without a list does not know a value")
 	}
 }
@@ -81,7 +81,7 @@ func FuzzParseTime(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, bound string) {
-		got, err := parameter.ParseTime(bound)
+		got, err := auditlogs.ParseTime(bound)
 		if err != nil {
 			return
 		}
@@ -92,7 +92,7 @@ func FuzzParseTime(f *testing.F) {
 		if year := got.Year(); year < 0 || year > 9999 {
 			return
 		}
-		if again, err := parameter.ParseTime(got.Format(time.RFC3339Nano)); err != nil || !again.Equal(got) {
+		if again, err := auditlogs.ParseTime(got.Format(time.RFC3339Nano)); err != nil || !again.Equal(got) {
 			t.Errorf("%q is read as %s, which is read as %s, %v", bound, got, again, err)
 		}
 	})
