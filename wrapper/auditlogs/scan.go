@@ -4,7 +4,6 @@ import (
 	"bytes"
 	stdjson "encoding/json"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -61,12 +60,12 @@ func (s *scanner) page(limits Limits) (entries []*Entry, from, to int, ok bool) 
 		return nil, 0, 0, false
 	}
 	for first := true; ; first = false {
-		name, escaped, step := s.Member(first)
+		name, plain, step := s.Member(first)
 		switch {
 		case step == lexer.Closed:
 			s.Space()
 			return entries, from, to, s.At == len(s.Data)
-		case step == lexer.Broken || escaped:
+		case step == lexer.Broken || !plain:
 			return nil, 0, 0, false
 		case string(name) != "result":
 			if !s.Value(s.depth) {
@@ -135,8 +134,8 @@ func (s *scanner) object(o any, depth int) bool {
 	}
 	var seen uint64
 	for first := true; ; first = false {
-		name, escaped, step := s.Member(first)
-		if step != lexer.Inside || escaped {
+		name, plain, step := s.Member(first)
+		if step != lexer.Inside || !plain {
 			return step == lexer.Closed
 		}
 		number, field := auditlogsapi.Member(o, name)
@@ -196,22 +195,18 @@ func strictTime(text []byte) bool {
 // stringField reads text into a field.
 func (s *scanner) stringField(field *string) bool {
 	start := s.At
-	escaped, ok := s.Text()
+	plain, ok := s.Text()
 	if !ok {
 		return false
 	}
 	from := len(s.text)
-	if escaped {
+	if plain {
+		s.text = append(s.text, s.Data[start+1:s.At-1]...)
+	} else {
 		var err error
 		if s.text, err = jsontext.AppendUnquote(s.text, s.Data[start:s.At]); err != nil {
 			return false
 		}
-	} else {
-		text := s.Data[start+1 : s.At-1]
-		if !utf8.Valid(text) {
-			return false
-		}
-		s.text = append(s.text, text...)
 	}
 	s.texts = append(s.texts, span[string]{field, from, len(s.text)})
 	return true

@@ -32,7 +32,7 @@ func timeIn(line []byte) (t time.Time, ok bool) {
 		return t, false
 	}
 	start := l.At + 1
-	if escaped, ok := l.Text(); escaped || !ok {
+	if plain, ok := l.Text(); !plain || !ok {
 		return t, false
 	}
 	text := line[start : l.At-1]
@@ -56,8 +56,8 @@ const deepest = 8
 // member reads up to the value of an object's member with a name, in quotes.
 func member(l *lexer.Lexer, quoted []byte) bool {
 	for first := true; ; first = false {
-		name, escaped, step := l.Member(first)
-		if step != lexer.Inside || escaped {
+		name, plain, step := l.Member(first)
+		if step != lexer.Inside || !plain {
 			return false
 		}
 		if string(name) == string(quoted[1:len(quoted)-1]) {

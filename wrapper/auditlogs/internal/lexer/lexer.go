@@ -24,8 +24,9 @@ const (
 	Inside             // at a value
 )
 
-// Member reads up to the value of an object's next member, or the object's end.
-func (l *Lexer) Member(first bool) (name []byte, escaped bool, _ Step) {
+// Member reads up to the value of an object's next member, or the object's end. The name is plain as
+// Text says.
+func (l *Lexer) Member(first bool) (name []byte, plain bool, _ Step) {
 	switch l.Separator(first, '}') {
 	case Closed:
 		return nil, false, Closed
@@ -33,7 +34,7 @@ func (l *Lexer) Member(first bool) (name []byte, escaped bool, _ Step) {
 		return nil, false, Broken
 	}
 	start := l.At + 1
-	escaped, ok := l.Text()
+	plain, ok := l.Text()
 	if !ok {
 		return nil, false, Broken
 	}
@@ -43,7 +44,7 @@ func (l *Lexer) Member(first bool) (name []byte, escaped bool, _ Step) {
 		return nil, false, Broken
 	}
 	l.Space()
-	return name, escaped, Inside
+	return name, plain, Inside
 }
 
 // Separator reads the text before the next member or element, or the end.
@@ -127,50 +128,56 @@ func (l *Lexer) digits() bool {
 // IsDigit reports whether a character is a decimal digit.
 func IsDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// Text reads a string with its quotes, and reports whether it contains escapes.
-func (l *Lexer) Text() (escaped, ok bool) {
+// Text reads a string with its quotes, and reports whether it is plain: in ASCII, without escapes.
+func (l *Lexer) Text() (plain, ok bool) {
 	data, at := l.Data, l.At+1
 	if l.Peek() != '"' {
 		return false, false
 	}
+	escaped, all := false, uint64(0)
 	for {
 		// Eight bytes at once, as long as none of them is special.
 		for at+8 <= len(data) {
-			n := ordinary(binary.LittleEndian.Uint64(data[at:]))
-			if at += n; n < 8 {
+			b := binary.LittleEndian.Uint64(data[at:])
+			all |= b
+			if found := special(b); found != 0 {
+				at += bits.TrailingZeros64(found) / 8
 				break
 			}
+			at += 8
 		}
 		if at >= len(data) {
-			return escaped, false
+			return false, false
 		}
-		switch c := data[at]; {
+		c := data[at]
+		all |= uint64(c)
+		switch {
 		case c == '"':
 			l.At = at + 1
-			return escaped, true
+			return !escaped && all&highs == 0, true
 		case c == '\\':
 			l.At, escaped = at, true
 			if !l.escape() {
-				return true, false
+				return false, false
 			}
 			at = l.At
 		case c < ' ':
-			return escaped, false
+			return false, false
 		default:
 			at++
 		}
 	}
 }
 
-// ordinary returns how many of the eight bytes come before the first that is a quote, a backslash
-// or a control character.
-func ordinary(b uint64) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
+const ones, highs = 0x0101010101010101, 0x8080808080808080
+
+// special returns 0 if none of eight bytes is a quote, a backslash or a control character. Otherwise
+// the lowest bit that is set is in the first that is.
+func special(b uint64) uint64 {
 	quote, backslash := b^(ones*'"'), b^(ones*'\\')
 	// Subtracting borrows into the high bit if a byte is too small. A borrow can make the next byte
 	// look too small as well, but only after a byte that really is.
-	found := ((b-ones*' ')&^b | (quote-ones)&^quote | (backslash-ones)&^backslash) & highs
-	return bits.TrailingZeros64(found) / 8
+	return ((b-ones*' ')&^b | (quote-ones)&^quote | (backslash-ones)&^backslash) & highs
 }
 
 // escape reads an escape in a string.

@@ -125,11 +125,11 @@ func (m *Mapping) object(number int) bool {
 	p, o := &m.parser, &m.layout.objects[number]
 	p.At++
 	for first := true; ; first = false {
-		name, escaped, step := p.Member(first)
+		name, plain, step := p.Member(first)
 		if step != lexer.Inside {
 			return step == lexer.Closed
 		}
-		if escaped {
+		if !plain {
 			name = plainName(name)
 		}
 		if number == 0 {

@@ -87,14 +87,14 @@ func (p *parser) nested(depth int) bool {
 	p.At++ // The brace.
 	base, seen := len(p.names), uint64(0)
 	for first := true; ; first = false {
-		name, escaped, step := p.Member(first)
+		name, plain, step := p.Member(first)
 		if step != lexer.Inside {
 			p.names = p.names[:base]
 			return step == lexer.Closed
 		}
 		switch {
 		case !p.portable || p.doubtful:
-		case escaped || len(p.names)-base == many:
+		case !plain || len(p.names)-base == many:
 			p.doubtful = true
 		default:
 			hash := maphash.Bytes(hashSeed, name)
