@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/spf13/cobra"
 
@@ -95,6 +96,16 @@ func takesEntry(id *string) cobra.PositionalArgs {
 	}
 }
 
+// pages lists a log, or the history of one of its entries.
+func (l *listing) pages(ctx context.Context, options []auditlogs.ListOption) iter.Seq2[*auditlogs.Page, error] {
+	if l.entry == "" {
+		return l.log().Pages(ctx, l.query, options...)
+	}
+	q := l.query
+	query := auditlogs.HistoryQuery{ActionTime: l.actionTime, Since: q.Since, Before: q.Before, Direction: q.Direction, Limit: q.Limit}
+	return l.log().HistoryPages(ctx, l.entry, query, options...)
+}
+
 // noteHistory prints a note, once, about the status of a history.
 func (l *listing) noteHistory(status auditlogs.HistoryStatus) {
 	if status == l.history {
@@ -116,6 +127,6 @@ func (l *listing) withoutHistory() *exit {
 	return &exit{
 		code: exitIncomplete,
 		text: "the entry does not say enough about its resource, so that the service has no history of it; to list all entries of the window:",
-		last: l.commandIn([]string{"list"}, "max", "from", actionTimeFlag),
+		last: commandLine("list", l.fixedFlags("max", "from", actionTimeFlag)...),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -139,24 +140,15 @@ func (l *listing) window() error {
 }
 
 func (l *listing) run(ctx context.Context) error {
-	if err := l.check(&l.invocation); err != nil {
-		return err
-	}
-	if err := l.checkFilters(); err != nil {
-		return err
-	}
-	if err := l.window(); err != nil {
-		return err
+	checkFormat := func() error { return l.check(&l.invocation) }
+	for _, check := range []func() error{checkFormat, l.checkFilters, l.window, l.env.checkOutput, l.env.startOnNewLine} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
 	// A resumed listing first reads up to its place, which would take long with small pages.
 	if l.query.Limit == nil && l.most > 0 && l.from.IsZero() {
 		l.query.Limit = new(min(described("limit").Max, l.most))
-	}
-	if err := checkOutput(l.env.stdout); err != nil {
-		return err
-	}
-	if err := l.env.startOnNewLine(); err != nil {
-		return err
 	}
 	standard := format.NameNDJSON
 	if l.env.terminal(l.env.stdout) > 0 {
@@ -165,28 +157,23 @@ func (l *listing) run(ctx context.Context) error {
 	l.printed = &output{w: l.env.stdout, format: l.format(l.env, standard), position: l.from}
 	l.printed.continues = l.encoding == format.NameCSV && !l.from.IsZero()
 	l.showProgress()
-	start, end := l.course()
+	first, end := l.query.Since, l.query.Before
+	if l.descends() {
+		first, end = end, first
+	}
+	start := l.from.Time()
+	if start.IsZero() {
+		start, _ = auditlogs.ParseTime(first)
+	}
 	l.progress.begin(start, end, 0)
 	return l.use(ctx, l.list)
 }
 
 func (l *listing) descends() bool { return l.query.Direction != nil && *l.query.Direction == "desc" }
 
-// course is where this run starts or resumes, and where it ends.
-func (l *listing) course() (start time.Time, end string) {
-	first, end := l.query.Since, l.query.Before
-	if l.descends() {
-		first, end = end, first
-	}
-	if start = l.from.Time(); start.IsZero() {
-		start, _ = auditlogs.ParseTime(first)
-	}
-	return start, end
-}
-
 // list prints the entries, page by page.
 func (l *listing) list(ctx context.Context) error {
-	o, noted := l.printed, false
+	o := l.printed
 	for page, err := range l.pages(ctx, append(l.listOptions(l.most == 0), auditlogs.From(l.from))) {
 		l.progress.clear()
 		var incomplete *auditlogs.IncompleteError
@@ -194,8 +181,7 @@ func (l *listing) list(ctx context.Context) error {
 			// Refused before any request.
 			return l.usage("%s", err)
 		}
-		if !noted {
-			noted = true
+		if l.progress.pages == 0 {
 			l.noteWindow(l.query)
 		}
 		if err != nil {
@@ -205,20 +191,21 @@ func (l *listing) list(ctx context.Context) error {
 			return l.ended(ctx, incomplete.Err)
 		}
 		l.noteHistory(page.History)
-		o.begin()
-		l.tally.add(page)
-		full, last, err := l.print(ctx, page)
-		if err == nil {
-			err = o.flush(ctx)
+		more := !page.Next.IsZero()
+		if l.most > 0 && len(page.Entries) > l.left() {
+			page.Entries, page.Next = page.Entries[:l.left()], auditlogs.Position{}
+			more = true
 		}
+		l.tally.add(page)
+		err = o.print(ctx, page.Entries)
 		l.progress.page(o.entries, reached(page))
-		switch {
-		case err != nil:
+		if err != nil {
 			return l.unwritten(err)
-		case last && !page.Next.IsZero():
+		}
+		if !page.Next.IsZero() {
 			o.position = page.Next
 		}
-		if full && (!last || !page.Next.IsZero()) {
+		if l.most > 0 && l.left() == 0 && more {
 			l.progress.clear()
 			l.sum()
 			l.env.note("--max is reached and there may be more; to resume:")
@@ -227,15 +214,12 @@ func (l *listing) list(ctx context.Context) error {
 		}
 	}
 	l.progress.clear()
-	if err := o.finish(ctx); err != nil {
-		return l.unwritten(err)
-	}
 	l.sum()
 	if l.history == auditlogs.HistoryUnavailable {
 		return l.withoutHistory()
 	}
 	if o.entries == 0 {
-		l.env.noteNothing(&l.query, !l.from.IsZero())
+		l.noteNothing(!l.from.IsZero())
 	}
 	return nil
 }
@@ -246,22 +230,6 @@ func reached(page *auditlogs.Page) time.Time {
 		return page.Entries[n-1].Action.Time
 	}
 	return time.Time{}
-}
-
-// print adds the page's entries to the output. Full reports that --max is reached, and last that no
-// entry of the page is left.
-func (l *listing) print(ctx context.Context, page *auditlogs.Page) (full, last bool, err error) {
-	printed := l.printed.entries
-	for i, entry := range page.Entries {
-		l.tally.look(entry)
-		if err := l.printed.add(ctx, entry); err != nil {
-			return false, false, err
-		}
-		if printed+i+1 == l.most {
-			return true, i == len(page.Entries)-1, nil
-		}
-	}
-	return false, true, nil
 }
 
 // ended reports a listing that the service, the network or the user has ended.
@@ -286,13 +254,12 @@ func (l *listing) refused(e *exit) *exit {
 		again += " and the header row"
 	}
 	e.text += "; the service may no longer know the position; to resume from its time, which prints " + again + " again:"
-	// A second early: the bound may be inclusive or not, and less precise than the times of
-	// entries.
-	const margin = time.Second
 	at := l.from.Time()
 	since, _ := auditlogs.ParseTime(l.query.Since)
 	before, _ := auditlogs.ParseTime(l.query.Before)
-	switch start, end := at.Truncate(time.Second).Add(-margin), at.Truncate(time.Second).Add(time.Second+margin); {
+	// A second early: the bound may be inclusive or not, and less precise than the times of
+	// entries.
+	switch start, end := at.Truncate(time.Second).Add(-time.Second), at.Truncate(time.Second).Add(2*time.Second); {
 	case at.IsZero():
 	case l.descends() && end.Before(before):
 		l.query.Before = auditlogs.Time(end)
@@ -338,19 +305,19 @@ func (l *listing) left() int {
 
 // resumption is the command that resumes at a position, in the same window, with fixed times.
 func (l *listing) resumption(at auditlogs.Position, most int) string {
-	line := l.commandIn(l.words(), "max", "from")
+	flags := l.fixedFlags("max", "from")
 	if most > 0 {
-		line += fmt.Sprintf(" --max %d", most)
+		flags = append(flags, "--max", strconv.Itoa(most))
 	}
 	if !at.IsZero() {
-		line += " --from " + at.String()
+		flags = append(flags, "--from", at.String())
 	}
-	return line
+	return l.line(flags...)
 }
 
 // sum prints the totals of the listing.
 func (l *listing) sum() {
-	l.tally.note(l.env, "printed")
+	l.noteTally("printed")
 	if l.encoding == nameTable || l.demo || l.verbose || l.progress.width > 0 {
 		l.env.say(fmt.Sprintf("%s on %s", entryCount(l.printed.entries), count(l.progress.pages, "page", "pages")))
 	}

@@ -73,16 +73,14 @@ func manPage(cmd *cobra.Command, b build) string {
 			}
 		}
 	}
-	groups, rows := helpFlags(cmd)
-	for _, group := range groups {
-		section(group)
-		for _, r := range rows[group] {
+	for _, s := range helpSections(cmd) {
+		section(s.heading)
+		for _, r := range s.rows {
 			row(r)
 		}
-	}
-	for heading, text := range footer(cmd) {
-		section(heading)
-		fmt.Fprintln(&page, roff(text))
+		if s.text != "" {
+			fmt.Fprintln(&page, roff(s.text))
+		}
 	}
 	if cmd.Example != "" {
 		section("Examples")

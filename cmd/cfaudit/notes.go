@@ -71,37 +71,35 @@ type tally struct {
 	repeated int
 	unsorted int
 	odd      int    // entries with a field of an unexpected type
-	oddOne   string // such an entry; empty if none is known
+	oddOne   string // names such an entry, where one is known
 }
 
-// add counts what a page says of itself.
+// add counts the entries of a page that are repeated, out of order or odd.
 func (t *tally) add(page *auditlogs.Page) {
 	t.repeated += page.Repeated
 	t.unsorted += page.OutOfOrder
-}
-
-// look counts an entry if it is odd.
-func (t *tally) look(entry *auditlogs.Entry) {
-	if err := entry.Err(); err != nil {
-		if t.odd++; t.odd == 1 {
-			t.oddOne = clean(fmt.Sprintf("%s (%s)", cmp.Or(entry.ID, "one without an id"), err))
+	for _, entry := range page.Entries {
+		if err := entry.Err(); err != nil {
+			if t.odd++; t.odd == 1 {
+				t.oddOne = ", such as " + clean(fmt.Sprintf("%s (%s)", cmp.Or(entry.ID, "one without an id"), err))
+			}
 		}
 	}
 }
 
-// note prints the counts. Done is what was done with the entries.
-func (t tally) note(env *environment, done string) {
-	if t.repeated > 0 {
-		env.note("the service sent %s again, %s once", entryCount(t.repeated), done)
+// noteTally prints the counts. Done is what was done with the entries.
+func (s *selection) noteTally(done string) {
+	source := "the service sent"
+	if s.archives != nil {
+		source = "the archive has"
 	}
-	if t.unsorted > 0 {
-		env.note("the service sent %s out of the order of time", entryCount(t.unsorted))
+	if s.tally.repeated > 0 {
+		s.env.note("%s %s again, %s once", source, entryCount(s.tally.repeated), done)
 	}
-	if t.odd > 0 {
-		such := ""
-		if t.oddOne != "" {
-			such = ", such as " + t.oddOne
-		}
-		env.note("%s with a field of an unexpected type, %s all the same%s", entryCount(t.odd), done, such)
+	if s.tally.unsorted > 0 {
+		s.env.note("%s %s out of the order of time", source, entryCount(s.tally.unsorted))
+	}
+	if s.tally.odd > 0 {
+		s.env.note("%s with a field of an unexpected type, %s all the same%s", entryCount(s.tally.odd), done, s.tally.oddOne)
 	}
 }

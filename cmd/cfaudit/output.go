@@ -39,29 +39,23 @@ type line struct {
 	end   int
 }
 
-func (o *output) add(ctx context.Context, e *auditlogs.Entry) error {
-	o.begin()
-	o.buffer = o.format.Entry(o.buffer, e)
-	o.pending = append(o.pending, line{e, len(o.buffer)})
-	if len(o.buffer) >= outputBuffer {
-		return o.flush(ctx)
+// print writes entries, after the header where that is due.
+func (o *output) print(ctx context.Context, entries []*auditlogs.Entry) error {
+	if !o.continues {
+		o.continues = true
+		o.buffer = o.format.Header(o.buffer)
+		o.pending = append(o.pending, line{nil, len(o.buffer)})
 	}
-	return nil
-}
-
-// finish writes the header of a listing without entries.
-func (o *output) finish(ctx context.Context) error {
-	o.begin()
+	for _, e := range entries {
+		o.buffer = o.format.Entry(o.buffer, e)
+		o.pending = append(o.pending, line{e, len(o.buffer)})
+		if len(o.buffer) >= outputBuffer {
+			if err := o.flush(ctx); err != nil {
+				return err
+			}
+		}
+	}
 	return o.flush(ctx)
-}
-
-func (o *output) begin() {
-	if o.continues {
-		return
-	}
-	o.continues = true
-	o.buffer = o.format.Header(o.buffer)
-	o.pending = append(o.pending, line{nil, len(o.buffer)})
 }
 
 // flush writes what has been collected. If that fails, the position stays after the last entry
@@ -158,8 +152,8 @@ func toDisk(w io.Writer) error {
 
 // checkOutput refuses a standard output that was closed when the program was started, since all
 // output would be lost without an error.
-func checkOutput(w io.Writer) error {
-	file, ok := w.(*os.File)
+func (e *environment) checkOutput() error {
+	file, ok := e.stdout.(*os.File)
 	if !ok {
 		return nil
 	}

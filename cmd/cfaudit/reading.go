@@ -55,10 +55,7 @@ func (r *reading) prepare() (since, before time.Time, problem error) {
 	if r.encoding == nameHTML && r.env.terminal(r.env.stdout) > 0 {
 		return since, before, r.usage("a page of html is no use on a terminal: want it in a file, as with --format html > %s.html", r.cmd.Name())
 	}
-	if problem = r.checkFilters(); problem == nil {
-		problem = checkOutput(r.env.stdout)
-	}
-	return since, before, problem
+	return since, before, cmp.Or(r.checkFilters(), r.env.checkOutput())
 }
 
 // do connects and calls work, which reads the window from since on.
@@ -83,7 +80,6 @@ func (r *reading) each(ctx context.Context, query auditlogs.Query, do func(*audi
 		}
 		r.tally.add(page)
 		for _, entry := range page.Entries {
-			r.tally.look(entry)
 			owner := cmp.Or(entry.Account.ID, entry.Organization.ID)
 			r.owner = cmp.Or(r.owner, owner)
 			r.several = r.several || owner != "" && owner != r.owner
@@ -112,7 +108,7 @@ func (r *reading) incomplete(ctx context.Context, query auditlogs.Query, cause e
 	if !r.reached.IsZero() {
 		e.text += fmt.Sprintf(" (up to %s)", auditlogs.Time(r.reached))
 	}
-	return e.goOn("start again", r.commandIn(r.words()))
+	return e.goOn("start again", r.line(r.fixedFlags()...))
 }
 
 func windowWords(query auditlogs.Query) string {
@@ -130,9 +126,9 @@ func (r *reading) notes(query auditlogs.Query) []string {
 		r.env.note("the archive has entries of several accounts or organizations, which are counted together, and an entry that is in the log " +
 			"of each of them counts for each: --account or --organization selects one")
 	}
-	r.tally.note(r.env, "counted")
+	r.noteTally("counted")
 	if r.entries == 0 {
-		r.env.noteNothing(&r.query, false)
+		r.noteNothing(false)
 	}
 	var notes []string
 	for line := range strings.Lines(said.String()) {
@@ -152,7 +148,7 @@ func (r *reading) note(format string, args ...any) string {
 func (r *reading) printPage(p *page.Page) {
 	// A page is handed on, and a URL can hold a password.
 	p.Log = r.log().String()
-	p.Command, p.Made, p.Location = r.commandIn(r.words(), baseURLFlag), r.env.now(), r.location
+	p.Command, p.Made, p.Location = r.line(r.fixedFlags(baseURLFlag)...), r.env.now(), r.location
 	_ = p.Write(r.out())
 }
 

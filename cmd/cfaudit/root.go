@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -253,14 +254,7 @@ func flagMistake(cmd *cobra.Command, err error) error {
 		if name == "token" || name == "api-token" {
 			return usage(cmd, "unknown flag %s: others can see a command line, want the API token in %s", excerpt("--"+name), envToken)
 		}
-		switch meant := flagsLike(strings.NewReplacer("_", "-", ".", "-").Replace(name), names); len(meant) {
-		case 0:
-		case 1:
-			return usage(cmd, "unknown flag %s: did you mean --%s?", excerpt("--"+name), meant[0])
-		default:
-			return usage(cmd, "unknown flag %s: want one of --%s", excerpt("--"+name), strings.Join(meant, ", --"))
-		}
-		return usage(cmd, "unknown flag %s", excerpt("--"+name))
+		return usage(cmd, "unknown flag %s%s", excerpt("--"+name), suggestion(name, names, "--"))
 	}
 	return usage(cmd, "%s", err)
 }
@@ -273,24 +267,37 @@ func excerpt(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// flagsLike returns the flags that the user may have meant by an unknown one: those that start with
-// it or contain it as a word, or else the one with the most similar spelling.
-func flagsLike(typed string, names []string) (like []string) {
-	for _, matches := range []func(string) bool{
-		func(name string) bool { return strings.HasPrefix(name, typed+"-") },
-		func(name string) bool { return strings.Contains(name+"-", "-"+typed+"-") },
-	} {
-		for _, name := range names {
-			if matches(name) {
-				like = append(like, name)
-			}
-		}
-		if like != nil {
-			return like
+// suggestion completes a message about an unknown name with the known ones that may be meant: those
+// that start with it or else contain it as a word, or else the one with the most similar spelling.
+// Dots and underscores are like dashes.
+func suggestion(typed string, known []string, prefix string) string {
+	if typed == "" {
+		return ""
+	}
+	dashed := strings.NewReplacer("_", "-", ".", "-").Replace
+	typed = dashed(typed)
+	var names, starting, containing []string
+	for _, original := range known {
+		name := dashed(original)
+		names = append(names, name)
+		if strings.HasPrefix(name, typed+"-") {
+			starting = append(starting, original)
+		} else if strings.Contains(name+"-", "-"+typed+"-") {
+			containing = append(containing, original)
 		}
 	}
-	if near := parameter.Nearest(typed, names); near != "" {
-		like = []string{near}
+	meant := starting
+	if meant == nil {
+		meant = containing
 	}
-	return like
+	if near := parameter.Nearest(typed, names); near != "" && meant == nil {
+		meant = []string{known[slices.Index(names, near)]}
+	}
+	switch len(meant) {
+	case 0:
+		return ""
+	case 1:
+		return ": did you mean " + prefix + meant[0] + "?"
+	}
+	return ": want one of " + prefix + strings.Join(meant, ", "+prefix)
 }

@@ -105,10 +105,10 @@ func (s *selection) window() error {
 	return nil
 }
 
-// commandIn is a command line with the window as fixed times.
-func (s *selection) commandIn(words []string, except ...string) string {
-	words = append(words, "--since", shellQuote(s.query.Since), "--before", shellQuote(s.query.Before))
-	return s.commandLine(words, append(except, sinceFlag, beforeFlag)...)
+// fixedFlags are the flags of the command line, except those named, with the window as fixed times.
+func (s *selection) fixedFlags(except ...string) []string {
+	return append([]string{"--since", shellQuote(s.query.Since), "--before", shellQuote(s.query.Before)},
+		s.givenFlags(append(except, sinceFlag, beforeFlag)...)...)
 }
 
 // listOptions are how a listing reads ahead, with --parallel in several parts of the window.

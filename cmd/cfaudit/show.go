@@ -110,7 +110,7 @@ func (s *showing) run(ctx context.Context) error {
 			from = at.AddDate(0, 0, -historyDays)
 		}
 	}
-	if err := checkOutput(s.env.stdout); err != nil {
+	if err := s.env.checkOutput(); err != nil {
 		return err
 	}
 	return s.use(ctx, func(ctx context.Context) error { return s.show(ctx, s.log(), from) })
@@ -212,11 +212,11 @@ func (s *showing) missing() *exit {
 		start = historyAge
 	}
 	e.text = fmt.Sprintf("there is no entry with the id %s from %s up to %s%s; to see the latest ids:", excerpt(s.id), s.query.Since, s.query.Before, late)
-	words := []string{"list", "--direction", "desc", "--max", "20", "--" + columnsFlag, "time,actor,action,id"}
+	flags := []string{"--direction", "desc", "--max", "20", "--" + columnsFlag, "time,actor,action,id"}
 	if !s.given(sinceFlag) {
-		words = append(words, "--"+sinceFlag, start)
+		flags = append(flags, "--"+sinceFlag, start)
 	}
-	e.last = s.commandLine(words, "format", "full")
+	e.last = commandLine("list", append(flags, s.givenFlags("format", "full")...)...)
 	return e
 }
 

@@ -162,24 +162,11 @@ func columnMistake(value string) string {
 		if slices.Contains(names, name) {
 			continue
 		}
-		dashes := strings.NewReplacer("_", "-", ".", "-")
-		var alike, meant []string
-		if name != "" {
-			for _, known := range names {
-				alike = append(alike, dashes.Replace(known))
-			}
+		hint := suggestion(name, names, "")
+		if hint == "" {
+			hint = fmt.Sprintf(": want names of %s, or paths of fields such as actor.email", strings.Join(names[:slices.Index(names, "id")+1], ", "))
 		}
-		for _, like := range flagsLike(dashes.Replace(name), alike) {
-			meant = append(meant, names[slices.Index(alike, like)])
-		}
-		switch len(meant) {
-		case 0:
-			return fmt.Sprintf("there is no field %s: want names of %s, or paths of fields such as actor.email", excerpt(name),
-				strings.Join(names[:slices.Index(names, "id")+1], ", "))
-		case 1:
-			return fmt.Sprintf("there is no field %s: did you mean %s?", excerpt(name), meant[0])
-		}
-		return fmt.Sprintf("there is no field %s: want one of %s", excerpt(name), strings.Join(meant, ", "))
+		return "there is no field " + excerpt(name) + hint
 	}
 	return ""
 }
