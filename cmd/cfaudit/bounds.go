@@ -58,10 +58,7 @@ func (b bound) resolve(now time.Time) time.Time {
 
 // worded returns the bound in words that mean the same in every run, unlike the resolved time.
 func (b bound) worded() string {
-	switch {
-	case !b.given:
-		return "now"
-	case b.isAge:
+	if b.isAge {
 		return b.text
 	}
 	return auditlogs.Time(b.at)

@@ -89,8 +89,7 @@ func (c *connection) flags() []*flagValue {
 			help:     "how long one request may take, from its start to the last byte of its answer",
 			standard: "1m",
 			want:     "a length of time above 0, such as 30s or 2m",
-			enum:     []string{"30s", "1m", "5m"},
-			open:     true,
+			examples: []string{"30s", "1m", "5m"},
 			set:      parsed(&c.timeout, time.ParseDuration, func(d time.Duration) bool { return d > 0 }),
 		},
 		{
@@ -275,8 +274,7 @@ func (c *connection) log() *auditlogs.Log { return c.logs[0].of(c.client) }
 
 // eachLog calls do for one log after the other, since they share the request budget. A log that
 // fails does not stop the others: all failures but the last are printed, and the last is returned.
-func (c *connection) eachLog(do func(name logName) *exit) *exit {
-	var failures []*exit
+func (c *connection) eachLog(do func(name logName) *exit) (last *exit) {
 	for _, name := range c.logs {
 		failure := do(name)
 		if failure == nil {
@@ -284,22 +282,17 @@ func (c *connection) eachLog(do func(name logName) *exit) *exit {
 		}
 		if len(c.logs) > 1 {
 			failure.text = name.of(c.client).String() + ": " + failure.text
+			if failure.code == exitUsage {
+				failure.code = exitIncomplete // Other logs may have been read, so that "nothing was requested" would be wrong.
+			}
 		}
-		failures = append(failures, failure)
-		if failure.code == exitInterrupted {
+		if last != nil {
+			c.env.say("cfaudit: " + last.text)
+			failure.mend = failure.mend || last.mend
+		}
+		if last = failure; last.code == exitInterrupted {
 			break
 		}
-	}
-	if failures == nil {
-		return nil
-	}
-	last := failures[len(failures)-1]
-	for _, failure := range failures[:len(failures)-1] {
-		c.env.say("cfaudit: " + failure.text)
-		last.mend = last.mend || failure.mend
-	}
-	if len(c.logs) > 1 && last.code == exitUsage {
-		last.code = exitIncomplete // Other logs may have been read, so that "nothing was requested" would be wrong.
 	}
 	return last
 }

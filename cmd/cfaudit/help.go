@@ -106,12 +106,11 @@ func flagTitle(v *flagValue) string {
 
 func flagText(v *flagValue) string {
 	var values []string
-	switch {
-	case v.enum == nil || v.open:
-	case v.known:
-		values = append(values, "known: "+strings.Join(v.enum, ", "))
-	default:
+	if v.enum != nil {
 		values = append(values, strings.Join(v.enum, ", "))
+	}
+	if v.known != nil {
+		values = append(values, "known: "+strings.Join(v.known, ", "))
 	}
 	if v.standard != "" {
 		values = append(values, "default "+v.standard)

@@ -119,16 +119,17 @@ func (l *listing) window() error {
 		return l.selection.window()
 	}
 	l.query.Since, l.query.Before = l.from.Window()
+	l.start, _ = auditlogs.ParseTime(l.query.Since) // ParsePosition has checked both.
+	l.end, _ = auditlogs.ParseTime(l.query.Before)
 	for _, end := range []struct {
 		flag  string
 		given bound
-		is    string
+		is    time.Time
 	}{
-		{sinceFlag, l.since, l.query.Since},
-		{beforeFlag, l.before, l.query.Before},
+		{sinceFlag, l.since, l.start},
+		{beforeFlag, l.before, l.end},
 	} {
-		is, _ := auditlogs.ParseTime(end.is) // ParsePosition has checked it.
-		if !l.given(end.flag) || end.given.resolve(l.env.now()).Equal(is) {
+		if !l.given(end.flag) || end.given.resolve(l.env.now()).Equal(end.is) {
 			continue
 		}
 		e := l.usage("--%s %s contradicts --from, a position in the window from %s up to %s: leave --since and --before out:",
@@ -157,15 +158,14 @@ func (l *listing) run(ctx context.Context) error {
 	l.printed = &output{w: l.env.stdout, format: l.format(l.env, standard), position: l.from}
 	l.printed.continues = l.encoding == format.NameCSV && !l.from.IsZero()
 	l.showProgress()
-	first, end := l.query.Since, l.query.Before
+	first, last := l.start, l.end
 	if l.descends() {
-		first, end = end, first
+		first, last = last, first
 	}
-	start := l.from.Time()
-	if start.IsZero() {
-		start, _ = auditlogs.ParseTime(first)
+	if at := l.from.Time(); !at.IsZero() {
+		first = at
 	}
-	l.progress.begin(start, end, 0)
+	l.progress.begin(first, last, 0)
 	return l.use(ctx, l.list)
 }
 
@@ -255,15 +255,13 @@ func (l *listing) refused(e *exit) *exit {
 	}
 	e.text += "; the service may no longer know the position; to resume from its time, which prints " + again + " again:"
 	at := l.from.Time()
-	since, _ := auditlogs.ParseTime(l.query.Since)
-	before, _ := auditlogs.ParseTime(l.query.Before)
 	// A second early: the bound may be inclusive or not, and less precise than the times of
 	// entries.
 	switch start, end := at.Truncate(time.Second).Add(-time.Second), at.Truncate(time.Second).Add(2*time.Second); {
 	case at.IsZero():
-	case l.descends() && end.Before(before):
+	case l.descends() && end.Before(l.end):
 		l.query.Before = auditlogs.Time(end)
-	case !l.descends() && start.After(since):
+	case !l.descends() && start.After(l.start):
 		l.query.Since = auditlogs.Time(start)
 	}
 	e.last = l.resumption(auditlogs.Position{}, l.most)
@@ -276,11 +274,10 @@ func (l *listing) unwritten(err error) error {
 	if closedPipe(err) {
 		return nil
 	}
+	l.sum()
 	if errors.Is(err, errUnread) {
-		l.sum()
 		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to resume:", last: l.resumption(l.printed.position, l.left())}
 	}
-	l.sum()
 	return l.resumable(&exit{code: exitIncomplete, text: l.printed.failure(err)})
 }
 

@@ -35,6 +35,8 @@ type environment struct {
 	getenv   func(name string) string
 	now      func() time.Time
 	terminal func(w io.Writer) int // the width of the terminal that w writes to; 0 if it is none
+
+	noted *[]string // collects the notes; nil for none
 }
 
 // terminalWidth returns the width of the terminal that w writes to, and 0 where it writes to

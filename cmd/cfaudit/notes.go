@@ -21,7 +21,11 @@ var saying sync.Mutex
 
 // note prints a remark that is not a failure.
 func (e *environment) note(format string, args ...any) {
-	e.say("note: " + fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if e.noted != nil {
+		*e.noted = append(*e.noted, text)
+	}
+	e.say("note: " + text)
 }
 
 // noteWindow prints what people must know about the window of a query that was read.

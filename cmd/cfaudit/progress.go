@@ -45,11 +45,10 @@ func (c *connection) showProgress() {
 
 // begin starts a listing from a time up to an end of its window, after the given number of entries
 // of earlier runs.
-func (p *progress) begin(from time.Time, until string, before int) {
+func (p *progress) begin(from, until time.Time, before int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.start, p.from = time.Now(), from
-	p.until, _ = auditlogs.ParseTime(until) // It is from a query that was checked.
+	p.start, p.from, p.until = time.Now(), from, until
 	p.before, p.entries, p.pages, p.reached = before, before, 0, time.Time{}
 }
 
@@ -72,7 +71,8 @@ func (p *progress) page(entries int, reached time.Time) {
 // exported shows how far an export has come.
 func (p *progress) exported(e export.Progress) {
 	if e.Pages == 0 {
-		p.begin(e.From, e.Window.Before, int(e.Entries))
+		until, _ := auditlogs.ParseTime(e.Window.Before) // It was made from a time.
+		p.begin(e.From, until, int(e.Entries))
 		return
 	}
 	p.page(int(e.Entries), e.Reached)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
 )
@@ -21,6 +22,7 @@ const (
 type selection struct {
 	connection
 	since, before bound
+	start, end    time.Time       // of the window, as window() finds it
 	query         auditlogs.Query // the filters, which filterFlags fills in, the window and the page size
 	parallel      bool
 	tally         tally
@@ -57,7 +59,7 @@ func (s *selection) beforeBound() *flagValue {
 // boundFlag is an end of the window.
 func boundFlag(name, help string, target *bound) *flagValue {
 	return &flagValue{
-		name: name, placeholder: "WHEN", group: groupWindow, want: boundWanted, enum: ages, open: true, mistake: boundMistake,
+		name: name, placeholder: "WHEN", group: groupWindow, want: boundWanted, examples: ages, mistake: boundMistake,
 		help: help,
 		set: func(value string) (ok bool) {
 			*target, ok = parseBound(value)
@@ -96,9 +98,9 @@ func (s *selection) window() error {
 		s.clock = "the window counts from now by that clock; for an exact one, give --since and --before as times"
 	}
 	now := s.env.now()
-	from, to := s.since.resolve(now), s.before.resolve(now)
-	s.query.Since, s.query.Before = auditlogs.Time(from), auditlogs.Time(to)
-	if !from.Before(to) {
+	s.start, s.end = s.since.resolve(now), s.before.resolve(now)
+	s.query.Since, s.query.Before = auditlogs.Time(s.start), auditlogs.Time(s.end)
+	if !s.start.Before(s.end) {
 		return s.usage("--since (%s) is not before --before (%s): want the older end of the window in --since, such as --since 24h",
 			s.query.Since, s.query.Before)
 	}

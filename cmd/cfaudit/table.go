@@ -276,15 +276,11 @@ func (t *tableFormat) line(b []byte, colour string, cell func(i int) string) []b
 			text.WriteString(tableGap)
 		}
 		shown := clean(cmp.Or(cell(i), "-"))
-		used, n := measure(shown, width)
-		switch {
-		case n == len(shown):
-			text.WriteString(shown + strings.Repeat(" ", width-used))
-		case t.whole || i == len(t.widths)-1: // The line's width bounds the last one.
-			text.WriteString(shown)
-		default:
-			text.WriteString(fit(shown, width))
+		_, n := measure(shown, width)
+		if n == len(shown) || !t.whole && i < len(t.widths)-1 { // The line's width bounds the last one.
+			shown = fit(shown, width)
 		}
+		text.WriteString(shown)
 	}
 	whole := text.String()
 	if !t.whole {

@@ -45,8 +45,7 @@ func (z *timeZone) flags() []*flagValue {
 		help:     "print times for people in a time zone, such as Europe/Berlin",
 		standard: "UTC",
 		want:     "the name of a time zone, such as Europe/Berlin or America/New_York",
-		enum:     []string{"UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Australia/Sydney"},
-		open:     true,
+		examples: []string{"UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Australia/Sydney"},
 		mistake:  contradicts(localFlag),
 		set: func(value string) bool {
 			location, err := time.LoadLocation(value)
