@@ -329,7 +329,7 @@ func (c *connection) connect(token string, options ...auditlogs.Option) (err err
 	if observer == nil {
 		observer = &c.progress
 	}
-	options = append(options, auditlogs.WithObserver(&watch{Observer: observer, env: c.env, clock: c.clock}))
+	options = append(options, auditlogs.WithObserver(&watch{Observer: observer, connection: c}))
 	if c.verbose {
 		handler := slog.NewTextHandler(c.env.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 		options = append(options, auditlogs.WithLogger(slog.New(handler)))

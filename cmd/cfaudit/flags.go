@@ -156,14 +156,7 @@ func into(target *string) func(string) bool {
 
 // whole stores a whole number from least to most. A most of 0 is no bound.
 func whole(target *int, least, most int) func(string) bool {
-	return func(value string) bool {
-		n, err := strconv.Atoi(value)
-		if err != nil || n < least || most != 0 && n > most {
-			return false
-		}
-		*target = n
-		return true
-	}
+	return parsed(target, strconv.Atoi, func(n int) bool { return n >= least && (most == 0 || n <= most) })
 }
 
 // described returns the contract's description of a parameter that the command knows by name.

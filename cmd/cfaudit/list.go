@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -78,12 +79,11 @@ nothing was requested. 130: interrupted, with the same last line.`
 
 // flags are those of every command that prints entries.
 func (l *listing) flags(since *flagValue) []*flagValue {
-	direction := described("direction")
-	flags := []*flagValue{
+	window := []*flagValue{
 		since,
 		l.beforeBound(),
 		{
-			name: "direction", placeholder: "DIRECTION", group: groupWindow, enum: direction.Enum,
+			name: "direction", placeholder: "DIRECTION", group: groupWindow, enum: described("direction").Enum,
 			help:     "from the oldest entry to the newest, or the other way",
 			standard: "asc",
 			set: func(value string) bool {
@@ -95,22 +95,18 @@ func (l *listing) flags(since *flagValue) []*flagValue {
 			name: "from", placeholder: "POSITION", group: groupWindow,
 			want: "a position as an earlier run printed it, with the same flags as there",
 			help: "resume at a position that an earlier run printed, in its window: --since and --before are not needed",
-			set: func(value string) bool {
-				var err error
-				l.from, err = auditlogs.ParsePosition(value)
-				return err == nil && value != ""
-			},
+			set:  parsed(&l.from, auditlogs.ParsePosition, func(at auditlogs.Position) bool { return !at.IsZero() }),
 		},
 	}
-	flags = append(flags, l.rendering.flags("table on a terminal and with --columns, --local or --time-zone, else ndjson",
-		append([]string{nameTable}, format.Names()...)...)...)
+	rendering := l.rendering.flags("table on a terminal and with --columns, --local or --time-zone, else ndjson",
+		append([]string{nameTable}, format.Names()...)...)
 	most := &flagValue{
 		name: "max", placeholder: "N", group: groupOutput,
 		want: "a whole number from 1, such as 100",
 		help: "stop after this many entries, and print how to resume",
 		set:  whole(&l.most, 1, 0),
 	}
-	return append(append(flags, most, l.pageSizeFlag(), l.organizationFlag()), l.connection.flags()...)
+	return slices.Concat(window, rendering, []*flagValue{most, l.pageSizeFlag(), l.organizationFlag()}, l.connection.flags())
 }
 
 // window turns the ends of the window into absolute times.
@@ -182,7 +178,7 @@ func (l *listing) list(ctx context.Context) error {
 			return l.usage("%s", err)
 		}
 		if l.progress.pages == 0 {
-			l.noteWindow(l.query)
+			l.noteWindow(l.start)
 		}
 		if err != nil {
 			if !incomplete.Position.IsZero() {
@@ -209,7 +205,7 @@ func (l *listing) list(ctx context.Context) error {
 			l.progress.clear()
 			l.sum()
 			l.env.note("--max is reached and there may be more; to resume:")
-			l.env.say(l.resumption(o.position, l.most))
+			l.env.say(l.resumption(l.most))
 			return nil
 		}
 	}
@@ -264,7 +260,8 @@ func (l *listing) refused(e *exit) *exit {
 	case !l.descends() && start.After(l.start):
 		l.query.Since = auditlogs.Time(start)
 	}
-	e.last = l.resumption(auditlogs.Position{}, l.most)
+	l.printed.position = auditlogs.Position{}
+	e.last = l.resumption(l.most)
 	return e
 }
 
@@ -276,14 +273,14 @@ func (l *listing) unwritten(err error) error {
 	}
 	l.sum()
 	if errors.Is(err, errUnread) {
-		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to resume:", last: l.resumption(l.printed.position, l.left())}
+		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to resume:", last: l.resumption(l.left())}
 	}
 	return l.resumable(&exit{code: exitIncomplete, text: l.printed.failure(err)})
 }
 
 // resumable completes a message with the command that resumes the listing.
 func (l *listing) resumable(e *exit) *exit {
-	again := l.resumption(l.printed.position, l.left())
+	again := l.resumption(l.left())
 	if l.printed.position.IsZero() {
 		e.text += "; nothing was printed"
 		return e.goOn("run the same again", again)
@@ -300,13 +297,14 @@ func (l *listing) left() int {
 	return l.most - l.printed.entries
 }
 
-// resumption is the command that resumes at a position, in the same window, with fixed times.
-func (l *listing) resumption(at auditlogs.Position, most int) string {
+// resumption is the command that resumes after what was printed, in the same window, with fixed
+// times.
+func (l *listing) resumption(most int) string {
 	flags := l.fixedFlags("max", "from")
 	if most > 0 {
 		flags = append(flags, "--max", strconv.Itoa(most))
 	}
-	if !at.IsZero() {
+	if at := l.printed.position; !at.IsZero() {
 		flags = append(flags, "--from", at.String())
 	}
 	return l.line(flags...)

@@ -99,9 +99,7 @@ func (c *comparison) run(ctx context.Context) error {
 		}
 		news := comparer.News()
 		c.entries = int(news.Entries)
-		whole := c.query
-		whole.Since = baseline.Since
-		c.notes(whole)
+		c.notes(start)
 		if news.BaselineEntries == 0 && news.Entries > 0 {
 			c.env.note("the baseline %s has no entries, and so everything is new", windowWords(baseline))
 		}

@@ -28,13 +28,21 @@ func (e *environment) note(format string, args ...any) {
 	e.say("note: " + text)
 }
 
-// noteWindow prints what people must know about the window of a query that was read.
-func (c *connection) noteWindow(query auditlogs.Query) {
-	c.noteStart(query.Since)
-	c.noteGaps(query)
-	if c.archive == nil { // What an archive lacks does not appear by itself.
-		c.env.noteUnsettled(query.Since, query.Before)
+// noteWindow prints what people must know about the window that was read, from a time on.
+func (s *selection) noteWindow(start time.Time) {
+	query := s.query
+	query.Since = auditlogs.Time(start)
+	s.noteStart(query.Since)
+	s.noteGaps(query)
+	unsettled := s.env.now().Add(-auditlogs.SettleTime)
+	if s.archive != nil || !s.end.After(unsettled) {
+		return // What an archive lacks does not appear by itself.
 	}
+	if start.After(unsettled) {
+		unsettled = start
+	}
+	s.env.note("entries appear up to %s after their time: from %s on, some can still be missing", settleTime,
+		auditlogs.Time(unsettled.Truncate(time.Second)))
 }
 
 // noteStart prints a note if the user's --since is before the start of the log.
@@ -55,20 +63,6 @@ func (c *connection) noteStart(since string) {
 
 // settleTime is the time within which entries appear, in words.
 var settleTime = fmt.Sprintf("%.0f minutes", auditlogs.SettleTime.Minutes())
-
-// noteUnsettled prints the time after which a listing can still change.
-func (e *environment) noteUnsettled(since, before string) {
-	unsettled := e.now().Add(-auditlogs.SettleTime)
-	end, err := auditlogs.ParseTime(before)
-	if err != nil || !end.After(unsettled) {
-		return
-	}
-	if start, err := auditlogs.ParseTime(since); err == nil && start.After(unsettled) {
-		unsettled = start
-	}
-	e.note("entries appear up to %s after their time: from %s on, some can still be missing", settleTime,
-		auditlogs.Time(unsettled.Truncate(time.Second)))
-}
 
 // A tally counts the entries that a run prints a note about.
 type tally struct {

@@ -37,7 +37,7 @@ type progress struct {
 
 // showProgress makes a terminal show the progress, unless it shows each request.
 func (c *connection) showProgress() {
-	c.progress.w = c.env.stderr
+	c.progress.w = unwrap(c.env.stderr) // What is shown is this program's own.
 	if !c.verbose {
 		c.progress.width = c.env.terminal(c.env.stderr)
 	}
@@ -92,7 +92,9 @@ func (p *progress) sum(now time.Time) string {
 	}
 	if !p.reached.IsZero() {
 		text += ", reached " + p.reached.UTC().Format(time.RFC3339)
-		if share := p.share(); share > 0 {
+		// In either direction; not a number where the ends are not known.
+		share := min(max(float64(p.reached.Sub(p.from))/float64(p.until.Sub(p.from)), 0), 1)
+		if share > 0 {
 			left := time.Duration(float64(now.Sub(p.start)) * (1 - share) / share)
 			text += fmt.Sprintf(", %.0f%% of the window", 100*share)
 			if left >= time.Second {
@@ -101,15 +103,6 @@ func (p *progress) sum(now time.Time) string {
 		}
 	}
 	return text
-}
-
-// share is how much of the window has been listed, from 0 to 1, in either direction; 0 if unknown.
-func (p *progress) share() float64 {
-	whole, done := p.until.Sub(p.from), p.reached.Sub(p.from)
-	if whole == 0 {
-		return 0
-	}
-	return min(max(float64(done)/float64(whole), 0), 1)
 }
 
 // Attempted remembers why the last request failed.
@@ -159,7 +152,7 @@ func (p *progress) show(text string) {
 	p.wipe()
 	// The last column stays free, since some terminals start a new line after it.
 	text = atMost(text, p.width-1)
-	fmt.Fprint(unwrap(p.w), text) // The text is this program's own.
+	fmt.Fprint(p.w, text)
 	p.shown = runewidth.StringWidth(text)
 }
 
@@ -172,9 +165,45 @@ func (p *progress) clear() {
 
 func (p *progress) wipe() {
 	if p.shown > 0 {
-		fmt.Fprint(unwrap(p.w), "\r"+strings.Repeat(" ", p.shown)+"\r")
+		fmt.Fprint(p.w, "\r"+strings.Repeat(" ", p.shown)+"\r")
 		p.shown = 0
 	}
+}
+
+// A watch prints what users of any command must know about the answers: that the service limits
+// the request rate, and that this machine's clock is wrong.
+type watch struct {
+	auditlogs.Observer // receives everything too
+	*connection
+
+	mu      sync.Mutex
+	refused time.Time     // when a refusal was last reported
+	offset  time.Duration // that was reported
+}
+
+// refusedEvery is how often refusals are reported, at most: they last for five minutes, and there
+// can be hundreds.
+const refusedEvery = 5 * time.Minute
+
+// Attempted reports what is new about an attempt.
+func (w *watch) Attempted(a auditlogs.Attempt) {
+	w.Observer.Attempted(a)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if a.StatusCode == http.StatusTooManyRequests && (w.refused.IsZero() || time.Since(w.refused) >= refusedEvery) {
+		w.refused = time.Now()
+		w.note("the service refuses all requests of this token's user for a while, since there were more than 1200 in five minutes (status 429): " +
+			"other tools and the dashboard count too, and --rate 2 leaves them more")
+	}
+	if w.clock != "" && a.ClockOffset != w.offset {
+		w.offset = a.ClockOffset
+		w.note("%s: %s", auditlogs.DescribeClock(a.ClockOffset), w.clock)
+	}
+}
+
+func (w *watch) note(format string, args ...any) {
+	w.progress.clear()
+	w.env.note(format, args...)
 }
 
 func entryCount[N int | int64](n N) string { return count(n, "entry", "entries") }

@@ -112,10 +112,11 @@ func windowWords(query auditlogs.Query) string {
 	return "from " + query.Since + " up to " + query.Before
 }
 
-// notes prints what people must know about what was read. A page has these notes too, and later ones.
-func (r *reading) notes(query auditlogs.Query) {
+// notes prints what people must know about what was read, from a time on. A page shows these notes
+// and all later ones.
+func (r *reading) notes(start time.Time) {
 	r.env.noted = &r.noted
-	r.noteWindow(query)
+	r.noteWindow(start)
 	if r.several {
 		r.env.note("the archive has entries of several accounts or organizations, which are counted together, and an entry that is in the log " +
 			"of each of them counts for each: --account or --organization selects one")

@@ -103,9 +103,7 @@ func run(ctx context.Context, env environment) int {
 		// A mistake that cobra itself found.
 		e = misused(root, env.args, err)
 	}
-	if e.text != "" {
-		fmt.Fprintf(env.stderr, "cfaudit: %s\n", e.text)
-	}
+	fmt.Fprintf(env.stderr, "cfaudit: %s\n", e.text)
 	if e.last != "" {
 		fmt.Fprintln(env.stderr, e.last)
 	}
@@ -244,9 +242,8 @@ func flagMistake(cmd *cobra.Command, err error) error {
 		}
 		return usage(cmd, "--%s%s: %s", invalid.GetFlag().Name, value, invalid.Unwrap())
 	case errors.As(err, &missing):
-		if v, ok := missing.GetFlag().Value.(*flagValue); ok {
-			return usage(cmd, "--%s needs a value: want %s", missing.GetFlag().Name, v.want)
-		}
+		flag := missing.GetFlag() // Cobra's own take no value.
+		return usage(cmd, "--%s needs a value: want %s", flag.Name, flag.Value.(*flagValue).want)
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })

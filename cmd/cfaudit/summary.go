@@ -124,7 +124,7 @@ func (s *summing) run(ctx context.Context) error {
 			return err
 		}
 		made := collector.Summary()
-		s.notes(s.query)
+		s.notes(s.start)
 		switch s.encoding {
 		case nameJSON:
 			s.printJSON(made)

@@ -185,26 +185,22 @@ func completeColumns(typed string) (values []string) {
 // newTable divides width among the columns in advance, so that each page can be printed as it
 // arrives. A width of 0 is that of no terminal.
 func newTable(width int, colours bool, style *tableStyle) *tableFormat {
-	t := &tableFormat{width: width, colours: colours, columns: style.standardColumns()}
-	if width == 0 {
-		t.width, t.whole = tableDefault, style.columns != nil
+	t := &tableFormat{width: cmp.Or(width, tableDefault), whole: width == 0 && style.columns != nil, colours: colours}
+	standard := style.standardColumns()
+	for _, name := range style.columns {
+		if i := slices.IndexFunc(standard, func(c column) bool { return c.name == name }); i >= 0 {
+			t.columns = append(t.columns, standard[i])
+		} else {
+			t.columns = append(t.columns, style.fieldColumn(name))
+		}
 	}
 	if style.columns == nil {
+		t.columns = standard
 		for _, next := range dropped {
 			if needed(t.columns)+next.spare <= t.width {
 				break
 			}
 			t.columns = slices.DeleteFunc(t.columns, func(c column) bool { return c.name == next.name })
-		}
-	} else {
-		standard := t.columns
-		t.columns = nil
-		for _, name := range style.columns {
-			if i := slices.IndexFunc(standard, func(c column) bool { return c.name == name }); i >= 0 {
-				t.columns = append(t.columns, standard[i])
-			} else {
-				t.columns = append(t.columns, style.fieldColumn(name))
-			}
 		}
 	}
 	t.divide()

@@ -220,19 +220,11 @@ func guard(b, cell []byte) []byte {
 	}
 	starts := false // A cell may start here, for a spreadsheet that separates elsewhere.
 	for _, c := range cell {
-		switch c {
-		case ';', '\t', '\r', '\n':
-			starts = true
-		case ' ', '"':
-		case '=', '+', '-', '@':
-			if starts {
-				b = append(b, '\'')
-			}
-			starts = false
-		default:
-			starts = false
+		if starts && (c == '=' || c == '+' || c == '-' || c == '@') {
+			b = append(b, '\'')
 		}
 		b = append(b, c)
+		starts = c == ';' || c == '\t' || c == '\r' || c == '\n' || starts && (c == ' ' || c == '"')
 	}
 	return b
 }
