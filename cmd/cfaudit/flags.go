@@ -36,7 +36,6 @@ type flagValue struct {
 	examples    []string                    // values that completion offers, of more that are allowed
 	files       bool                        // completion offers files
 	repeated    bool                        // each value adds to the ones before
-	exclude     string                      // the name of the opposite flag, which help shows on the same line
 	complete    func(typed string) []string // completion offers these instead, to be continued
 	set         func(value string) bool
 	mistake     func(value string) string // explains why a value is refused, instead of want; empty to show want
@@ -227,9 +226,6 @@ func filterFlags(query *auditlogs.Query) []*flagValue {
 		}
 		if p.Type == "integer" {
 			v.placeholder = "NUMBER"
-		}
-		if query.Filter(p.Name+excluding) != nil {
-			v.exclude = flagName(p.Name + excluding)
 		}
 		if p.Deprecated {
 			deprecated = append(deprecated, v)

@@ -36,7 +36,7 @@ func helpSections(cmd *cobra.Command) (sections []helpSection) {
 	cmd.Flags().SortFlags = false
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if base, not := strings.CutPrefix(f.Name, "not-"); not && cmd.Flags().Lookup(base) != nil {
-			return // It is on the line of the flag that it is the opposite of.
+			return // It is on the line of its opposite.
 		}
 		v, ok := f.Value.(*flagValue)
 		if !ok { // One of cobra's, which come last.
@@ -47,7 +47,14 @@ func helpSections(cmd *cobra.Command) (sections []helpSection) {
 			i = len(sections)
 			sections = append(sections, helpSection{heading: v.group})
 		}
-		sections[i].rows = append(sections[i].rows, helpRow{flagTitle(v), flagText(v)})
+		title := "--" + v.name
+		if v.short != "" {
+			title = "-" + v.short + ", " + title
+		}
+		if opposite := cmd.Flags().Lookup("not-" + v.name); opposite != nil {
+			title += ", --" + opposite.Name
+		}
+		sections[i].rows = append(sections[i].rows, helpRow{strings.TrimSpace(title + " " + v.placeholder), flagText(v)})
 	})
 	for paragraph := range strings.SplitSeq(cmd.Annotations[helpFooter], "\n\n") {
 		if heading, text, ok := strings.Cut(paragraph, "\n"); ok {
@@ -91,17 +98,6 @@ func helpText(cmd *cobra.Command, width int) string {
 		fmt.Fprintf(&b, "\n\"%s COMMAND --help\" explains a command.\n", cmd.CommandPath())
 	}
 	return b.String()
-}
-
-func flagTitle(v *flagValue) string {
-	title := "--" + v.name
-	if v.short != "" {
-		title = "-" + v.short + ", " + title
-	}
-	if v.exclude != "" {
-		title += ", --" + v.exclude
-	}
-	return strings.TrimSpace(title + " " + v.placeholder)
 }
 
 func flagText(v *flagValue) string {

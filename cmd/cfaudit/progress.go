@@ -145,29 +145,25 @@ func (p *progress) Waiting(pause time.Duration) {
 	}
 }
 
-func (p *progress) show(text string) {
-	if p.width == 0 {
-		return
-	}
-	p.wipe()
-	// The last column stays free, since some terminals start a new line after it.
-	text = atMost(text, p.width-1)
-	fmt.Fprint(p.w, text)
-	p.shown = runewidth.StringWidth(text)
-}
-
 // clear removes the line, so that other text can be printed.
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.wipe()
+	p.show("")
 }
 
-func (p *progress) wipe() {
+// show replaces the line.
+func (p *progress) show(text string) {
+	if p.width == 0 {
+		return
+	}
 	if p.shown > 0 {
 		fmt.Fprint(p.w, "\r"+strings.Repeat(" ", p.shown)+"\r")
-		p.shown = 0
 	}
+	// The last column stays free, since some terminals start a new line after it.
+	text = atMost(text, p.width-1)
+	fmt.Fprint(p.w, text)
+	p.shown = runewidth.StringWidth(text)
 }
 
 // A watch prints what users of any command must know about the answers: that the service limits
