@@ -86,9 +86,7 @@ func (v *flagValue) addTo(cmd *cobra.Command) {
 		}
 		return slices.Concat(v.enum, v.known, v.examples), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	}
-	if err := cmd.RegisterFlagCompletionFunc(v.name, complete); err != nil {
-		panic(err) // The flag was added two lines above.
-	}
+	_ = cmd.RegisterFlagCompletionFunc(v.name, complete) // The flag was added above.
 }
 
 // withFlags gives a command its flags.

@@ -108,17 +108,14 @@ func (l *listing) pages(ctx context.Context, options []auditlogs.ListOption) ite
 
 // noteHistory prints a note, once, about the status of a history.
 func (l *listing) noteHistory(status auditlogs.HistoryStatus) {
-	if status == l.history {
-		return
-	}
-	l.history = status
 	switch status {
-	case auditlogs.HistoryExact, auditlogs.HistoryUnavailable:
+	case l.history, auditlogs.HistoryExact, auditlogs.HistoryUnavailable:
 	case auditlogs.HistoryApproximate:
 		l.env.note("the history is approximate: it can include entries about other resources of the same kind")
 	default:
 		l.env.note("the service calls the history %q", clean(string(status)))
 	}
+	l.history = status
 }
 
 // withoutHistory completes the message if the service has no history. The entries themselves can

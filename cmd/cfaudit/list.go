@@ -117,23 +117,19 @@ func (l *listing) window() error {
 	l.query.Since, l.query.Before = l.from.Window()
 	l.start, _ = auditlogs.ParseTime(l.query.Since) // ParsePosition has checked both.
 	l.end, _ = auditlogs.ParseTime(l.query.Before)
-	for _, end := range []struct {
-		flag  string
-		given bound
-		is    time.Time
-	}{
-		{sinceFlag, l.since, l.start},
-		{beforeFlag, l.before, l.end},
-	} {
-		if !l.given(end.flag) || end.given.resolve(l.env.now()).Equal(end.is) {
-			continue
-		}
-		e := l.usage("--%s %s contradicts --from, a position in the window from %s up to %s: leave --since and --before out:",
-			end.flag, excerpt(end.given.text), l.query.Since, l.query.Before)
-		e.last = l.again(sinceFlag, beforeFlag)
-		return e
+	var flag, given string
+	switch now := l.env.now(); {
+	case l.given(sinceFlag) && !l.since.resolve(now).Equal(l.start):
+		flag, given = sinceFlag, l.since.text
+	case l.given(beforeFlag) && !l.before.resolve(now).Equal(l.end):
+		flag, given = beforeFlag, l.before.text
+	default:
+		return nil
 	}
-	return nil
+	e := l.usage("--%s %s contradicts --from, a position in the window from %s up to %s: leave --since and --before out:",
+		flag, excerpt(given), l.query.Since, l.query.Before)
+	e.last = l.again(sinceFlag, beforeFlag)
+	return e
 }
 
 func (l *listing) run(ctx context.Context) error {

@@ -61,10 +61,7 @@ func (r *rendering) format(env *environment, standard string) format.Format {
 	if width > 0 { // A terminal must be safe from the text that it shows; a file gets it unchanged.
 		options = append(options, format.Cells(clean))
 	}
-	made, err := format.New(r.encoding, options...)
-	if err != nil {
-		panic(err) // The flag takes no other names.
-	}
+	made, _ := format.New(r.encoding, options...) // The flag takes no other names.
 	return made
 }
 

@@ -48,10 +48,10 @@ func needsMending(err error) bool {
 	if !auditlogs.Retryable(err) && !errors.Is(err, auditlogs.ErrInvalidQuery) || errors.Is(err, export.ErrDamaged) {
 		return true // A query that is refused may be so for its position, which the message speaks of.
 	}
-	var name *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	var file *fs.PathError
-	return errors.As(err, &name) && name.IsNotFound || errors.As(err, &certificate) || errors.As(err, &file)
+	name, unresolved := errors.AsType[*net.DNSError](err)
+	_, uncertified := errors.AsType[*tls.CertificateVerificationError](err)
+	_, ofFile := errors.AsType[*fs.PathError](err)
+	return unresolved && name.IsNotFound || uncertified || ofFile
 }
 
 // goOn makes a command the last line, and adds to the text what it does.
@@ -98,10 +98,9 @@ func run(ctx context.Context, env environment) int {
 	if err == nil {
 		return exitComplete
 	}
-	var e *exit
-	if !errors.As(err, &e) {
-		// A mistake that cobra itself found.
-		e = misused(root, env.args, err)
+	e, ok := errors.AsType[*exit](err)
+	if !ok {
+		e = misused(root, env.args, err) // A mistake that cobra itself found.
 	}
 	fmt.Fprintf(env.stderr, "cfaudit: %s\n", e.text)
 	if e.last != "" {
@@ -112,8 +111,7 @@ func run(ctx context.Context, env environment) int {
 
 // writeFailed says why standard output cannot be written.
 func writeFailed(err error) string {
-	var inner *fs.PathError
-	if errors.As(err, &inner) {
+	if inner, ok := errors.AsType[*fs.PathError](err); ok {
 		err = inner.Err // Without the path, which is only another name for it.
 	}
 	return "standard output: " + err.Error()
@@ -226,25 +224,21 @@ func noArguments(cmd *cobra.Command, args []string) error {
 
 // flagMistake names the flag that is wrong, and shows a right value.
 func flagMistake(cmd *cobra.Command, err error) error {
-	var (
-		invalid *pflag.InvalidValueError
-		missing *pflag.ValueRequiredError
-		unknown *pflag.NotExistError
-	)
-	switch {
-	case errors.As(err, &invalid):
-		value := " " + excerpt(invalid.GetValue())
-		switch f := invalid.GetFlag(); {
-		case f.Name == baseURLFlag:
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		flag, value := invalid.GetFlag(), " "+excerpt(invalid.GetValue())
+		switch {
+		case flag.Name == baseURLFlag:
 			value = " is not usable" // A URL can hold a password.
-		case f.NoOptDefVal != "" && f.NoOptDefVal == invalid.GetValue():
+		case flag.NoOptDefVal != "" && flag.NoOptDefVal == invalid.GetValue():
 			value = "" // Nobody typed it.
 		}
-		return usage(cmd, "--%s%s: %s", invalid.GetFlag().Name, value, invalid.Unwrap())
-	case errors.As(err, &missing):
+		return usage(cmd, "--%s%s: %s", flag.Name, value, invalid.Unwrap())
+	}
+	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
 		flag := missing.GetFlag() // Cobra's own take no value.
 		return usage(cmd, "--%s needs a value: want %s", flag.Name, flag.Value.(*flagValue).want)
-	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+	}
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && unknown.GetSpecifiedShortnames() == "" {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		name := unknown.GetSpecifiedName()
