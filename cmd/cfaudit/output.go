@@ -54,14 +54,11 @@ func (r *rendering) format(env *environment, standard string) format.Format {
 	if r.encoding == nameTable {
 		return newTable(width, env.colours(), &r.style)
 	}
-	var options []format.Option
-	if !r.raw {
-		options = append(options, format.OmitRaw())
-	}
+	options := format.Options{OmitRaw: !r.raw}
 	if width > 0 { // A terminal must be safe from the text that it shows; a file gets it unchanged.
-		options = append(options, format.Cells(clean))
+		options.Cell = clean
 	}
-	made, _ := format.New(r.encoding, options...) // The flag takes no other names.
+	made, _ := format.New(r.encoding, options) // The flag takes no other names.
 	return made
 }
 

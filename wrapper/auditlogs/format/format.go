@@ -32,26 +32,19 @@ const (
 	NameOCSF   = "ocsf"   // events of the Open Cybersecurity Schema Framework
 )
 
-// An Option changes how a format writes. One that a format has no use for changes nothing.
-type Option func(*options)
-
-type options struct {
-	cell    func(text string) string
-	omitRaw bool
+// Options change how a format writes. What a format has no use for changes nothing.
+type Options struct {
+	// Cell is called for each cell of a [CSV]: it can make them safe to print on a terminal.
+	Cell func(text string) string
+	// OmitRaw leaves the entry's bytes out of the events of a schema.
+	OmitRaw bool
 }
-
-// Cells passes the cells of a [CSV] through a function, such as one that makes them safe to print
-// on a terminal.
-func Cells(cell func(text string) string) Option { return func(o *options) { o.cell = cell } }
-
-// OmitRaw leaves the entry's bytes out of the events of a schema.
-func OmitRaw() Option { return func(o *options) { o.omitRaw = true } }
 
 // A kind is a format in the list of formats.
 type kind struct {
 	name string
 	ends []string // of the names of files that hold it
-	make func(o options) Format
+	make func(o Options) Format
 	// read returns the bytes of the entry that a line was made from; none where they are not in it.
 	// It is nil for a format whose lines are the entries.
 	read func(line []byte) []byte
@@ -59,25 +52,25 @@ type kind struct {
 
 // kinds is the list of formats. What is in it works in the library and in every command.
 var kinds = []kind{
-	{name: NameNDJSON, ends: []string{".ndjson", ".jsonl"}, make: func(options) Format { return NDJSON{} }},
+	{name: NameNDJSON, ends: []string{".ndjson", ".jsonl"}, make: func(Options) Format { return NDJSON{} }},
 	{
 		name: NameCSV, ends: []string{".csv"},
-		make: func(o options) Format { return NewCSV(o.cell) },
+		make: func(o Options) Format { return NewCSV(o.Cell) },
 		read: func([]byte) []byte { return nil },
 	},
 	{
 		name: NameECS, ends: []string{".ecs.ndjson", ".ecs.jsonl"}, read: entryOfEvent,
-		make: func(o options) Format {
+		make: func(o Options) Format {
 			return events(func(b []byte, e *auditlogs.Entry) []byte {
-				return ecs.Append(b, e, ecs.Options{OmitOriginal: o.omitRaw})
+				return ecs.Append(b, e, ecs.Options{OmitOriginal: o.OmitRaw})
 			})
 		},
 	},
 	{
 		name: NameOCSF, ends: []string{".ocsf.ndjson", ".ocsf.jsonl"}, read: entryOfEvent,
-		make: func(o options) Format {
+		make: func(o Options) Format {
 			return events(func(b []byte, e *auditlogs.Entry) []byte {
-				return ocsf.Append(b, e, ocsf.Options{OmitRawData: o.omitRaw})
+				return ocsf.Append(b, e, ocsf.Options{OmitRawData: o.OmitRaw})
 			})
 		},
 	},
@@ -112,11 +105,7 @@ func Names() []string {
 }
 
 // New returns the format with a name, ready for a file. Its error shows the right names.
-func New(name string, opts ...Option) (Format, error) {
-	var o options
-	for _, option := range opts {
-		option(&o)
-	}
+func New(name string, o Options) (Format, error) {
 	if i := slices.Index(Names(), name); i >= 0 {
 		return kinds[i].make(o), nil
 	}
@@ -137,7 +126,7 @@ func OfFile(file string) (name, end string) {
 }
 
 // Read returns the entry that a line of JSON was made from. It reports false for a line that does
-// not contain it, such as one that was written with [OmitRaw], or a row of a [CSV].
+// not contain it, such as one that was written with OmitRaw, or a row of a [CSV].
 func Read(name string, line []byte) (e *auditlogs.Entry, ok bool) {
 	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
 	if i < 0 {
