@@ -53,11 +53,8 @@ type kind struct {
 // kinds is the list of formats. What is in it works in the library and in every command.
 var kinds = []kind{
 	{name: NameNDJSON, ends: []string{".ndjson", ".jsonl"}, make: func(Options) Format { return NDJSON{} }},
-	{
-		name: NameCSV, ends: []string{".csv"},
-		make: func(o Options) Format { return NewCSV(o.Cell) },
-		read: func([]byte) []byte { return nil },
-	},
+	{name: NameCSV, ends: []string{".csv"}, make: func(o Options) Format { return NewCSV(o.Cell) },
+		read: func([]byte) []byte { return nil }},
 	{
 		name: NameECS, ends: []string{".ecs.ndjson", ".ecs.jsonl"}, read: entryOfEvent,
 		make: func(o Options) Format {
@@ -74,6 +71,22 @@ var kinds = []kind{
 			})
 		},
 	},
+}
+
+// NDJSON writes each entry's own bytes as a line, unknown fields included. They are compacted only
+// if they contain line breaks. There is no header.
+type NDJSON struct{}
+
+// Header appends nothing.
+func (NDJSON) Header(b []byte) []byte { return b }
+
+// Entry appends the entry's line.
+func (NDJSON) Entry(b []byte, e *auditlogs.Entry) []byte {
+	line := []byte(e.Raw)
+	if holds(line, "\r\n") {
+		line = compact(line)
+	}
+	return append(append(b, line...), '\n')
 }
 
 // events gives each entry a line with an event of a schema. There is no header.
