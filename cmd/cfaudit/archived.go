@@ -61,7 +61,7 @@ func (c *connection) openArchive() error {
 	}
 	c.archive, c.client = opened, opened.Client()
 	if c.logs == nil {
-		c.logs = []logName{{all: opened.Log()}}
+		c.logs = []logName{{id: "all", all: opened.Log()}}
 	}
 	return nil
 }

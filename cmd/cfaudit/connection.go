@@ -116,7 +116,7 @@ func (c *connection) flags() []*flagValue {
 // A logName names the log of an account or an organization, or all logs of an archive.
 type logName struct {
 	organization bool
-	id           string
+	id           string         // "all" for all logs
 	all          *auditlogs.Log // of an archive; nil for the log of an account or an organization
 }
 
@@ -133,9 +133,6 @@ func (n logName) of(client *auditlogs.Client) *auditlogs.Log {
 // in inserts the name into a file name.
 func (n logName) in(file string) string {
 	mark := n.id
-	if n.all != nil {
-		mark = "all"
-	}
 	if n.organization {
 		mark = "organization-" + mark
 	}

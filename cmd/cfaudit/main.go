@@ -9,13 +9,16 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
 )
 
 func main() {
-	ignoreClosedPipes()
+	// A write to a closed pipe returns an error, instead of ending the program with a signal.
+	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(context.Background(), environment{
 		args:     os.Args[1:],
 		stdout:   os.Stdout,

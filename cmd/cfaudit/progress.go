@@ -117,18 +117,18 @@ func (p *progress) Attempted(a auditlogs.Attempt) {
 
 // cause says in few words why an attempt failed.
 func cause(a auditlogs.Attempt) string {
-	var name *net.DNSError
-	var call *net.OpError
+	name, unresolved := errors.AsType[*net.DNSError](a.Err)
+	call, ofNetwork := errors.AsType[*net.OpError](a.Err)
 	switch {
 	case a.StatusCode != 0 && a.StatusCode != http.StatusOK:
 		return fmt.Sprintf("status %d", a.StatusCode)
 	case errors.Is(a.Err, auditlogs.ErrTimeout):
 		return "no answer in time"
-	case errors.As(a.Err, &name):
+	case unresolved:
 		return clean("cannot resolve " + name.Name + ": " + name.Err)
 	case errors.Is(a.Err, syscall.ECONNREFUSED):
 		return "connection refused"
-	case errors.As(a.Err, &call):
+	case ofNetwork:
 		return clean(call.Err.Error())
 	case errors.Is(a.Err, auditlogs.ErrMalformedResponse):
 		return "malformed response"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -152,11 +153,7 @@ func newRoot(env *environment) *cobra.Command {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetFlagErrorFunc(flagMistake)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
-		width := env.terminal(env.stdout)
-		if width == 0 {
-			width = 100
-		}
-		fmt.Fprint(cmd.OutOrStdout(), helpText(cmd, width))
+		fmt.Fprint(cmd.OutOrStdout(), helpText(cmd, cmp.Or(env.terminal(env.stdout), 100)))
 	})
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(newList(env), newShow(env), newHistory(env), newSummary(env), newNew(env), newProducts(env), newExport(env), newArchive(env),

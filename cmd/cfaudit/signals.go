@@ -10,10 +10,6 @@ import (
 	"syscall"
 )
 
-// ignoreClosedPipes makes a write to a closed pipe return an error, instead of ending the program
-// with a signal.
-func ignoreClosedPipes() { signal.Ignore(syscall.SIGPIPE) }
-
 // untilInterrupted returns a context that ends with the first interrupt, termination or hangup
 // signal, which is its cause. After that, the signals have their usual effect again, so that a
 // second one ends the program at once.

@@ -34,7 +34,8 @@ const (
 
 // Options change how a format writes. What a format has no use for changes nothing.
 type Options struct {
-	// Cell is called for each cell of a [CSV]: it can make them safe to print on a terminal.
+	// Cell changes the text of each cell of a [CSV], for example to make it safe to print on a
+	// terminal. Nil leaves it as it is.
 	Cell func(text string) string
 	// OmitRaw leaves the entry's bytes out of the events of a schema.
 	OmitRaw bool
