@@ -137,19 +137,14 @@ func helpRows(b *strings.Builder, heading string, rows []helpRow, width int) {
 		column = 2 * indent
 	}
 	for _, row := range rows {
-		line := strings.Repeat(" ", indent) + row.name
-		for i, text := range wrap(row.text, width-column) {
-			used := runewidth.StringWidth(line)
-			if i == 0 && used+gap > column {
-				fmt.Fprintln(b, line)
-				line, used = "", 0
-			}
-			line += strings.Repeat(" ", column-used) + text
+		line, texts := strings.Repeat(" ", indent)+row.name, wrap(row.text, width-column)
+		if texts == nil || runewidth.StringWidth(line)+gap > column {
 			fmt.Fprintln(b, line)
 			line = ""
 		}
-		if line != "" {
-			fmt.Fprintln(b, line)
+		for _, text := range texts {
+			fmt.Fprintln(b, line+strings.Repeat(" ", column-runewidth.StringWidth(line))+text)
+			line = ""
 		}
 	}
 }

@@ -48,16 +48,14 @@ func (i *invocation) otherFlags(except ...string) (names []string) {
 // again is this command line, without the flags named.
 func (i *invocation) again(except ...string) string { return i.line(i.givenFlags(except...)...) }
 
-// line is this command with its arguments and some flags, for the user to run. Where an argument
-// looks like a flag, the arguments come last.
+// line is this command with its arguments and some flags, for the user to run. Arguments that were
+// given after "--" may look like flags, and so come last.
 func (i *invocation) line(flags ...string) string {
 	var arguments []string
-	likeFlag := false
 	for _, argument := range i.cmd.Flags().Args() {
 		arguments = append(arguments, shellQuote(argument))
-		likeFlag = likeFlag || strings.HasPrefix(argument, "-")
 	}
-	if likeFlag {
+	if i.cmd.ArgsLenAtDash() >= 0 {
 		return commandLine(i.cmd.Name(), slices.Concat(flags, []string{"--"}, arguments)...)
 	}
 	return commandLine(i.cmd.Name(), slices.Concat(arguments, flags)...)

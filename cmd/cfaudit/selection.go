@@ -45,9 +45,6 @@ VALUE
 A filter's flag can be repeated, and each use adds a value. Commas do not separate values. Values match exactly, letter by
 letter and by case: there are no wildcards, and no ranges of addresses.`
 
-// ages are what completion offers for an end of the window.
-var ages = []string{"1h", "24h", "7d", "30d", "yesterday", "today"}
-
 func (s *selection) sinceBound(help string) *flagValue { return boundFlag(sinceFlag, help, &s.since) }
 
 func (s *selection) beforeBound() *flagValue {
@@ -59,8 +56,8 @@ func (s *selection) beforeBound() *flagValue {
 // boundFlag is an end of the window.
 func boundFlag(name, help string, target *bound) *flagValue {
 	return &flagValue{
-		name: name, placeholder: "WHEN", group: groupWindow, want: boundWanted, examples: ages, mistake: boundMistake,
-		help: help,
+		name: name, placeholder: "WHEN", group: groupWindow, help: help, want: boundWanted, mistake: boundMistake,
+		examples: []string{"1h", "24h", "7d", "30d", "yesterday", "today"},
 		set: func(value string) (ok bool) {
 			*target, ok = parseBound(value)
 			return ok
