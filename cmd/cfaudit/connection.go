@@ -306,7 +306,8 @@ func (c *connection) connect(token string, options ...auditlogs.Option) (err err
 	if observer == nil {
 		observer = &c.progress
 	}
-	options = append(options, auditlogs.WithObserver(&watch{Observer: observer, connection: c}), auditlogs.WithTimeout(c.timeout),
+	options = append(options, auditlogs.WithObserver(&watch{Observer: observer, connection: c}),
+		auditlogs.WithTimeout(c.timeout),
 		auditlogs.WithRetry(c.retries+1, auditlogs.DefaultBackoff, auditlogs.DefaultMaxBackoff))
 	if c.verbose {
 		handler := slog.NewTextHandler(c.env.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})

@@ -54,7 +54,8 @@ func helpSections(cmd *cobra.Command) (sections []helpSection) {
 		if opposite := cmd.Flags().Lookup("not-" + v.name); opposite != nil {
 			title += ", --" + opposite.Name
 		}
-		sections[i].rows = append(sections[i].rows, helpRow{strings.TrimSpace(title + " " + v.placeholder), flagText(v)})
+		title = strings.TrimSpace(title + " " + v.placeholder)
+		sections[i].rows = append(sections[i].rows, helpRow{title, flagText(v)})
 	})
 	for paragraph := range strings.SplitSeq(cmd.Annotations[helpFooter], "\n\n") {
 		if heading, text, ok := strings.Cut(paragraph, "\n"); ok {

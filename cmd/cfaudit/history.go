@@ -101,8 +101,9 @@ func (l *listing) pages(ctx context.Context, options []auditlogs.ListOption) ite
 	if l.entry == "" {
 		return l.log().Pages(ctx, l.query, options...)
 	}
-	q := l.query
-	query := auditlogs.HistoryQuery{ActionTime: l.actionTime, Since: q.Since, Before: q.Before, Direction: q.Direction, Limit: q.Limit}
+	query := auditlogs.HistoryQuery{
+		ActionTime: l.actionTime, Since: l.query.Since, Before: l.query.Before, Direction: l.query.Direction, Limit: l.query.Limit,
+	}
 	return l.log().HistoryPages(ctx, l.entry, query, options...)
 }
 

@@ -106,7 +106,8 @@ func (l *listing) flags(since *flagValue) []*flagValue {
 		help: "stop after this many entries, and print how to resume",
 		set:  whole(&l.most, 1, 0),
 	}
-	return slices.Concat(window, rendering, []*flagValue{most, l.pageSizeFlag(), l.organizationFlag()}, l.connection.flags())
+	others := []*flagValue{most, l.pageSizeFlag(), l.organizationFlag()}
+	return slices.Concat(window, rendering, others, l.connection.flags())
 }
 
 // window turns the ends of the window into absolute times.
@@ -133,8 +134,10 @@ func (l *listing) window() error {
 }
 
 func (l *listing) run(ctx context.Context) error {
-	checkFormat := func() error { return l.check(&l.invocation) }
-	for _, check := range []func() error{checkFormat, l.checkFilters, l.window, l.env.checkOutput, l.env.startOnNewLine} {
+	if err := l.check(&l.invocation); err != nil {
+		return err
+	}
+	for _, check := range []func() error{l.checkFilters, l.window, l.env.checkOutput, l.env.startOnNewLine} {
 		if err := check(); err != nil {
 			return err
 		}

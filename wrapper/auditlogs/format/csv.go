@@ -80,7 +80,8 @@ func Columns() []string {
 func ordered(fields []auditlogsapi.Field) []auditlogsapi.Field {
 	fields = slices.Clone(fields)
 	slices.SortFunc(fields, func(a, b auditlogsapi.Field) int {
-		return cmp.Or(cmp.Compare(cmp.Or(a.Column, math.MaxInt), cmp.Or(b.Column, math.MaxInt)), cmp.Compare(a.Path, b.Path))
+		byColumn := cmp.Compare(cmp.Or(a.Column, math.MaxInt), cmp.Or(b.Column, math.MaxInt))
+		return cmp.Or(byColumn, cmp.Compare(a.Path, b.Path))
 	})
 	return fields
 }
