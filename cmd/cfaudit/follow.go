@@ -182,7 +182,7 @@ func (f *following) run(ctx context.Context) error {
 			f.query.Since = auditlogs.Time(since)
 		}
 	}
-	if err := checkOutput(f.env.stdout); err != nil {
+	if err := f.env.checkOutput(); err != nil {
 		return err
 	}
 	health := newHealthReport(f.env, f.status)
@@ -284,12 +284,7 @@ func (f *following) follow(ctx context.Context, end context.CancelCauseFunc) err
 // print writes the entries of a batch, and syncs them to disk if standard output is a file.
 func (f *following) print(ctx context.Context, batch follow.Batch) error {
 	err := func() error {
-		for _, entry := range batch.Entries {
-			if err := f.printed.add(ctx, entry); err != nil {
-				return err
-			}
-		}
-		if err := f.printed.flush(ctx); err != nil {
+		if err := f.printed.print(ctx, batch.Entries); err != nil {
 			return err
 		}
 		return toDisk(f.env.stdout)

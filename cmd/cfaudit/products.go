@@ -34,7 +34,7 @@ func newProducts(env *environment) *cobra.Command {
 			"  cfaudit list --since 7d --product-category zerotrust --resource-product dns",
 		Annotations: map[string]string{helpFooter: productsFooter},
 		Args:        noArguments,
-		RunE:        p.runs(p.run),
+		RunE:        p.runs(func(ctx context.Context) error { return p.use(ctx, p.print) }),
 	}
 	encoding := formatFlag(&p.encoding, "how categories are printed", "table on a terminal, else ndjson", nameTable, format.NameNDJSON)
 	return withFlags(cmd, append([]*flagValue{encoding}, p.flags()...))
@@ -46,8 +46,6 @@ prints a line for each product.
 
 Exit status
 0: all categories were printed. 1: failed. 2: wrong usage, nothing was requested. 130: interrupted.`
-
-func (p *products) run(ctx context.Context) error { return p.use(ctx, p.print) }
 
 func (p *products) print(ctx context.Context) error {
 	categories, err := p.log().ProductCategories(ctx)
