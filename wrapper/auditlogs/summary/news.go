@@ -2,11 +2,9 @@ package summary
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"hash/maphash"
 	"math"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -74,13 +72,10 @@ type Comparer struct {
 	options NewsOptions
 	news    News
 	kinds   []*kind
-	key     []byte
 }
 
 type kind struct {
-	of      *grouping
-	network bool // of the address, and not the address itself
-
+	*grouping
 	known  set // the baseline, and new values that are beyond what is kept
 	before int64
 	index  map[string]int
@@ -94,25 +89,9 @@ var kinds = []groupBy{
 	byActor,
 	byToken,
 	byAddress,
-	{name: networks, paths: byAddress.paths},
+	{name: "networks", paths: byAddress.paths, fields: []field{network}},
 	byUserAgent,
 	{name: "actions and products", paths: []string{"action.type", "resource.product"}},
-}
-
-const networks = "networks"
-
-// networkOf returns the network of an address: a /24 of IPv4, a /64 of IPv6.
-func networkOf(text string) (netip.Prefix, error) {
-	address, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	address = address.Unmap().WithZone("")
-	bits := 64
-	if address.Is4() {
-		bits = 24
-	}
-	return address.Prefix(bits)
 }
 
 // NewComparer returns a Comparer. It returns an error if an option is wrong.
@@ -125,11 +104,7 @@ func NewComparer(options NewsOptions) (*Comparer, error) {
 	}
 	c := &Comparer{options: options}
 	for _, k := range kinds {
-		made, err := newGrouping(k)
-		if err != nil {
-			panic(err) // The contract has these fields.
-		}
-		c.kinds = append(c.kinds, &kind{of: made, network: k.name == networks, index: map[string]int{}, known: newSet()})
+		c.kinds = append(c.kinds, &kind{grouping: newGrouping(k, options.Location), index: map[string]int{}, known: newSet()})
 	}
 	return c, nil
 }
@@ -142,7 +117,7 @@ func (c *Comparer) Baseline(e *auditlogs.Entry) {
 	}
 	c.news.BaselineEntries++
 	for _, k := range c.kinds {
-		if key := c.keyOf(k, e); len(key) > 0 && k.known.add(key) {
+		if key := k.keyOf(e); len(key) > 0 && k.known.add(key) {
 			k.before++
 		}
 	}
@@ -154,29 +129,11 @@ func (c *Comparer) Add(e *auditlogs.Entry) (first bool) {
 	c.news.Entries++
 	failed := e.Action.Result == auditlogsapi.ActionResultFailure
 	for _, k := range c.kinds {
-		if key := c.keyOf(k, e); len(key) > 0 && k.add(key, e, failed) {
+		if key := k.keyOf(e); len(key) > 0 && k.add(key, e, failed) {
 			first = true
 		}
 	}
 	return first
-}
-
-// keyOf returns what the entry counts as; nothing where it does not count.
-func (c *Comparer) keyOf(k *kind, e *auditlogs.Entry) []byte {
-	if cap(c.key) > 64<<10 {
-		c.key = nil // Of a huge value.
-	}
-	if !k.network {
-		c.key = k.of.appendKey(c.key[:0], e, c.options.Location)
-		return c.key
-	}
-	network, err := networkOf(e.Actor.IPAddress)
-	if err != nil {
-		return nil
-	}
-	c.key = network.AppendTo(append(c.key[:0], 0, 0))
-	binary.BigEndian.PutUint16(c.key, uint16(len(c.key)-2))
-	return c.key
 }
 
 func (k *kind) add(key []byte, e *auditlogs.Entry, failed bool) (first bool) {
@@ -192,20 +149,20 @@ func (k *kind) add(key []byte, e *auditlogs.Entry, failed bool) (first bool) {
 			return true
 		}
 		own := string(key)
-		_, texts := k.of.is(own)
+		_, texts := k.is(own)
 		i = len(k.values)
 		k.index[own] = i
 		k.text += len(own)
-		k.values = append(k.values, NewValue{Text: strings.Join(texts, separator), First: refer(e, "")})
+		k.values = append(k.values, NewValue{Text: strings.Join(texts, separator), First: refer(e, "", k.in)})
 	}
 	v := &k.values[i]
 	v.Entries++
 	if failed {
 		v.Failed++
 	}
-	if at := e.Action.Time; !at.IsZero() {
+	if at := e.Action.Time.In(k.in); !at.IsZero() {
 		if at.Before(v.First.Time) || v.First.Time.IsZero() {
-			v.First = refer(e, "")
+			v.First = refer(e, "", k.in)
 		}
 		if at.After(v.Last) {
 			v.Last = at
@@ -220,14 +177,9 @@ func (c *Comparer) News() *News {
 	n.BaselineSince, n.Since, n.Before = c.options.BaselineSince.In(in), c.options.Since.In(in), c.options.Before.In(in)
 	n.TimeZone = in.String()
 	for _, k := range c.kinds {
-		made := Kind{Name: k.of.name, Fields: slices.Clone(k.of.paths), Baseline: k.before, More: k.more, Values: slices.Clone(k.values), Missed: k.known.missed()}
-		made.AtLeast = k.known.bloom != nil
-		if made.Values == nil {
-			made.Values = []NewValue{}
-		}
-		for i := range made.Values {
-			v := &made.Values[i]
-			v.First.Time, v.Last = inZone(v.First.Time, in), inZone(v.Last, in)
+		made := Kind{
+			Name: k.name, Fields: slices.Clone(k.paths), Baseline: k.before, More: k.more, Values: append([]NewValue{}, k.values...),
+			AtLeast: k.known.bloom != nil, Missed: k.known.missed(),
 		}
 		slices.SortStableFunc(made.Values, func(a, b NewValue) int {
 			return cmp.Or(a.First.Time.Compare(b.First.Time), strings.Compare(a.Text, b.Text))

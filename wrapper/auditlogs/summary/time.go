@@ -103,10 +103,3 @@ func widen(first, last *time.Time, at time.Time) {
 		*last = at
 	}
 }
-
-func inZone(t time.Time, in *time.Location) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.In(in)
-}

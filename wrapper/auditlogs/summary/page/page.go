@@ -369,7 +369,7 @@ func (v *view) heatMap() {
 // rows makes the table's rows, and returns their places by the ids of their entries.
 func (v *view) rows() map[string]int {
 	places := map[string]int{}
-	var indexes []*summary.Index
+	var indexes []func(*auditlogs.Entry) int
 	found := map[string][]string{} // the rules that name an entry, by its id
 	if v.Summary != nil {
 		for _, g := range v.Summary.Groups {
@@ -394,7 +394,7 @@ func (v *view) rows() map[string]int {
 			made.Keys = append(made.Keys, v.times(at)...)
 		}
 		for i, index := range indexes {
-			if place := index.Of(e.Entry); place >= 0 {
+			if place := index(e.Entry); place >= 0 {
 				made.Keys = append(made.Keys, key{"g" + strconv.Itoa(i), strconv.Itoa(place)})
 			}
 		}
