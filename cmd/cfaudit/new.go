@@ -111,11 +111,16 @@ func (c *comparison) run(ctx context.Context) error {
 				notes = append(notes, c.note("the baseline has so many %s that about %.2g of a million new ones are taken for known", k.Name, k.Missed))
 			}
 		}
+		if c.encoding != nameJSON {
+			for i, k := range news.Kinds {
+				news.Kinds[i] = k.Top(c.shown)
+			}
+		}
 		switch c.encoding {
 		case nameJSON:
 			c.printJSON(news)
 		case nameHTML:
-			c.printPage(&page.Page{Notes: notes, News: news, Entries: keeper.Entries(), MaxNew: c.shown})
+			c.printPage(&page.Page{Notes: notes, News: news, Entries: keeper.Entries()})
 		default:
 			c.text(news)
 		}
@@ -130,17 +135,16 @@ func (c *comparison) text(news *summary.News) {
 	p.flow("", "%s, compared with %s of the baseline, which starts %s", entryCount(news.Entries),
 		entryCount(news.BaselineEntries), c.shortTime(news.BaselineSince))
 	for _, k := range news.Kinds {
-		found := int64(len(k.Values)) + k.More
 		least := ""
 		if k.AtLeast {
 			least = "at least "
 		}
-		p.heading(k.Name, fmt.Sprintf("%s%d new, %d in the baseline", least, found, k.Baseline))
-		for _, v := range k.Values[:min(len(k.Values), c.shown)] {
+		p.heading(k.Name, fmt.Sprintf("%s%d new, %d in the baseline", least, int64(len(k.Values))+k.More, k.Baseline))
+		for _, v := range k.Values {
 			c.novelty(p, v)
 		}
-		if more := found - int64(min(len(k.Values), c.shown)); more > 0 {
-			p.line("and %s%d more", least, more)
+		if k.More > 0 {
+			p.line("and %s%d more", least, k.More)
 		}
 	}
 	c.print(p)

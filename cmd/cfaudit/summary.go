@@ -157,7 +157,7 @@ func (s *summing) text(made *summary.Summary) {
 	}
 	s.hints(p, made.Hints)
 	s.timeline(p, made.Timeline)
-	heatMap(p, made.Week)
+	heatMap(p, made)
 	p.heading("most frequent values", "with their entries, their share of all entries, the failed ones (✗), and when they were first and last seen")
 	for _, g := range made.Groups {
 		s.group(p, g)
@@ -168,50 +168,28 @@ func (s *summing) text(made *summary.Summary) {
 func outcome(made *summary.Summary, n int64, word string) string {
 	text := fmt.Sprintf("%d %s", n, word)
 	if n > 0 {
-		text += " (" + percent(float64(n)/float64(made.Entries)) + ")"
+		text += " (" + summary.Percent(float64(n)/float64(made.Entries)) + ")"
 	}
 	return text
-}
-
-func percent(share float64) string {
-	switch {
-	case share > 0 && share < 0.001:
-		return "<0.1%"
-	case share > 0.999 && share < 1:
-		return ">99.9%"
-	}
-	return strconv.FormatFloat(100*share, 'f', 1, 64) + "%"
 }
 
 // mostRows is how many days a timeline has on a terminal, at most: beyond, a row is a week.
 const mostRows = 62
 
 func (s *summing) timeline(p *paper, timeline summary.Timeline) {
-	layout, step, name := "2006-01-02 Mon", 1, timeline.Unit
-	switch {
-	case timeline.Unit == summary.UnitHour:
-		layout = "2006-01-02 15:04"
+	layout := "2006-01-02 Mon"
+	if timeline.Unit == summary.UnitHour {
+		layout = minutes
 		if s.chosen() {
 			layout += " -0700" // Where clocks are set back, an hour comes twice.
 		}
-	case len(timeline.Periods) > mostRows:
-		step, name = 7, "week"
 	}
-	var most int64
-	var rows []summary.Period
-	for group := range slices.Chunk(timeline.Periods, step) {
-		row := summary.Period{Start: group[0].Start}
-		for _, period := range group {
-			row.Entries += period.Entries
-			row.Failed += period.Failed
-		}
-		most = max(most, row.Entries)
-		rows = append(rows, row)
-	}
-	p.heading("by "+name, "")
+	timeline = timeline.Fit(mostRows)
+	most := timeline.Most()
+	p.heading("by "+timeline.Unit, "")
 	numbers := len(strconv.FormatInt(most, 10))
 	room := min(max(p.width-len(layout)-numbers-20, 4), 60)
-	for _, row := range rows {
+	for _, row := range timeline.Periods {
 		failed := ""
 		if row.Failed > 0 {
 			failed = p.style(styleRed, fmt.Sprintf("%d failed", row.Failed))
@@ -220,16 +198,13 @@ func (s *summing) timeline(p *paper, timeline summary.Timeline) {
 	}
 }
 
-// shades are the cells of a heat map, from none to the most.
-var shades = []rune("·░▒▓█")
+// shades are the cells of a heat map, by level.
+var shades = [summary.HeatLevels + 1]string{"·", "░", "▒", "▓", "█"}
 
 // heatMap prints entries by weekday and hour.
-func heatMap(p *paper, week [7][24]int64) {
-	var most int64
-	for _, day := range week {
-		most = max(most, slices.Max(day[:]))
-	}
-	if most == 0 {
+func heatMap(p *paper, made *summary.Summary) {
+	levels, tops := made.Heat()
+	if tops[summary.HeatLevels] == 0 {
 		return
 	}
 	wide := 1
@@ -242,18 +217,17 @@ func heatMap(p *paper, week [7][24]int64) {
 		hours += fmt.Sprintf("%-*d", 3*wide, hour)
 	}
 	p.line("%s", hours)
-	steps := int64(len(shades) - 1)
-	for i, day := range week {
+	for i, day := range levels {
 		row := (time.Weekday(i+1) % 7).String()[:3] + " "
-		for _, n := range day {
-			row += strings.Repeat(string(shades[(n*steps+most-1)/most]), wide)
+		for _, level := range day {
+			row += strings.Repeat(shades[level], wide)
 		}
 		p.line("%s", row)
 	}
-	legend := fmt.Sprintf("%c none", shades[0])
-	for i := int64(1); i <= steps; i++ {
-		if top := most * i / steps; top > most*(i-1)/steps {
-			legend += fmt.Sprintf(" %c up to %d", shades[i], top)
+	legend := shades[0] + " none"
+	for level, top := range tops {
+		if top > 0 {
+			legend += fmt.Sprintf(" %s up to %d", shades[level], top)
 		}
 	}
 	p.flow("    ", "%s", legend)
@@ -306,7 +280,7 @@ func (s *summing) group(p *paper, g summary.Group) {
 		if bars > 0 {
 			text += "  " + fit(bar(v.Entries, whole, bars), bars)
 		}
-		text += fmt.Sprintf("%10s%8s", number, percent(v.Share)) + p.style(styleRed, strings.Repeat(" ", max(8-runewidth.StringWidth(failed), 0))+failed)
+		text += fmt.Sprintf("%10s%8s", number, summary.Percent(v.Share)) + p.style(styleRed, strings.Repeat(" ", max(8-runewidth.StringWidth(failed), 0))+failed)
 		if times {
 			for _, at := range []time.Time{v.First, v.Last} {
 				shown := s.shortTime(at)
@@ -339,12 +313,8 @@ func (s *summing) hints(p *paper, hints []summary.Hint) {
 		for _, line := range wrap("rule: "+h.Words, p.width-2) {
 			p.line("  %s", line)
 		}
-		var beyond int64 = h.More
-		for i, c := range h.Cases {
-			if i >= shownCases {
-				beyond += c.Entries
-				continue
-			}
+		h = h.Top(shownCases)
+		for _, c := range h.Cases {
 			p.flow("  ", "%s: %s, %s to %s", cmp.Or(p.cut(c.Who), "-"), entryCount(c.Entries), s.shortTime(c.First), s.shortTime(c.Last))
 			for _, r := range c.Found[:min(len(c.Found), shownReferences)] {
 				s.reference(p, "    ", c.Who, r)
@@ -353,8 +323,8 @@ func (s *summing) hints(p *paper, hints []summary.Hint) {
 				p.line("    and %d more", more)
 			}
 		}
-		if beyond > 0 {
-			p.line("  and %s of others", entryCount(beyond))
+		if h.More > 0 {
+			p.line("  and %s of others", entryCount(h.More))
 		}
 	}
 }

@@ -21,6 +21,16 @@ type Hint struct {
 	More    int64  `json:"more"`    // entries of further actors or addresses, beyond the first 100
 }
 
+// Top returns the hint with at most n of its cases. The entries of the others count in More.
+func (h Hint) Top(n int) Hint {
+	n = min(n, len(h.Cases))
+	for _, c := range h.Cases[n:] {
+		h.More += c.Entries
+	}
+	h.Cases = h.Cases[:n]
+	return h
+}
+
 // A Case is what a rule has found about one actor or address.
 type Case struct {
 	Who     string      `json:"who"` // the actor, or the address; empty where the entries have none

@@ -38,6 +38,14 @@ type Kind struct {
 	Missed  float64 `json:"missed_per_million"`
 }
 
+// Top returns the kind with at most n of its values. The others count in More.
+func (k Kind) Top(n int) Kind {
+	n = min(n, len(k.Values))
+	k.More += int64(len(k.Values) - n)
+	k.Values = k.Values[:n]
+	return k
+}
+
 // A NewValue is a value that occurs for the first time.
 type NewValue struct {
 	Text    string    `json:"text"`

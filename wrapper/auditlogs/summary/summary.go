@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,11 +61,36 @@ type Summary struct {
 
 // A Timeline counts entries by hour or by day.
 type Timeline struct {
-	Unit    string   `json:"unit"` // UnitHour or UnitDay
+	Unit    string   `json:"unit"` // UnitHour or UnitDay, and UnitWeek only after [Timeline.Fit]
 	Periods []Period `json:"periods"`
 }
 
-// A Period is an hour or a day of a timeline.
+// Most is the number of entries of the fullest period.
+func (t Timeline) Most() (most int64) {
+	for _, p := range t.Periods {
+		most = max(most, p.Entries)
+	}
+	return most
+}
+
+// Fit returns the timeline with a period for every seven days if it has days, and more than n.
+func (t Timeline) Fit(n int) Timeline {
+	if t.Unit != UnitDay || len(t.Periods) <= n {
+		return t
+	}
+	weeks := Timeline{Unit: UnitWeek}
+	for days := range slices.Chunk(t.Periods, 7) {
+		week := Period{Start: days[0].Start}
+		for _, day := range days {
+			week.Entries += day.Entries
+			week.Failed += day.Failed
+		}
+		weeks.Periods = append(weeks.Periods, week)
+	}
+	return weeks
+}
+
+// A Period is an hour, a day or a week of a timeline.
 type Period struct {
 	Start   time.Time `json:"start"`
 	Entries int64     `json:"entries"`
@@ -354,6 +380,43 @@ func (c *Collector) group(g *grouping) Group {
 		made.Others -= top.entries
 	}
 	return made
+}
+
+// HeatLevels is how many levels of heat there are, beside 0 for an hour without entries.
+const HeatLevels = 4
+
+// Heat sorts the hours of the week into levels by their entries. Tops has the largest number of
+// each level; 0 for level 0, and for those that are empty since no hour has enough entries.
+func (s *Summary) Heat() (levels [7][24]int, tops [HeatLevels + 1]int64) {
+	var most int64
+	for _, day := range s.Week {
+		most = max(most, slices.Max(day[:]))
+	}
+	if most == 0 {
+		return levels, tops
+	}
+	for i, day := range s.Week {
+		for hour, n := range day {
+			levels[i][hour] = int((n*HeatLevels + most - 1) / most)
+		}
+	}
+	for i := range int64(HeatLevels) {
+		if top := most * (i + 1) / HeatLevels; top > most*i/HeatLevels {
+			tops[i+1] = top
+		}
+	}
+	return levels, tops
+}
+
+// Percent writes a share of the entries for people. Only none is 0.0%, and only all are 100.0%.
+func Percent(share float64) string {
+	switch {
+	case share > 0 && share < 0.001:
+		return "<0.1%"
+	case share > 0.999 && share < 1:
+		return ">99.9%"
+	}
+	return strconv.FormatFloat(100*share, 'f', 1, 64) + "%"
 }
 
 // share returns a part of a whole, rounded so that it reads well.

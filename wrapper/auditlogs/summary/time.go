@@ -12,6 +12,7 @@ const hourly = 48 * time.Hour
 const (
 	UnitHour = "hour"
 	UnitDay  = "day"
+	UnitWeek = "week"
 )
 
 // mostPeriods bounds a timeline, to about 100 years of days.
