@@ -154,10 +154,8 @@ func (a *archiving) run(ctx context.Context) error {
 		if a.forever {
 			return a.keepForever(ctx)
 		}
-		if failure, _ := a.keepAll(ctx); failure != nil {
-			return a.resume(failure)
-		}
-		return nil
+		failure, _ := a.keepAll(ctx)
+		return a.resume(failure, "the archive")
 	})
 }
 
@@ -232,7 +230,7 @@ func (a *archiving) keepForever(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 		case failure != nil && run == 1 && lasting:
-			return a.resume(failure)
+			return a.resume(failure, "the archive")
 		case failure != nil:
 			a.env.say(fmt.Sprintf("cfaudit: %s; trying again in %s", failure.text, short(a.interval)))
 		}
@@ -242,7 +240,7 @@ func (a *archiving) keepForever(ctx context.Context) error {
 				a.env.note("stopped by a signal (%s)", told)
 				return nil
 			}
-			return a.resume(interrupted())
+			return a.resume(interrupted(), "the archive")
 		case <-time.After(a.interval):
 		}
 	}
@@ -259,15 +257,6 @@ func (a *archiving) failed(ctx context.Context, err error) *exit {
 		return a.usage("%s", strings.TrimPrefix(text, "invalid query: "))
 	}
 	return &exit{code: exitIncomplete, text: text, mend: needsMending(err)}
-}
-
-// resume adds the command that continues, which is the same command, unless it is wrong.
-func (a *archiving) resume(e *exit) *exit {
-	if e.code == exitUsage {
-		return e
-	}
-	e.text += "; the archive is incomplete"
-	return e.goOn("resume", a.again())
 }
 
 // check prints what is in the archive of each log, and each finding.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,6 @@ type following struct {
 	startAge      time.Duration // if --since is an age
 
 	followers []*follow.Follower
-	files     []*follow.File // their states
 	printed   *output
 }
 
@@ -159,9 +159,6 @@ func short(d time.Duration) string {
 	return text
 }
 
-// errClosedPipe ends the command quietly: the reader has closed the pipe.
-var errClosedPipe = errors.New("the reader has closed the pipe")
-
 func (f *following) run(ctx context.Context) error {
 	if f.state == "" {
 		return f.usage("--state is missing: want the name of a file, such as audit.state")
@@ -192,18 +189,23 @@ func (f *following) run(ctx context.Context) error {
 }
 
 func (f *following) followAll(ctx context.Context, health *healthReport) error {
-	if err := f.fileEach(stateFlag, f.state, ".state"); err != nil {
+	if err := cmp.Or(f.fileEach(stateFlag, f.state, ".state"), f.checkFilters(), f.apart()); err != nil {
 		return err
 	}
-	if err := f.checkFilters(); err != nil {
-		return err
-	}
-	if err := f.apart(); err != nil {
-		return err
-	}
-	defer f.closeStates()
-	if err := f.openStates(health); err != nil {
-		return err
+	for _, log := range f.logs {
+		state, err := follow.OpenFile(log.in(f.state))
+		if err != nil {
+			return &exit{code: exitIncomplete, text: plain(err.Error())}
+		}
+		defer func() { _ = state.Close() }()
+		follower, err := follow.New(log.of(f.client), f.query, state,
+			follow.WithInterval(f.interval), follow.WithSettle(f.settle), follow.WithLookBack(f.lookBack, f.lookBackEvery),
+			follow.WithStartAge(f.startAge),
+			follow.WithObserver(func(h follow.Health) { health.observe(h, len(f.logs) > 1) }))
+		if err != nil {
+			return f.usage("%s", plain(err.Error()))
+		}
+		f.followers = append(f.followers, follower)
 	}
 	if err := f.env.startOnNewLine(); err != nil {
 		return err
@@ -240,32 +242,6 @@ func (f *following) apart() error {
 	return nil
 }
 
-func (f *following) closeStates() {
-	for _, file := range f.files {
-		_ = file.Close()
-	}
-}
-
-// openStates makes a follower for each log, with its state.
-func (f *following) openStates(health *healthReport) error {
-	for _, log := range f.logs {
-		file, err := follow.OpenFile(log.in(f.state))
-		if err != nil {
-			return &exit{code: exitIncomplete, text: plain(err.Error())}
-		}
-		f.files = append(f.files, file)
-		follower, err := follow.New(log.of(f.client), f.query, file,
-			follow.WithInterval(f.interval), follow.WithSettle(f.settle), follow.WithLookBack(f.lookBack, f.lookBackEvery),
-			follow.WithStartAge(f.startAge),
-			follow.WithObserver(func(h follow.Health) { health.observe(h, len(f.logs) > 1) }))
-		if err != nil {
-			return f.usage("%s", plain(err.Error()))
-		}
-		f.followers = append(f.followers, follower)
-	}
-	return nil
-}
-
 func (f *following) follow(ctx context.Context, end context.CancelCauseFunc) error {
 	deliver := func(ctx context.Context, batch follow.Batch) error {
 		err := f.print(ctx, batch)
@@ -294,12 +270,7 @@ func (f *following) print(ctx context.Context, batch follow.Batch) error {
 		}
 		return toDisk(f.env.stdout)
 	}()
-	switch {
-	case err == nil:
-		return nil
-	case closedPipe(err):
-		return errClosedPipe
-	case errors.Is(err, errUnread):
+	if err == nil || closedPipe(err) || errors.Is(err, errUnread) {
 		return err
 	}
 	return errors.New(f.printed.failure(err))
@@ -310,7 +281,7 @@ func (f *following) ended(ctx, run context.Context, err error) error {
 	cause := context.Cause(run)
 	told := terminated(ctx)
 	switch {
-	case errors.Is(cause, errClosedPipe), err == nil:
+	case closedPipe(cause), err == nil:
 		return nil
 	case told != nil && !f.once && onlyEnded(err):
 		f.tellEnd(told, err)

@@ -116,21 +116,13 @@ func (c *comparison) run(ctx context.Context) error {
 				news.Kinds[i] = k.Top(c.shown)
 			}
 		}
-		switch c.encoding {
-		case nameJSON:
-			c.printJSON(news)
-		case nameHTML:
-			c.printPage(&page.Page{Notes: notes, News: news, Entries: keeper.Entries()})
-		default:
-			c.text(news)
-		}
+		c.show(news, &page.Page{Notes: notes, News: news, Entries: keeper.Entries()}, func(p *paper) { c.text(p, news) })
 		return nil
 	})
 }
 
-// text prints what is new for people.
-func (c *comparison) text(news *summary.News) {
-	p := c.paper()
+// text writes what is new for people.
+func (c *comparison) text(p *paper, news *summary.News) {
 	p.heading("new", fmt.Sprintf("%s, from %s up to %s (%s)", c.log(), c.shortTime(news.Since), c.shortTime(news.Before), news.TimeZone))
 	p.flow("", "%s, compared with %s of the baseline, which starts %s", entryCount(news.Entries),
 		entryCount(news.BaselineEntries), c.shortTime(news.BaselineSince))
@@ -147,7 +139,6 @@ func (c *comparison) text(news *summary.News) {
 			p.line("and %s%d more", least, k.More)
 		}
 	}
-	c.print(p)
 }
 
 // novelty prints a new value, and below it its first entry.

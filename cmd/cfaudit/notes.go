@@ -27,7 +27,7 @@ func (e *environment) note(format string, args ...any) {
 // noteWindow prints what people must know about the window of a query that was read.
 func (c *connection) noteWindow(query auditlogs.Query) {
 	c.noteStart(query.Since)
-	c.noteGaps(query)
+	c.noteGaps(query, c.logs...)
 	if c.archive == nil { // What an archive lacks does not appear by itself.
 		c.env.noteUnsettled(query.Since, query.Before)
 	}

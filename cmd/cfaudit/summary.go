@@ -43,29 +43,15 @@ func newSummary(env *environment) *cobra.Command {
 	}
 	by := &flagValue{
 		name: "by", placeholder: "FIELD[,FIELD]", group: groupOutput, repeated: true, enum: summary.Fields(), open: true,
-		help: "count the values of another field too, or the combinations of several, such as action.type,resource.product. Can be repeated",
-		want: "fields of an entry, such as actor.email or action.type,resource.product",
-		mistake: func(value string) string {
-			for path := range strings.SplitSeq(value, ",") {
-				if slices.Contains(summary.Fields(), path) {
-					continue
-				}
-				if path == "" {
-					return "the name of a field is empty: want names between the commas, such as action.type,resource.product"
-				}
-				text := fmt.Sprintf("an entry has no field %s: want one of %s", excerpt(path), strings.Join(summary.Fields(), ", "))
-				if near := parameter.Nearest(path, summary.Fields()); near != "" {
-					text = fmt.Sprintf("an entry has no field %s: did you mean %s?", excerpt(path), near)
-				}
-				return text
-			}
-			return fmt.Sprintf("want it %d times at most", summary.MaxBy)
-		},
+		help:    "count the values of another field too, or the combinations of several, such as action.type,resource.product. Can be repeated",
+		want:    "fields of an entry, such as actor.email or action.type,resource.product",
+		mistake: s.byMistake,
 		set: func(value string) bool {
-			paths := strings.Split(value, ",")
-			s.options.By = append(s.options.By, paths)
-			unknown := func(path string) bool { return !slices.Contains(summary.Fields(), path) }
-			return !slices.ContainsFunc(paths, unknown) && len(s.options.By) <= summary.MaxBy
+			if value == "" || s.byMistake(value) != "" {
+				return false
+			}
+			s.options.By = append(s.options.By, strings.Split(value, ","))
+			return true
 		},
 	}
 	top := &flagValue{
@@ -76,6 +62,27 @@ func newSummary(env *environment) *cobra.Command {
 		set:      whole(&s.options.Top, 1, summary.MaxTop),
 	}
 	return withFlags(cmd, s.flags(s.sinceBound("the older end of the window; required"), by, top))
+}
+
+// byMistake explains what is wrong with a further value of --by; empty if nothing is.
+func (s *summing) byMistake(value string) string {
+	known := summary.Fields()
+	for path := range strings.SplitSeq(value, ",") {
+		near := parameter.Nearest(path, known)
+		switch {
+		case slices.Contains(known, path):
+		case path == "":
+			return "the name of a field is empty: want names between the commas, such as action.type,resource.product"
+		case near != "":
+			return fmt.Sprintf("an entry has no field %s: did you mean %s?", excerpt(path), near)
+		default:
+			return fmt.Sprintf("an entry has no field %s: want one of %s", excerpt(path), strings.Join(known, ", "))
+		}
+	}
+	if len(s.options.By) == summary.MaxBy {
+		return fmt.Sprintf("want it %d times at most", summary.MaxBy)
+	}
+	return ""
 }
 
 const summaryFooter = whenFooter + `
@@ -125,28 +132,19 @@ func (s *summing) run(ctx context.Context) error {
 			return err
 		}
 		made := collector.Summary()
-		notes := s.notes(s.query)
-		switch s.encoding {
-		case nameJSON:
-			s.printJSON(made)
-		case nameHTML:
-			s.printPage(&page.Page{Notes: notes, Summary: made, Entries: keeper.Entries()})
-		default:
-			s.text(made)
-		}
+		html := &page.Page{Notes: s.notes(s.query), Summary: made, Entries: keeper.Entries()}
+		s.show(made, html, func(p *paper) { s.text(p, made) })
 		return nil
 	})
 }
 
-// text prints a summary for people.
-func (s *summing) text(made *summary.Summary) {
-	p := s.paper()
+// text writes a summary for people.
+func (s *summing) text(p *paper, made *summary.Summary) {
 	p.heading("summary", fmt.Sprintf("%s, from %s up to %s (%s)", s.log(), s.shortTime(made.Since), s.shortTime(made.Before), made.TimeZone))
 	p.flow("", "%s: %s", entryCount(made.Entries), strings.Join([]string{
 		outcome(made, made.Success, "succeeded"), outcome(made, made.Failure, "failed"), outcome(made, made.Unknown, "unknown"),
 	}, ", "))
 	if made.Entries == 0 {
-		s.print(p)
 		return
 	}
 	if !made.First.IsZero() {
@@ -162,7 +160,6 @@ func (s *summing) text(made *summary.Summary) {
 	for _, g := range made.Groups {
 		s.group(p, g)
 	}
-	s.print(p)
 }
 
 func outcome(made *summary.Summary, n int64, word string) string {
