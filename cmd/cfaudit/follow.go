@@ -221,7 +221,22 @@ func (f *following) followAll(ctx context.Context, health *healthReport) error {
 	run, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	reported := health.start(run, f.followers, f.healthEvery)
-	err := f.follow(run, end)
+	deliver := func(ctx context.Context, batch follow.Batch) error {
+		err := f.print(ctx, batch)
+		if err == nil {
+			return nil
+		}
+		if !closedPipe(err) && !errors.Is(err, errUnread) {
+			err = errors.New(f.printed.failure(err))
+		}
+		end(err) // The other accounts have nowhere to print to either.
+		return err
+	}
+	work := follow.Run
+	if f.once {
+		work = follow.CatchUp
+	}
+	err := work(run, deliver, f.followers...)
 	end(nil)
 	<-reported
 	return f.ended(ctx, run, err)
@@ -242,38 +257,17 @@ func (f *following) apart() error {
 	return nil
 }
 
-func (f *following) follow(ctx context.Context, end context.CancelCauseFunc) error {
-	deliver := func(ctx context.Context, batch follow.Batch) error {
-		err := f.print(ctx, batch)
-		if err != nil {
-			// The other accounts have nowhere to print to either.
-			end(err)
-		}
-		return err
-	}
-	if f.once {
-		return follow.CatchUp(ctx, deliver, f.followers...)
-	}
-	return follow.Run(ctx, deliver, f.followers...)
-}
-
 // print writes the entries of a batch, and syncs them to disk if standard output is a file.
 func (f *following) print(ctx context.Context, batch follow.Batch) error {
-	err := func() error {
-		for _, entry := range batch.Entries {
-			if err := f.printed.add(ctx, entry); err != nil {
-				return err
-			}
-		}
-		if err := f.printed.flush(ctx); err != nil {
+	for _, entry := range batch.Entries {
+		if err := f.printed.add(ctx, entry); err != nil {
 			return err
 		}
-		return toDisk(f.env.stdout)
-	}()
-	if err == nil || closedPipe(err) || errors.Is(err, errUnread) {
+	}
+	if err := f.printed.flush(ctx); err != nil {
 		return err
 	}
-	return errors.New(f.printed.failure(err))
+	return toDisk(f.env.stdout)
 }
 
 // ended turns what ended the followers into an exit code.
