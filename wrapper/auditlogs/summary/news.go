@@ -77,9 +77,8 @@ type NewsOptions struct {
 // A Comparer finds what is new. Give it the entries of the baseline first, in any order, and then
 // those of the window, in any order. It is not safe for use by several goroutines.
 type Comparer struct {
-	options NewsOptions
-	news    News
-	kinds   []*kind
+	news  News // without its kinds
+	kinds []*kind
 }
 
 type kind struct {
@@ -110,9 +109,12 @@ func NewComparer(options NewsOptions) (*Comparer, error) {
 	if options.Location == nil {
 		options.Location = time.UTC
 	}
-	c := &Comparer{options: options}
+	in := options.Location
+	c := &Comparer{news: News{
+		BaselineSince: options.BaselineSince.In(in), Since: options.Since.In(in), Before: options.Before.In(in), TimeZone: in.String(),
+	}}
 	for _, k := range kinds {
-		c.kinds = append(c.kinds, &kind{grouping: newGrouping(k, options.Location), index: map[string]int{}, known: newSet()})
+		c.kinds = append(c.kinds, &kind{grouping: newGrouping(k, in), index: map[string]int{}, known: newSet()})
 	}
 	return c, nil
 }
@@ -120,7 +122,7 @@ func NewComparer(options NewsOptions) (*Comparer, error) {
 // Baseline adds an entry of the baseline. One that is as late as the window's start is left out:
 // whether the service takes the end of a window for a part of it is not documented.
 func (c *Comparer) Baseline(e *auditlogs.Entry) {
-	if !e.Action.Time.Before(c.options.Since) {
+	if !e.Action.Time.Before(c.news.Since) {
 		return
 	}
 	c.news.BaselineEntries++
@@ -147,7 +149,7 @@ func (c *Comparer) Add(e *auditlogs.Entry) (first bool) {
 func (k *kind) add(key []byte, e *auditlogs.Entry, failed bool) (first bool) {
 	i, known := k.index[string(key)]
 	if !known {
-		if k.known.has(key) {
+		if k.known.has(k.known.hash(key)) {
 			return false
 		}
 		if len(k.values) == keptNew || k.text+len(key) > keptNewText {
@@ -181,9 +183,7 @@ func (k *kind) add(key []byte, e *auditlogs.Entry, failed bool) (first bool) {
 
 // News returns what is new so far.
 func (c *Comparer) News() *News {
-	n, in := c.news, c.options.Location
-	n.BaselineSince, n.Since, n.Before = c.options.BaselineSince.In(in), c.options.Since.In(in), c.options.Before.In(in)
-	n.TimeZone = in.String()
+	n := c.news
 	for _, k := range c.kinds {
 		made := Kind{
 			Name: k.name, Fields: slices.Clone(k.paths), Baseline: k.before, More: k.more, Values: append([]NewValue{}, k.values...),
@@ -215,8 +215,7 @@ func (s *set) hash(key []byte) [2]uint64 {
 	return [2]uint64{maphash.Bytes(s.seeds[0], key), maphash.Bytes(s.seeds[1], key)}
 }
 
-func (s *set) has(key []byte) bool {
-	h := s.hash(key)
+func (s *set) has(h [2]uint64) bool {
 	if s.bloom == nil {
 		_, known := s.exact[h]
 		return known
@@ -232,34 +231,32 @@ func (s *set) has(key []byte) bool {
 // add reports whether the value was added, and not known before.
 func (s *set) add(key []byte) bool {
 	h := s.hash(key)
-	if s.bloom != nil {
-		return s.mark(h)
-	}
-	if _, known := s.exact[h]; known {
+	switch {
+	case s.has(h):
 		return false
-	}
-	if len(s.exact) < s.limit {
+	case s.bloom != nil:
+		s.mark(h)
+	case len(s.exact) < s.limit:
 		s.exact[h] = struct{}{}
-		return true
+	default:
+		s.bloom = make([]uint64, bloomBits/64)
+		for known := range s.exact {
+			s.mark(known)
+		}
+		s.exact = nil
+		s.mark(h)
 	}
-	s.bloom = make([]uint64, bloomBits/64)
-	for known := range s.exact {
-		s.mark(known)
-	}
-	s.exact = nil
-	return s.mark(h)
+	return true
 }
 
-func (s *set) mark(h [2]uint64) (added bool) {
+func (s *set) mark(h [2]uint64) {
 	for i := range uint64(bloomHashes) {
 		bit := (h[0] + i*(h[1]|1)) % bloomBits
 		if word := &s.bloom[bit/64]; *word&(1<<(bit%64)) == 0 {
 			*word |= 1 << (bit % 64)
 			s.ones++
-			added = true
 		}
 	}
-	return added
 }
 
 // missed returns how many of a million values that are not in the set it takes for known.

@@ -59,6 +59,7 @@ type segment struct {
 
 // A field is a field of the contract.
 type field struct {
+	path    string
 	name    string
 	key     []byte // the name
 	object  int    // the number of its object
@@ -137,7 +138,7 @@ func chain(known map[string]*segment, path string) (segments []*segment) {
 }
 
 func (l *Layout) add(f *auditlogsapi.Field, config Config) {
-	added := field{name: f.Path, nests: f.Type == "object" || f.Type == "" && f.Known == nil}
+	added := field{path: f.Path, name: f.Path, nests: f.Type == "object" || f.Type == "" && f.Known == nil}
 	if objectName, name, nested := strings.Cut(f.Path, "."); nested {
 		added.name = name
 		added.object = slices.IndexFunc(l.objects, func(o object) bool { return o.name == objectName })
@@ -168,11 +169,7 @@ func (l *Layout) add(f *auditlogsapi.Field, config Config) {
 // Field returns the number of a field of the contract, for [Mapping.Field]. It panics where there
 // is none.
 func (l *Layout) Field(path string) int {
-	objectName, name, nested := strings.Cut(path, ".")
-	if !nested {
-		objectName, name = "", path
-	}
-	at := slices.IndexFunc(l.fields, func(f field) bool { return f.name == name && l.objects[f.object].name == objectName })
+	at := slices.IndexFunc(l.fields, func(f field) bool { return f.path == path })
 	if at < 0 {
 		panic("no field " + path)
 	}
