@@ -264,6 +264,8 @@ func New(options Options) (*Collector, error) {
 		options.Top = standardTop
 	}
 	c := &Collector{options: options, clock: newClock(options.Since, options.Before, options.Location)}
+	c.counts.Since, c.counts.Before = options.Since.In(options.Location), options.Before.In(options.Location)
+	c.counts.TimeZone = options.Location.String()
 	for _, by := range groups {
 		c.groups = append(c.groups, newGrouping(by, options.Location))
 	}
@@ -342,9 +344,7 @@ func nanoseconds(t time.Time) (int64, bool) {
 // Summary returns the summary of the entries so far.
 func (c *Collector) Summary() *Summary {
 	s := c.counts
-	in := c.options.Location
-	s.Since, s.Before, s.TimeZone = c.options.Since.In(in), c.options.Before.In(in), in.String()
-	s.First, s.Last = s.First.In(in), s.Last.In(in)
+	s.First, s.Last = s.First.In(c.options.Location), s.Last.In(c.options.Location)
 	s.Outside = c.clock.outside
 	s.Timeline = Timeline{Unit: c.clock.unit, Periods: slices.Clone(c.clock.periods)}
 	s.Week = c.clock.week

@@ -155,7 +155,7 @@ type kind struct {
 
 type novelty struct {
 	bar
-	First reference
+	First summary.Reference
 }
 
 type reference struct {
@@ -205,11 +205,9 @@ func (p *Page) view() *view {
 		v.Title = "New"
 		v.Since, v.Before, v.Zone, v.Total = p.Minute(p.News.Since), p.Minute(p.News.Before), p.News.TimeZone, p.News.Entries
 		v.Baseline = p.Minute(p.News.BaselineSince)
-	}
-	v.rows()
-	if p.News != nil {
 		v.kinds()
 	}
+	v.rows()
 	return v
 }
 
@@ -330,7 +328,9 @@ func (v *view) rows() {
 		for _, h := range v.Summary.Hints {
 			for _, c := range h.Cases {
 				for _, r := range c.Found {
-					found[r.ID] = append(found[r.ID], h.Rule)
+					if r.ID != "" {
+						found[r.ID] = append(found[r.ID], h.Rule)
+					}
 				}
 			}
 		}
@@ -347,13 +347,8 @@ func (v *view) rows() {
 				made.Keys = append(made.Keys, key{"g" + strconv.Itoa(i), strconv.Itoa(place)})
 			}
 		}
-		for _, rule := range slices.Compact(slices.Sorted(slices.Values(e.Rules))) {
+		for _, rule := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(e.Rules, found[e.ID])))) {
 			made.Keys = append(made.Keys, key{"hint", rule})
-		}
-		for _, rule := range found[e.ID] {
-			if !slices.Contains(e.Rules, rule) && e.ID != "" {
-				made.Keys = append(made.Keys, key{"hint", rule})
-			}
 		}
 		if left > 0 {
 			left -= made.details(e.Entry)
@@ -467,7 +462,7 @@ func (v *view) kinds() {
 				Number: strconv.FormatInt(n.Entries, 10), Last: v.Minute(n.Last),
 			}
 			b.scale(most)
-			made.Values = append(made.Values, novelty{bar: b, First: v.Refer(n.First)})
+			made.Values = append(made.Values, novelty{b, n.First})
 		}
 		made.Remark = fmt.Sprintf("%d new, %d in the baseline", int64(len(k.Values))+k.More, k.Baseline)
 		if k.AtLeast {
