@@ -103,16 +103,13 @@ const (
 func (f *following) flags() []*flagValue {
 	since := f.sinceBound("where to start if there is no state yet")
 	since.standard = "one look-back before now"
-	flags := []*flagValue{
-		fileFlag(stateFlag, groupWindow,
-			"the file that keeps the progress; required. With several accounts, "+accountMark+" in it gives each a file of its own",
-			"the name of a file, such as audit.state", &f.state),
-		since,
-	}
+	state := fileFlag(stateFlag, groupWindow,
+		"the file that keeps the progress; required. With several accounts, "+accountMark+" in it gives each a file of its own",
+		"the name of a file, such as audit.state", &f.state)
 	// A file that is appended to has no place for a header.
 	names := append([]string{nameTable}, slices.DeleteFunc(format.Names(), func(name string) bool { return name == format.NameCSV })...)
-	flags = append(flags, f.rendering.flags(format.NameNDJSON+", and table with --columns, --local or --time-zone", names...)...)
-	flags = append(flags, []*flagValue{
+	rendered := f.rendering.flags(format.NameNDJSON+", and table with --columns, --local or --time-zone", names...)
+	return slices.Concat([]*flagValue{state, since}, rendered, []*flagValue{
 		toggle("once", groupPace, "end when all entries up to now, less the settle time, have been printed", &f.once),
 		span("interval", groupPace, &f.interval, time.Second, "how often to request new entries"),
 		span("settle", groupPace, &f.settle, 0, "how old entries must be before they are requested: 0s prints each as soon as it appears, 10m nearly all in order"),
@@ -124,8 +121,7 @@ func (f *following) flags() []*flagValue {
 		span("health", groupHealth, &f.healthEvery, 0, "how often to print the health of each account to standard error; 0s for never"),
 		f.pageSizeFlag(),
 		f.organizationFlag(),
-	}...)
-	return append(flags, f.selection.flags()...)
+	}, f.selection.flags())
 }
 
 // span is a flag for a length of time.
@@ -182,7 +178,7 @@ func (f *following) run(ctx context.Context) error {
 	if err := checkOutput(f.env.stdout); err != nil {
 		return err
 	}
-	health := newHealthReport(f.env, f.status)
+	health := &healthReport{env: f.env, file: f.status}
 	f.observer = health
 	f.clock = "what is asked for is corrected by that"
 	return f.use(ctx, func(ctx context.Context) error { return f.followAll(ctx, health) })
@@ -201,7 +197,7 @@ func (f *following) followAll(ctx context.Context, health *healthReport) error {
 		follower, err := follow.New(log.of(f.client), f.query, state,
 			follow.WithInterval(f.interval), follow.WithSettle(f.settle), follow.WithLookBack(f.lookBack, f.lookBackEvery),
 			follow.WithStartAge(f.startAge),
-			follow.WithObserver(func(h follow.Health) { health.observe(h, len(f.logs) > 1) }))
+			follow.WithObserver(health.observer(len(f.logs) > 1)))
 		if err != nil {
 			return f.usage("%s", plain(err.Error()))
 		}

@@ -98,9 +98,11 @@ func bar(part, whole int64, width int) string {
 // minutes is how times are printed where seconds do not matter.
 const minutes = "2006-01-02 15:04"
 
-func (r *reading) shortTime(t time.Time) string {
+func (r *reading) shortTime(t time.Time) string { return r.moment(t, minutes) }
+
+func (r *reading) moment(t time.Time, layout string) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return r.in(t).Format(minutes)
+	return r.in(t).Format(layout)
 }

@@ -250,15 +250,15 @@ func (s *summing) group(p *paper, g summary.Group) {
 		return
 	}
 	whole := g.Values[0].Entries
-	times, short := true, p.width < 100
-	fixed := 10 + 8 + 8 + 2*(2+len(minutes))
-	if short {
-		fixed = 10 + 8 + 8 + 2*(2+len(time.DateOnly))
+	const numbers = 10 + 8 + 8
+	layout := minutes
+	if p.width < 100 {
+		layout = time.DateOnly
 	}
-	if p.width < fixed+16 {
-		times, fixed = false, 10+8+8
+	room := p.width - numbers - 2*(2+len(layout))
+	if room < 16 {
+		layout, room = "", p.width-numbers
 	}
-	room := p.width - fixed
 	bars := 0
 	if room > 50 {
 		bars = min(room-46, 12)
@@ -278,14 +278,8 @@ func (s *summing) group(p *paper, g summary.Group) {
 			text += "  " + fit(bar(v.Entries, whole, bars), bars)
 		}
 		text += fmt.Sprintf("%10s%8s", number, summary.Percent(v.Share)) + p.style(styleRed, strings.Repeat(" ", max(8-runewidth.StringWidth(failed), 0))+failed)
-		if times {
-			for _, at := range []time.Time{v.First, v.Last} {
-				shown := s.shortTime(at)
-				if short {
-					shown, _, _ = strings.Cut(shown, " ")
-				}
-				text += "  " + shown
-			}
+		if layout != "" {
+			text += "  " + s.moment(v.First, layout) + "  " + s.moment(v.Last, layout)
 		}
 		p.line("%s", text)
 	}

@@ -52,9 +52,9 @@ type slot struct {
 
 // A segment is a step on a path.
 type segment struct {
-	name  string // "" for an element of an array
-	key   []byte // the name as it stands in JSON, with its colon
-	array bool
+	name     string // "" for an element of an array
+	key      []byte // the name as it stands in JSON, with its colon
+	brackets string // of an object or an array
 }
 
 // A field is a field of the contract.
@@ -74,13 +74,13 @@ type target struct {
 
 // An object is an object of the contract. The first is the entry itself.
 type object struct {
-	segment
+	*segment
 	first, end int // its fields
 }
 
 // New compiles a schema. It panics where the description contradicts itself.
 func New(config Config) *Layout {
-	l := &Layout{index: map[string]int{}, objects: []object{{}}}
+	l := &Layout{index: map[string]int{}, objects: []object{{segment: new(segment)}}}
 	segments := map[string]*segment{}
 	for _, path := range config.Paths {
 		if path == Own {
@@ -115,26 +115,31 @@ func New(config Config) *Layout {
 // same.
 func chain(known map[string]*segment, path string) (segments []*segment) {
 	at := ""
-	step := func(name string, array bool, suffix string) {
+	step := func(name, brackets, suffix string) {
 		at += suffix
-		s := known[at]
-		if s == nil {
-			s = &segment{name: name, array: array}
-			if name != "" {
-				s.key = fmt.Appendf(nil, "%q:", name)
-			}
-			known[at] = s
+		if known[at] == nil {
+			known[at] = newSegment(name, brackets)
 		}
-		segments = append(segments, s)
+		segments = append(segments, known[at])
 	}
 	for part := range strings.SplitSeq(path, ".") {
 		name, element, array := strings.Cut(part, "[")
-		step(name, array, "."+name)
 		if array {
-			step("", false, "["+element)
+			step(name, "[]", "."+name)
+			step("", "{}", "["+element)
+		} else {
+			step(name, "{}", "."+name)
 		}
 	}
 	return segments
+}
+
+func newSegment(name, brackets string) *segment {
+	s := &segment{name: name, brackets: brackets}
+	if name != "" {
+		s.key = fmt.Appendf(nil, "%q:", name)
+	}
+	return s
 }
 
 func (l *Layout) add(f *auditlogsapi.Field, config Config) {
@@ -144,7 +149,7 @@ func (l *Layout) add(f *auditlogsapi.Field, config Config) {
 		added.object = slices.IndexFunc(l.objects, func(o object) bool { return o.name == objectName })
 		if added.object < 0 {
 			added.object = len(l.objects)
-			l.objects = append(l.objects, object{segment: segment{name: objectName, key: fmt.Appendf(nil, "%q:", objectName)}})
+			l.objects = append(l.objects, object{segment: newSegment(objectName, "{}")})
 		}
 	}
 	added.key = []byte(added.name)

@@ -464,7 +464,7 @@ func (m *Mapping) visitOwn(out sink) {
 		if !m.hasOwnOf(number) {
 			continue
 		}
-		o := &m.layout.objects[number].segment
+		o := m.layout.objects[number].segment
 		if number > 0 {
 			out.begin(o)
 		}
@@ -506,21 +506,10 @@ func (s *jsonSink) comma() {
 
 func (s *jsonSink) begin(at *segment) {
 	s.comma()
-	s.b = append(s.b, at.key...)
-	if at.array {
-		s.b = append(s.b, '[')
-	} else {
-		s.b = append(s.b, '{')
-	}
+	s.b = append(append(s.b, at.key...), at.brackets[0])
 }
 
-func (s *jsonSink) end(at *segment) {
-	if at.array {
-		s.b = append(s.b, ']')
-	} else {
-		s.b = append(s.b, '}')
-	}
-}
+func (s *jsonSink) end(at *segment) { s.b = append(s.b, at.brackets[1]) }
 
 func (s *jsonSink) value(at *segment, v *schema.Value) {
 	s.comma()
@@ -537,7 +526,7 @@ func (s *jsonSink) item(name []byte, suffix string, v schema.Value) {
 type visitorSink struct{ schema.Visitor }
 
 func (s visitorSink) begin(at *segment) {
-	if at.array {
+	if at.brackets == "[]" {
 		s.Array(at.name)
 	} else {
 		s.Object(at.name)
