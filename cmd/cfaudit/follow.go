@@ -313,17 +313,13 @@ func onlyEnded(err error) bool {
 
 // tellEnd prints how far the followers have read.
 func (f *following) tellEnd(told os.Signal, err error) {
-	reached := f.followers[0].Health().Watermark
-	for _, follower := range f.followers {
-		if at := follower.Health().Watermark; at.Before(reached) {
-			reached = at
-		}
-	}
+	reached := func(f *follow.Follower) time.Time { return f.Health().Watermark }
+	last := slices.MinFunc(f.followers, func(a, b *follow.Follower) int { return reached(a).Compare(reached(b)) })
 	text := "the state is saved"
 	if errors.Is(err, errUnread) {
 		text = errUnread.Error()
 	}
-	f.env.note("stopped by a signal (%s), read up to %s; %s", told, reached.Format(time.RFC3339), text)
+	f.env.note("stopped by a signal (%s), read up to %s; %s", told, reached(last).Format(time.RFC3339), text)
 }
 
 // resumable completes a message with the command that resumes following.

@@ -29,6 +29,7 @@ type Config struct {
 	Own         string                               // the path of our part, such as "unmapped"
 	Paths       []string                             // the paths that events can have, in their order; [Own] for our part
 	Targets     func(f *auditlogsapi.Field) []string // the paths that a field fills
+	Derived     []string                             // the paths that [Schema.Finish] fills
 	Conversions map[string]Conversion                // by path; the others take text
 	Constants   map[string]string                    // what every event says, by path
 }
@@ -163,7 +164,10 @@ func (l *Layout) add(f *auditlogsapi.Field, config Config) {
 			panic(fmt.Sprintf("the field %s has the target %s, which is no path of an event", f.Path, path))
 		}
 		convert := config.Conversions[path]
-		if convert == nil {
+		switch {
+		case slices.Contains(config.Derived, path):
+			convert = derived
+		case convert == nil:
 			convert = Text
 		}
 		added.targets = append(added.targets, target{at, convert})
@@ -239,8 +243,8 @@ func JSON(m *Mapping, slot int, value []byte) bool {
 	return true
 }
 
-// Derived leaves a target to [Schema.Finish].
-func Derived(*Mapping, int, []byte) bool { return false }
+// derived leaves a target to [Schema.Finish].
+func derived(*Mapping, int, []byte) bool { return false }
 
 // Time returns the time of the entry's action, whose text is RFC 3339.
 func (m *Mapping) Time(value []byte) (t time.Time, ok bool) {
