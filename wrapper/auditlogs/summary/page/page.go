@@ -171,17 +171,14 @@ type row struct {
 	Keys              []key
 	Time, At          string
 	Who, What, Result string
-	Details           []line
-	Bodies            []body
+	Details, Bodies   []text
 	Left              bool // its details are left out
 }
 
 // A key says which bar of a chart an entry belongs to.
 type key struct{ Chart, Key string }
 
-type line struct{ Label, Text string }
-
-type body struct{ Path, Text string }
+type text struct{ Label, Text string }
 
 // The bounds of what a page shows.
 const (
@@ -199,12 +196,12 @@ func (p *Page) view() *view {
 	switch {
 	case p.Summary != nil:
 		v.Title = "Summary"
-		v.Since, v.Before, v.Zone, v.Total = p.Minute(p.Summary.Since), p.Minute(p.Summary.Before), p.Summary.TimeZone, p.Summary.Entries
+		v.Since, v.Before, v.Zone, v.Total = v.Minute(p.Summary.Since), v.Minute(p.Summary.Before), p.Summary.TimeZone, p.Summary.Entries
 		v.charts()
 	case p.News != nil:
 		v.Title = "New"
-		v.Since, v.Before, v.Zone, v.Total = p.Minute(p.News.Since), p.Minute(p.News.Before), p.News.TimeZone, p.News.Entries
-		v.Baseline = p.Minute(p.News.BaselineSince)
+		v.Since, v.Before, v.Zone, v.Total = v.Minute(p.News.Since), v.Minute(p.News.Before), p.News.TimeZone, p.News.Entries
+		v.Baseline = v.Minute(p.News.BaselineSince)
 		v.kinds()
 	}
 	v.rows()
@@ -213,12 +210,12 @@ func (p *Page) view() *view {
 
 const minutes = "2006-01-02 15:04"
 
-// Minute writes a time.
-func (p *Page) Minute(t time.Time) string {
+// Minute writes a time; the template uses it too.
+func (v *view) Minute(t time.Time) string {
 	if t.IsZero() {
 		return "–"
 	}
-	return t.In(p.Location).Format(minutes)
+	return t.In(v.Location).Format(minutes)
 }
 
 func (v *view) charts() {
@@ -337,7 +334,8 @@ func (v *view) rows() {
 	}
 	left := maxDetails
 	for n, e := range v.Entries {
-		made := row{Entry: e, N: n, Who: actor(e), What: resource(e), Result: result(e)}
+		made := row{Entry: e, N: n, Who: actor(e), Result: result(e)}
+		made.What = strings.TrimSpace(cmp.Or(e.Resource.Type, e.Resource.Product) + " " + e.Resource.ID)
 		if at := e.Action.Time; !at.IsZero() {
 			made.Time, made.At = at.In(v.Location).Format(time.DateTime), at.UTC().Format("2006-01-02T15:04:05.000000000Z")
 			made.Keys = append(made.Keys, v.times(at)...)
@@ -384,33 +382,30 @@ func (r *row) details(e *auditlogs.Entry) (bytes int) {
 	page := detail.Of(e)
 	for i, field := range page.Rows {
 		if i == maxLines {
-			r.Details = append(r.Details, line{"…", fmt.Sprintf("%d more", len(page.Rows)-maxLines)})
+			r.Details = append(r.Details, text{"…", fmt.Sprintf("%d more", len(page.Rows)-maxLines)})
 			break
 		}
-		r.Details = append(r.Details, line{detail.Fold(field.Label), field.Text(false)})
+		r.Details = append(r.Details, text{detail.Fold(field.Label), field.Text(false)})
 		bytes += len(field.Text(false))
 	}
-	for i, b := range page.Bodies {
-		if i == maxLines {
-			break
-		}
-		var text strings.Builder
+	for _, b := range page.Bodies[:min(len(page.Bodies), maxLines)] {
+		var lines strings.Builder
 		for _, l := range detail.Lines(b.Raw, false) {
-			text.WriteString(strings.Repeat("  ", l.Depth))
+			lines.WriteString(strings.Repeat("  ", l.Depth))
 			if l.Name != "" {
-				text.WriteString(l.Name + ": ")
+				lines.WriteString(l.Name + ": ")
 			}
-			text.WriteString(l.Value)
+			lines.WriteString(l.Value)
 			if l.Comma {
-				text.WriteByte(',')
+				lines.WriteByte(',')
 			}
 			if l.Note != "" {
-				text.WriteString("  (" + l.Note + ")")
+				lines.WriteString("  (" + l.Note + ")")
 			}
-			text.WriteByte('\n')
+			lines.WriteByte('\n')
 		}
-		r.Bodies = append(r.Bodies, body{detail.Fold(b.Path), text.String()})
-		bytes += text.Len()
+		r.Bodies = append(r.Bodies, text{detail.Fold(b.Path), lines.String()})
+		bytes += lines.Len()
 	}
 	return bytes
 }
@@ -421,16 +416,6 @@ func actor(e Entry) string {
 		return strings.TrimSpace(who + " [" + token + "]")
 	}
 	return who
-}
-
-func resource(e Entry) string {
-	var words []string
-	for _, word := range []string{cmp.Or(e.Resource.Type, e.Resource.Product), e.Resource.ID} {
-		if word != "" {
-			words = append(words, word)
-		}
-	}
-	return strings.Join(words, " ")
 }
 
 func result(e Entry) string {
