@@ -44,12 +44,10 @@ func newArchive(env *environment) *cobra.Command {
 			"  cfaudit archive audit --since 2026-03-10 --account ID --organization ID --forever\n" +
 			"  cfaudit archive --check audit\n" +
 			"  cfaudit archive demo --since 7d --demo    # made-up entries, no account needed",
-		Annotations:       map[string]string{helpFooter: archiveFooter},
 		Args:              a.oneFolder,
 		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
-		RunE:              a.runs(a.run),
 	}
-	return withFlags(cmd, a.flags())
+	return a.command(cmd, archiveFooter, a.run, a.flags())
 }
 
 const archiveFooter = boundFooter + `

@@ -41,11 +41,8 @@ func newExport(env *environment) *cobra.Command {
 			"  cfaudit export --since 30d --account ID --account ID --out 'audit-{account}.ndjson.zst'\n" +
 			"  cfaudit export --archive audit/ --since 2026-10-01 --before 2026-11-01 --out october.csv\n" +
 			"  cfaudit export --check october.ndjson.gz",
-		Annotations: map[string]string{helpFooter: exportFooter},
-		Args:        noArguments,
-		RunE:        x.runs(x.run),
 	}
-	return withFlags(cmd, x.flags())
+	return x.command(cmd, exportFooter, x.run, x.flags())
 }
 
 var exportFooter = whenFooter + `

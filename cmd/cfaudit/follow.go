@@ -55,11 +55,8 @@ func newFollow(env *environment) *cobra.Command {
 			"  cfaudit follow --state 'audit-{account}.state' --account ID --account ID --status status.json\n" +
 			"  cfaudit follow --state audit.state --once    # for a scheduled job\n" +
 			"  cfaudit follow --state demo.state --demo    # made-up entries, no account needed",
-		Annotations: map[string]string{helpFooter: followFooter},
-		Args:        noArguments,
-		RunE:        f.runs(f.run),
 	}
-	return withFlags(cmd, f.flags())
+	return f.command(cmd, followFooter, f.run, f.flags())
 }
 
 const followFooter = whenFooter + `

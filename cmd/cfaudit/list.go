@@ -39,12 +39,9 @@ func newList(env *environment) *cobra.Command {
 			"  cfaudit list --since 30d --organization a67e14daa5f8dceeb91fe5449ba496ef\n" +
 			"  cfaudit list --archive audit/ --since 30d --action-type delete\n" +
 			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
-		Annotations: map[string]string{helpFooter: listFooter},
-		Args:        noArguments,
-		RunE:        l.runs(l.run),
 	}
 	flags := append(l.flags(l.sinceBound("the older end of the window; required, unless --from has it")), l.parallelFlag())
-	return withFlags(cmd, append(flags, filterFlags(&l.query)...))
+	return l.command(cmd, listFooter, l.run, append(flags, filterFlags(&l.query)...))
 }
 
 const listFooter = whenFooter + `

@@ -35,9 +35,6 @@ func newNew(env *environment) *cobra.Command {
 			"  cfaudit new --since 7d --baseline 90d --actor-context api_token\n" +
 			"  cfaudit new --since yesterday --before today --format json | jq -r '.kinds[] | select(.name == \"addresses\") | .values[].text'\n" +
 			"  cfaudit new --demo --since 7d    # made-up entries, no account needed",
-		Annotations: map[string]string{helpFooter: newFooter},
-		Args:        noArguments,
-		RunE:        c.runs(c.run),
 	}
 	baseline := &flagValue{
 		name: "baseline", placeholder: "AGE", group: groupWindow, enum: []string{"7d", standardBaseline, "90d"}, open: true,
@@ -56,7 +53,7 @@ func newNew(env *environment) *cobra.Command {
 		want:     "a whole number from 1 to 10000",
 		set:      whole(&c.shown, 1, 10_000),
 	}
-	return withFlags(cmd, c.flags(c.sinceBound("the start of the window, and the end of its baseline; required"), baseline, top))
+	return c.command(cmd, newFooter, c.run, c.flags(c.sinceBound("the start of the window, and the end of its baseline; required"), baseline, top))
 }
 
 const newFooter = whenFooter + `

@@ -32,12 +32,9 @@ func newProducts(env *environment) *cobra.Command {
 			"for, which \"cfaudit list --resource-product\" takes.",
 		Example: "  cfaudit products\n" +
 			"  cfaudit list --since 7d --product-category zerotrust --resource-product dns",
-		Annotations: map[string]string{helpFooter: productsFooter},
-		Args:        noArguments,
-		RunE:        p.runs(p.run),
 	}
 	encoding := formatFlag(&p.encoding, "how categories are printed", "table on a terminal, else ndjson", nameTable, format.NameNDJSON)
-	return withFlags(cmd, append([]*flagValue{encoding}, p.flags()...))
+	return p.command(cmd, productsFooter, p.run, append([]*flagValue{encoding}, p.flags()...))
 }
 
 const productsFooter = `Formats

@@ -53,16 +53,14 @@ func newServe(env *environment) *cobra.Command {
 		Example: "  cfaudit serve\n" +
 			"  cfaudit serve --addr 127.0.0.1:0 --load entries.ndjson --page-cap 100\n" +
 			"  cfaudit serve --archive audit/",
-		Annotations: map[string]string{helpFooter: serveFooter},
-		Args:        noArguments,
-		RunE: s.runs(func(ctx context.Context) error {
-			if err := s.run(ctx); err != nil {
-				return failed(ctx, err)
-			}
-			return nil
-		}),
 	}
-	return withFlags(cmd, s.flags())
+	run := func(ctx context.Context) error {
+		if err := s.run(ctx); err != nil {
+			return failed(ctx, err)
+		}
+		return nil
+	}
+	return s.command(cmd, serveFooter, run, s.flags())
 }
 
 const serveFooter = `Output

@@ -37,9 +37,6 @@ func newSummary(env *environment) *cobra.Command {
 			"  cfaudit summary --since 30d --format html > summary.html\n" +
 			"  cfaudit summary --since 7d --format json | jq '.groups[] | select(.name == \"addresses\") | .values[] | select(.failed > 0)'\n" +
 			"  cfaudit summary --demo --since 30d    # made-up entries, no account needed",
-		Annotations: map[string]string{helpFooter: summaryFooter},
-		Args:        noArguments,
-		RunE:        s.runs(s.run),
 	}
 	by := &flagValue{
 		name: "by", placeholder: "FIELD[,FIELD]", group: groupOutput, repeated: true, enum: summary.Fields(), open: true,
@@ -61,7 +58,7 @@ func newSummary(env *environment) *cobra.Command {
 		want:     fmt.Sprintf("a whole number from 1 to %d", summary.MaxTop),
 		set:      whole(&s.options.Top, 1, summary.MaxTop),
 	}
-	return withFlags(cmd, s.flags(s.sinceBound("the older end of the window; required"), by, top))
+	return s.command(cmd, summaryFooter, s.run, s.flags(s.sinceBound("the older end of the window; required"), by, top))
 }
 
 // byMistake explains what is wrong with a further value of --by; empty if nothing is.
