@@ -31,7 +31,6 @@ type archiving struct {
 
 func newArchive(env *environment) *cobra.Command {
 	a := &archiving{settle: auditlogs.SettleTime, lookBack: archive.DefaultLookBack, interval: time.Hour}
-	a.env = env
 	a.several = true
 	a.serviceOnly = true
 	cmd := &cobra.Command{
@@ -47,7 +46,7 @@ func newArchive(env *environment) *cobra.Command {
 		Args:              a.oneFolder,
 		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
 	}
-	return a.command(cmd, archiveFooter, a.run, a.flags())
+	return a.command(env, cmd, archiveFooter, a.run, a.flags())
 }
 
 const archiveFooter = boundFooter + `

@@ -28,7 +28,6 @@ type exporting struct {
 
 func newExport(env *environment) *cobra.Command {
 	x := new(exporting)
-	x.env = env
 	x.several = true
 	x.before, _ = parseBound(settledAge)
 	cmd := &cobra.Command{
@@ -42,7 +41,7 @@ func newExport(env *environment) *cobra.Command {
 			"  cfaudit export --archive audit/ --since 2026-10-01 --before 2026-11-01 --out october.csv\n" +
 			"  cfaudit export --check october.ndjson.gz",
 	}
-	return x.command(cmd, exportFooter, x.run, x.flags())
+	return x.command(env, cmd, exportFooter, x.run, x.flags())
 }
 
 var exportFooter = whenFooter + `

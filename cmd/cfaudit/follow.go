@@ -42,7 +42,6 @@ func newFollow(env *environment) *cobra.Command {
 		lookBack: follow.DefaultLookBack, lookBackEvery: follow.DefaultLookBackEvery,
 		healthEvery: 5 * time.Minute,
 	}
-	f.env = env
 	f.several = true
 	f.serviceOnly = true
 	cmd := &cobra.Command{
@@ -56,7 +55,7 @@ func newFollow(env *environment) *cobra.Command {
 			"  cfaudit follow --state audit.state --once    # for a scheduled job\n" +
 			"  cfaudit follow --state demo.state --demo    # made-up entries, no account needed",
 	}
-	return f.command(cmd, followFooter, f.run, f.flags())
+	return f.command(env, cmd, followFooter, f.run, f.flags())
 }
 
 const followFooter = whenFooter + `

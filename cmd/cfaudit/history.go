@@ -21,7 +21,6 @@ const actionTimeFlag = "action-time"
 
 func newHistory(env *environment) *cobra.Command {
 	l := new(listing)
-	l.env = env
 	cmd := &cobra.Command{
 		Use:   "history ENTRY --action-time TIME [flags]",
 		Short: "Print the entries about the same resource as a given one",
@@ -39,7 +38,7 @@ func newHistory(env *environment) *cobra.Command {
 		}
 		return l.run(ctx)
 	}
-	return l.command(cmd, historyFooter, run, append([]*flagValue{action}, l.flags(since)...))
+	return l.command(env, cmd, historyFooter, run, append([]*flagValue{action}, l.flags(since)...))
 }
 
 // historySince is --since where a history need not be given one.

@@ -18,7 +18,10 @@ type invocation struct {
 
 // command completes a command: what it runs, the end of its help, and its flags. Unless it says which
 // arguments it takes, it takes none.
-func (i *invocation) command(cmd *cobra.Command, footer string, run func(context.Context) error, flags []*flagValue) *cobra.Command {
+func (i *invocation) command(
+	env *environment, cmd *cobra.Command, footer string, run func(context.Context) error, flags []*flagValue,
+) *cobra.Command {
+	i.env = env
 	cmd.Annotations = map[string]string{helpFooter: footer}
 	if cmd.Args == nil {
 		cmd.Args = noArguments

@@ -26,7 +26,6 @@ type listing struct {
 
 func newList(env *environment) *cobra.Command {
 	l := new(listing)
-	l.env = env
 	cmd := &cobra.Command{
 		Use:   "list --since WHEN [--before WHEN] [flags]",
 		Short: "Print the entries of a window",
@@ -41,7 +40,7 @@ func newList(env *environment) *cobra.Command {
 			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
 	}
 	flags := append(l.flags(l.sinceBound("the older end of the window; required, unless --from has it")), l.parallelFlag())
-	return l.command(cmd, listFooter, l.run, append(flags, filterFlags(&l.query)...))
+	return l.command(env, cmd, listFooter, l.run, append(flags, filterFlags(&l.query)...))
 }
 
 const listFooter = whenFooter + `

@@ -24,7 +24,6 @@ const standardBaseline = "21d"
 
 func newNew(env *environment) *cobra.Command {
 	c := &comparison{shown: 20}
-	c.env = env
 	c.baseline, _ = parseAge(standardBaseline)
 	cmd := &cobra.Command{
 		Use:   "new --since WHEN [--before WHEN] [--baseline AGE] [flags]",
@@ -36,6 +35,7 @@ func newNew(env *environment) *cobra.Command {
 			"  cfaudit new --since yesterday --before today --format json | jq -r '.kinds[] | select(.name == \"addresses\") | .values[].text'\n" +
 			"  cfaudit new --demo --since 7d    # made-up entries, no account needed",
 	}
+	since := c.sinceBound("the start of the window, and the end of its baseline; required")
 	baseline := &flagValue{
 		name: "baseline", placeholder: "AGE", group: groupWindow, enum: []string{"7d", standardBaseline, "90d"}, open: true,
 		help:     "how long before --since the baseline starts",
@@ -53,7 +53,7 @@ func newNew(env *environment) *cobra.Command {
 		want:     "a whole number from 1 to 10000",
 		set:      whole(&c.shown, 1, 10_000),
 	}
-	return c.command(cmd, newFooter, c.run, c.flags(c.sinceBound("the start of the window, and the end of its baseline; required"), baseline, top))
+	return c.command(env, cmd, newFooter, c.run, c.flags(since, baseline, top))
 }
 
 const newFooter = whenFooter + `

@@ -23,7 +23,6 @@ type products struct {
 
 func newProducts(env *environment) *cobra.Command {
 	p := new(products)
-	p.env = env
 	p.serviceOnly = true
 	cmd := &cobra.Command{
 		Use:   "products [flags]",
@@ -34,7 +33,7 @@ func newProducts(env *environment) *cobra.Command {
 			"  cfaudit list --since 7d --product-category zerotrust --resource-product dns",
 	}
 	encoding := formatFlag(&p.encoding, "how categories are printed", "table on a terminal, else ndjson", nameTable, format.NameNDJSON)
-	return p.command(cmd, productsFooter, p.run, append([]*flagValue{encoding}, p.flags()...))
+	return p.command(env, cmd, productsFooter, p.run, append([]*flagValue{encoding}, p.flags()...))
 }
 
 const productsFooter = `Formats

@@ -43,7 +43,7 @@ type serving struct {
 }
 
 func newServe(env *environment) *cobra.Command {
-	s := &serving{invocation: invocation{env: env}, address: "127.0.0.1:8790", entries: demoEntries}
+	s := &serving{address: "127.0.0.1:8790", entries: demoEntries}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a fake of the API, for programs in any language",
@@ -60,7 +60,7 @@ func newServe(env *environment) *cobra.Command {
 		}
 		return nil
 	}
-	return s.command(cmd, serveFooter, run, s.flags())
+	return s.command(env, cmd, serveFooter, run, s.flags())
 }
 
 const serveFooter = `Output

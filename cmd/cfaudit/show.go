@@ -32,7 +32,6 @@ type showing struct {
 
 func newShow(env *environment) *cobra.Command {
 	s := new(showing)
-	s.env = env
 	cmd := &cobra.Command{
 		Use:   "show ENTRY [flags]",
 		Short: "Show one entry: who did what, with which request and response, and what it changed",
@@ -51,7 +50,7 @@ func newShow(env *environment) *cobra.Command {
 		toggle("full", groupOutput, "show large values whole", &s.full),
 	}
 	flags = append(append(flags, s.zone.flags()...), s.organizationFlag())
-	return s.command(cmd, showFooter, s.run, append(flags, s.connection.flags()...))
+	return s.command(env, cmd, showFooter, s.run, append(flags, s.connection.flags()...))
 }
 
 var showFooter = boundFooter + fmt.Sprintf(`

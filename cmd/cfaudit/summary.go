@@ -26,7 +26,6 @@ type summing struct {
 
 func newSummary(env *environment) *cobra.Command {
 	s := new(summing)
-	s.env = env
 	cmd := &cobra.Command{
 		Use:   "summary --since WHEN [--before WHEN] [flags]",
 		Short: "Print counts and pictures of a window, and what deserves a look",
@@ -58,7 +57,7 @@ func newSummary(env *environment) *cobra.Command {
 		want:     fmt.Sprintf("a whole number from 1 to %d", summary.MaxTop),
 		set:      whole(&s.options.Top, 1, summary.MaxTop),
 	}
-	return s.command(cmd, summaryFooter, s.run, s.flags(s.sinceBound("the older end of the window; required"), by, top))
+	return s.command(env, cmd, summaryFooter, s.run, s.flags(s.sinceBound("the older end of the window; required"), by, top))
 }
 
 // byMistake explains what is wrong with a further value of --by; empty if nothing is.

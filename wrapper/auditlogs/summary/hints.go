@@ -77,7 +77,8 @@ type watched struct {
 
 func newFinder(r rule, in *time.Location) *finder {
 	return &finder{
-		rule: r, in: in, hint: Hint{Rule: r.name, Title: r.title, Words: r.words}, cases: map[string]int{}, bursts: [2]map[string]burst{{}, {}},
+		rule: r, in: in, hint: Hint{Rule: r.name, Title: r.title, Words: r.words},
+		cases: map[string]int{}, bursts: [2]map[string]burst{{}, {}},
 	}
 }
 

@@ -111,7 +111,8 @@ func NewComparer(options NewsOptions) (*Comparer, error) {
 	}
 	in := options.Location
 	c := &Comparer{news: News{
-		BaselineSince: options.BaselineSince.In(in), Since: options.Since.In(in), Before: options.Before.In(in), TimeZone: in.String(),
+		BaselineSince: options.BaselineSince.In(in), Since: options.Since.In(in), Before: options.Before.In(in),
+		TimeZone: in.String(),
 	}}
 	for _, k := range kinds {
 		c.kinds = append(c.kinds, &kind{grouping: newGrouping(k, in), index: map[string]int{}, known: newSet()})
