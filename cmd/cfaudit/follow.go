@@ -151,6 +151,9 @@ func short(d time.Duration) string {
 	return text
 }
 
+// errClosedPipe ends the command quietly: the reader has closed the pipe.
+var errClosedPipe = errors.New("the reader has closed the pipe")
+
 func (f *following) run(ctx context.Context) error {
 	if f.state == "" {
 		return f.usage("--state is missing: want the name of a file, such as audit.state")
@@ -218,7 +221,9 @@ func (f *following) followAll(ctx context.Context, health *healthReport) error {
 		if err == nil {
 			return nil
 		}
-		if !closedPipe(err) && !errors.Is(err, errUnread) {
+		if closedPipe(err) {
+			err = errClosedPipe
+		} else if !errors.Is(err, errUnread) {
 			err = errors.New(f.printed.failure(err))
 		}
 		end(err) // The other accounts have nowhere to print to either.
@@ -267,7 +272,7 @@ func (f *following) ended(ctx, run context.Context, err error) error {
 	cause := context.Cause(run)
 	told := terminated(ctx)
 	switch {
-	case closedPipe(cause), err == nil:
+	case errors.Is(cause, errClosedPipe), err == nil:
 		return nil
 	case told != nil && !f.once && onlyEnded(err):
 		f.tellEnd(told, err)
