@@ -304,8 +304,8 @@ func (c *connection) eachLog(do func(name logName) *exit) *exit {
 	return last
 }
 
-// resume adds to a failure the command that continues, which is the same command, unless it is wrong.
-// It takes nil for no failure.
+// resume adds to a failure, if there is one, the command that continues: the same command, unless
+// it is wrong.
 func (c *connection) resume(failure *exit, incomplete string) error {
 	switch {
 	case failure == nil:

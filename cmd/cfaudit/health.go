@@ -36,9 +36,9 @@ func (r *healthReport) Attempted(a auditlogs.Attempt) {
 // Waiting is part of auditlogs.Observer.
 func (r *healthReport) Waiting(time.Duration) {}
 
-// observer returns the observer of a log. It reports each failure once, when it happens, and a token
-// that is refused repeatedly only the first time. With several logs, it also reports that one has
-// stopped, since the program continues with the others.
+// observer returns the observer of a log. It reports each failure once, when it happens, and a
+// token that is refused repeatedly only the first time. With several logs, it also reports that one
+// has stopped, since the program continues with the others.
 func (r *healthReport) observer(others bool) func(follow.Health) {
 	var told time.Time // when the last reported failure happened
 	refused := false   // a refused token has been reported

@@ -16,8 +16,8 @@ type invocation struct {
 	cmd *cobra.Command
 }
 
-// command completes a command: what it runs, the end of its help, and its flags. Unless it says which
-// arguments it takes, it takes none.
+// command completes a command: what it runs, the end of its help, and its flags. Unless it says
+// which arguments it takes, it takes none.
 func (i *invocation) command(
 	env *environment, cmd *cobra.Command, footer string, run func(context.Context) error, flags []*flagValue,
 ) *cobra.Command {

@@ -17,8 +17,8 @@ type paper struct {
 	colours bool
 }
 
-// show prints what the entries come to in the format that was chosen: as data, as a page, or as what
-// text writes on paper.
+// show prints what the entries come to in the format that was chosen: as data, as a page, or as
+// what text writes on paper.
 func (r *reading) show(value any, html *page.Page, text func(*paper)) {
 	switch r.encoding {
 	case nameJSON:
