@@ -49,18 +49,21 @@ func (c *connection) checkArchive() (problem *exit) {
 	return problem
 }
 
-// openArchive returns a client that reads the archive. Without --account and --organization, that
-// is all of its logs together.
-func (c *connection) openArchive() (*auditlogs.Client, error) {
+// openArchive makes a client that reads the archive. Without --account and --organization, that is
+// all of its logs together.
+func (c *connection) openArchive() error {
+	if problem := c.checkArchive(); problem != nil {
+		return problem
+	}
 	opened, err := archive.Open(c.archives...)
 	if err != nil {
-		return nil, &exit{code: exitIncomplete, text: clean(err.Error())}
+		return &exit{code: exitIncomplete, text: clean(err.Error())}
 	}
-	c.archive = opened
+	c.archive, c.client = opened, opened.Client()
 	if c.logs == nil {
-		c.logs = []logName{{all: opened.Log()}}
+		c.logs = []logName{{id: "all", all: opened.Log()}}
 	}
-	return opened.Client(), nil
+	return nil
 }
 
 // mostGaps is how many gaps a note names.

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
@@ -49,8 +49,7 @@ func (b bound) resolve(now time.Time) time.Time {
 	case !b.given:
 		return now.UTC()
 	case b.midnight:
-		year, month, day := now.UTC().Date()
-		return time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Add(-b.age)
+		return now.UTC().Truncate(24 * time.Hour).Add(-b.age)
 	case b.isAge:
 		return now.Add(-b.age).UTC()
 	}
@@ -59,10 +58,7 @@ func (b bound) resolve(now time.Time) time.Time {
 
 // worded returns the bound in words that mean the same in every run, unlike the resolved time.
 func (b bound) worded() string {
-	switch {
-	case !b.given:
-		return "now"
-	case b.isAge:
+	if b.isAge {
 		return b.text
 	}
 	return auditlogs.Time(b.at)
@@ -93,46 +89,28 @@ func boundMistake(text string) string {
 	return "the calendar has no such day: want one up to " + month.AddDate(0, 1, -1).Format(time.DateOnly)
 }
 
-// ageUnits are the units of an age, in the order in which they can follow each other.
-var ageUnits = []struct {
-	letter byte
-	length time.Duration
-}{
-	{'w', 7 * 24 * time.Hour},
-	{'d', 24 * time.Hour},
-	{'h', time.Hour},
-	{'m', time.Minute},
-	{'s', time.Second},
-}
+// ageForm matches an age, and ageUnits are the units of its numbers. A day has 24 hours.
+var (
+	ageForm  = regexp.MustCompile(`^(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$`)
+	ageUnits = []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute, time.Second}
+)
 
 // maxAge keeps every age within the years that RFC 3339 can express.
 const maxAge = 100 * 366 * 24 * time.Hour
 
 // parseAge reads a length of time in whole units, from the largest to the smallest: 90m, 24h, 2w,
-// 1d12h. A day has 24 hours.
-func parseAge(text string) (time.Duration, bool) {
-	if text == "" {
+// 1d12h.
+func parseAge(text string) (age time.Duration, ok bool) {
+	numbers := ageForm.FindStringSubmatch(text)
+	if text == "" || numbers == nil {
 		return 0, false
 	}
-	var age time.Duration
-	units := ageUnits
-	for text != "" {
-		digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
-		if digits == 0 || digits == len(text) {
+	for i, unit := range ageUnits {
+		n, err := strconv.ParseInt(cmp.Or(numbers[i+1], "0"), 10, 64)
+		if err != nil || time.Duration(n) > (maxAge-age)/unit {
 			return 0, false
 		}
-		count, err := strconv.ParseInt(text[:digits], 10, 64)
-		if err != nil {
-			return 0, false
-		}
-		for len(units) > 0 && units[0].letter != text[digits] {
-			units = units[1:]
-		}
-		if len(units) == 0 || time.Duration(count) > (maxAge-age)/units[0].length {
-			return 0, false
-		}
-		age += time.Duration(count) * units[0].length
-		units, text = units[1:], text[digits+1:]
+		age += time.Duration(n) * unit
 	}
 	return age, true
 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"io"
+	"fmt"
 
 	"github.com/spf13/cobra"
 )
@@ -54,9 +54,7 @@ func newCompletion() *cobra.Command {
 			root, out := cmd.Root(), cmd.OutOrStdout()
 			switch shell := args[0]; {
 			case shell == "bash":
-				if _, err := io.WriteString(out, bashWords); err != nil {
-					return err
-				}
+				fmt.Fprint(out, bashWords) // A failure to write is noticed by run.
 				return root.GenBashCompletionV2(out, !plain)
 			case shell == "zsh" && plain:
 				return root.GenZshCompletionNoDesc(out)

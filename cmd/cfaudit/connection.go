@@ -69,6 +69,7 @@ const (
 )
 
 func (c *connection) flags() []*flagValue {
+	c.timeout, c.retries = auditlogs.DefaultTimeout, auditlogs.DefaultAttempts-1
 	flags := []*flagValue{c.accountFlag()}
 	if !c.serviceOnly {
 		flags = append(flags, c.archiveFlag())
@@ -89,14 +90,13 @@ func (c *connection) flags() []*flagValue {
 			help:     "how long one request may take, from its start to the last byte of its answer",
 			standard: "1m",
 			want:     "a length of time above 0, such as 30s or 2m",
-			enum:     []string{"30s", "1m", "5m"},
-			open:     true,
+			examples: []string{"30s", "1m", "5m"},
 			set:      parsed(&c.timeout, time.ParseDuration, func(d time.Duration) bool { return d > 0 }),
 		},
 		{
 			name: "retries", placeholder: "N", group: groupConnection,
 			help:     "how often a failed request is sent again",
-			standard: strconv.Itoa(auditlogs.DefaultAttempts - 1),
+			standard: strconv.Itoa(c.retries),
 			want:     "a whole number from 0 to 1000, such as 3",
 			set:      whole(&c.retries, 0, 1000),
 		},
@@ -105,11 +105,8 @@ func (c *connection) flags() []*flagValue {
 			help:     "requests a second at most; 0 for no bound",
 			standard: "what keeps 5 minutes below the service's budget of 1200 requests",
 			want:     "a number from 0 to 1000000, such as 2 or 0.5",
-			set: func(value string) (ok bool) {
-				var err error
-				c.rate, err = strconv.ParseFloat(value, 64)
-				return err == nil && c.rate >= 0 && c.rate <= 1e6
-			},
+			set: parsed(&c.rate, func(text string) (float64, error) { return strconv.ParseFloat(text, 64) },
+				func(rate float64) bool { return rate >= 0 && rate <= 1e6 }),
 		},
 		toggle("demo", groupConnection, "read made-up entries of the last 30 days from this program itself; needs no token and no account", &c.demo),
 		verboseFlag(groupConnection, &c.verbose),
@@ -119,7 +116,7 @@ func (c *connection) flags() []*flagValue {
 // A logName names the log of an account or an organization, or all logs of an archive.
 type logName struct {
 	organization bool
-	id           string
+	id           string         // "all" for all logs
 	all          *auditlogs.Log // of an archive; nil for the log of an account or an organization
 }
 
@@ -136,9 +133,6 @@ func (n logName) of(client *auditlogs.Client) *auditlogs.Log {
 // in inserts the name into a file name.
 func (n logName) in(file string) string {
 	mark := n.id
-	if n.all != nil {
-		mark = "all"
-	}
 	if n.organization {
 		mark = "organization-" + mark
 	}
@@ -209,74 +203,12 @@ func checkBaseURL(text string) bool {
 	return err == nil
 }
 
-// complete takes missing values from the environment, and refuses missing or wrong ones before any
-// request.
-func (c *connection) complete() (token string, problem *exit) {
-	if !c.several && len(c.logs) > 1 {
-		return "", c.usage("--organization and --account exclude each other: want one of them")
-	}
-	if c.archives != nil {
-		return "", c.checkArchive()
-	}
-	if c.demo {
-		if c.given(baseURLFlag) {
-			return "", c.usage("--demo and --base-url exclude each other: want one of them")
-		}
-		if c.logs == nil {
-			c.choose(logName{id: auditlogstest.AccountID})
-		}
-		return "demo", nil
-	}
-	if c.logs == nil {
-		account := c.env.getenv(envAccount)
-		if account == "" {
-			return "", c.usage("the account is missing: set %s or --account to %s", envAccount, parameter.Wanted(described("account_id")))
-		}
-		if parameter.Check(described("account_id"), account) != nil {
-			return "", c.usage("%s is %s: want %s", envAccount, excerpt(account), parameter.Wanted(described("account_id")))
-		}
-		c.choose(logName{id: account})
-	}
-	if c.baseURL == "" {
-		c.baseURL = c.env.getenv(envBaseURL)
-		if c.baseURL != "" && !checkBaseURL(c.baseURL) {
-			// The value is not shown: a URL can hold a password.
-			return "", c.usage("%s is not usable: want %s", envBaseURL, baseURLWanted)
-		}
-	}
-	return c.token()
-}
-
-// token is the API token, or a message that says what to set.
-func (c *connection) token() (token string, problem *exit) {
-	if token = c.env.getenv(envToken); token != "" {
-		return token, nil
-	}
-	for _, other := range []string{"CF_API_TOKEN", "CLOUDFLARE_TOKEN", "CLOUDFLARE_API_KEY", "CF_API_KEY"} {
-		switch {
-		case c.env.getenv(other) == "":
-		case strings.HasSuffix(other, "_KEY"):
-			return "", c.usage("%s is not set, and %s is not used, since a global API key can do everything: want an API token with the permission %q in %s",
-				envToken, other, "Account Settings: Read", envToken)
-		default:
-			return "", c.usage("%s is not set, and %s is not used: want the API token in %s, as with export %s=\"$%s\"",
-				envToken, other, envToken, envToken, other)
-		}
-	}
-	if c.ofOrganization() {
-		return "", c.usage("%s is not set: want an API token that may read the audit log of the organization (or try --demo)", envToken)
-	}
-	return "", c.usage("%s is not set: want an API token with the permission %q on the account (or try --demo)",
-		envToken, "Account Settings: Read")
-}
-
 // log is the only log, of a command that reads one.
 func (c *connection) log() *auditlogs.Log { return c.logs[0].of(c.client) }
 
 // eachLog calls do for one log after the other, since they share the request budget. A log that
 // fails does not stop the others: all failures but the last are printed, and the last is returned.
-func (c *connection) eachLog(do func(name logName) *exit) *exit {
-	var failures []*exit
+func (c *connection) eachLog(do func(name logName) *exit) (last *exit) {
 	for _, name := range c.logs {
 		failure := do(name)
 		if failure == nil {
@@ -284,22 +216,17 @@ func (c *connection) eachLog(do func(name logName) *exit) *exit {
 		}
 		if len(c.logs) > 1 {
 			failure.text = name.of(c.client).String() + ": " + failure.text
+			if failure.code == exitUsage {
+				failure.code = exitIncomplete // Other logs may have been read, so that "nothing was requested" would be wrong.
+			}
 		}
-		failures = append(failures, failure)
-		if failure.code == exitInterrupted {
+		if last != nil {
+			c.env.say("cfaudit: " + last.text)
+			failure.mend = failure.mend || last.mend
+		}
+		if last = failure; last.code == exitInterrupted {
 			break
 		}
-	}
-	if failures == nil {
-		return nil
-	}
-	last := failures[len(failures)-1]
-	for _, failure := range failures[:len(failures)-1] {
-		c.env.say("cfaudit: " + failure.text)
-		last.mend = last.mend || failure.mend
-	}
-	if len(c.logs) > 1 && last.code == exitUsage {
-		last.code = exitIncomplete // Other logs may have been read, so that "nothing was requested" would be wrong.
 	}
 	return last
 }
@@ -321,20 +248,23 @@ func (c *connection) resume(failure *exit, incomplete string) error {
 func (c *connection) use(ctx context.Context, do func(context.Context) error) error {
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	token, problem := c.complete()
-	if problem != nil {
-		return problem
-	}
 	var err error
 	switch {
+	case !c.several && len(c.logs) > 1:
+		err = c.usage("--organization and --account exclude each other: want one of them")
 	case c.archives != nil:
-		c.client, err = c.openArchive()
+		err = c.openArchive()
+	case c.demo && c.given(baseURLFlag):
+		err = c.usage("--demo and --base-url exclude each other: want one of them")
 	case c.demo:
+		if c.logs == nil {
+			c.choose(logName{id: auditlogstest.AccountID})
+		}
 		server := newDemo(c.env.now())
 		defer server.Close()
-		err = c.connect(token, auditlogs.WithBaseURL(server.URL), auditlogs.WithHTTPClient(server.Client()))
+		err = c.connect("demo", auditlogs.WithBaseURL(server.URL), auditlogs.WithHTTPClient(server.Client()))
 	default:
-		err = c.connect(token, auditlogs.WithBaseURL(c.baseURL))
+		err = c.connectToService()
 	}
 	if err != nil {
 		return err
@@ -343,22 +273,57 @@ func (c *connection) use(ctx context.Context, do func(context.Context) error) er
 	return do(ctx)
 }
 
+// connectToService takes missing values from the environment, and refuses missing or wrong ones
+// before any request.
+func (c *connection) connectToService() error {
+	if c.logs == nil {
+		account := c.env.getenv(envAccount)
+		if account == "" {
+			return c.usage("the account is missing: set %s or --account to %s", envAccount, parameter.Wanted(described("account_id")))
+		}
+		if parameter.Check(described("account_id"), account) != nil {
+			return c.usage("%s is %s: want %s", envAccount, excerpt(account), parameter.Wanted(described("account_id")))
+		}
+		c.choose(logName{id: account})
+	}
+	if c.baseURL == "" {
+		c.baseURL = c.env.getenv(envBaseURL)
+		if c.baseURL != "" && !checkBaseURL(c.baseURL) {
+			// The value is not shown: a URL can hold a password.
+			return c.usage("%s is not usable: want %s", envBaseURL, baseURLWanted)
+		}
+	}
+	if token := c.env.getenv(envToken); token != "" {
+		return c.connect(token, auditlogs.WithBaseURL(c.baseURL))
+	}
+	for _, other := range []string{"CF_API_TOKEN", "CLOUDFLARE_TOKEN", "CLOUDFLARE_API_KEY", "CF_API_KEY"} {
+		switch {
+		case c.env.getenv(other) == "":
+		case strings.HasSuffix(other, "_KEY"):
+			return c.usage("%s is not set, and %s is not used, since a global API key can do everything: want an API token with the permission %q in %s",
+				envToken, other, "Account Settings: Read", envToken)
+		default:
+			return c.usage("%s is not set, and %s is not used: want the API token in %s, as with export %s=\"$%s\"",
+				envToken, other, envToken, envToken, other)
+		}
+	}
+	if c.ofOrganization() {
+		return c.usage("%s is not set: want an API token that may read the audit log of the organization (or try --demo)", envToken)
+	}
+	return c.usage("%s is not set: want an API token with the permission %q on the account (or try --demo)", envToken, "Account Settings: Read")
+}
+
 // connect makes the client for the service.
 func (c *connection) connect(token string, options ...auditlogs.Option) (err error) {
 	observer := c.observer
 	if observer == nil {
 		observer = &c.progress
 	}
-	options = append(options, auditlogs.WithObserver(&watch{Observer: observer, env: c.env, clock: c.clock}))
+	options = append(options, auditlogs.WithObserver(&watch{Observer: observer, connection: c}), auditlogs.WithTimeout(c.timeout),
+		auditlogs.WithRetry(c.retries+1, auditlogs.DefaultBackoff, auditlogs.DefaultMaxBackoff))
 	if c.verbose {
 		handler := slog.NewTextHandler(c.env.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 		options = append(options, auditlogs.WithLogger(slog.New(handler)))
-	}
-	if c.given("timeout") {
-		options = append(options, auditlogs.WithTimeout(c.timeout))
-	}
-	if c.given("retries") {
-		options = append(options, auditlogs.WithRetry(c.retries+1, auditlogs.DefaultBackoff, auditlogs.DefaultMaxBackoff))
 	}
 	if c.given("rate") {
 		options = append(options, auditlogs.WithRate(c.rate))

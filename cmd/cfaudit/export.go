@@ -178,9 +178,10 @@ func (x *exporting) export(ctx context.Context, name logName) *exit {
 		x.noteStart(result.Window.Since)
 	}
 	if result.Entries == 0 {
-		x.env.noteNothing(&x.query, false)
+		x.noteNothing(false)
 	}
-	tally{int(result.Repeated), int(result.OutOfOrder), int(result.Odd), ""}.note(x.env, "written")
+	x.tally = tally{repeated: int(result.Repeated), unsorted: int(result.OutOfOrder), odd: int(result.Odd)}
+	x.noteTally("written")
 	complete := "is complete"
 	if !result.Settled {
 		end, _ := auditlogs.ParseTime(result.Window.Before)

@@ -31,13 +31,12 @@ type flagValue struct {
 	help        string                      // what it does
 	standard    string                      // the default, in words; empty where there is none
 	want        string                      // a description of right values
-	enum        []string                    // the values that completion offers
-	open        bool                        // enum holds suggestions; other values are allowed
-	known       bool                        // enum holds the known values, which help shows; other values are allowed
+	enum        []string                    // the only values; help shows them, and completion offers them
+	known       []string                    // values that help shows and completion offers, of more that are allowed
+	examples    []string                    // values that completion offers, of more that are allowed
 	files       bool                        // completion offers files
 	repeated    bool                        // each value adds to the ones before
-	exclude     string                      // the name of the opposite flag, which help shows on the same line
-	complete    func(typed string) []string // completion offers these, to be continued; nil for enum
+	complete    func(typed string) []string // completion offers these instead, to be continued
 	set         func(value string) bool
 	mistake     func(value string) string // explains why a value is refused, instead of want; empty to show want
 
@@ -52,7 +51,7 @@ func (v *flagValue) Type() string { return v.placeholder }
 
 // Set takes a value, or returns an error that shows a right one.
 func (v *flagValue) Set(value string) error {
-	if !v.open && !v.known && v.enum != nil && !slices.Contains(v.enum, value) || !v.set(value) {
+	if v.enum != nil && !slices.Contains(v.enum, value) || !v.set(value) {
 		if v.mistake != nil && value != "" {
 			if text := v.mistake(value); text != "" {
 				return errors.New(text)
@@ -85,11 +84,9 @@ func (v *flagValue) addTo(cmd *cobra.Command) {
 		if v.files {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
-		return v.enum, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+		return slices.Concat(v.enum, v.known, v.examples), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	}
-	if err := cmd.RegisterFlagCompletionFunc(v.name, complete); err != nil {
-		panic(err) // The flag was added two lines above.
-	}
+	_ = cmd.RegisterFlagCompletionFunc(v.name, complete) // The flag was added above.
 }
 
 // toggle is a flag that is on or off.
@@ -148,14 +145,7 @@ func into(target *string) func(string) bool {
 
 // whole stores a whole number from least to most. A most of 0 is no bound.
 func whole(target *int, least, most int) func(string) bool {
-	return func(value string) bool {
-		n, err := strconv.Atoi(value)
-		if err != nil || n < least || most != 0 && n > most {
-			return false
-		}
-		*target = n
-		return true
-	}
+	return parsed(target, strconv.Atoi, func(n int) bool { return n >= least && (most == 0 || n <= most) })
 }
 
 // described returns the contract's description of a parameter that the command knows by name.
@@ -213,8 +203,7 @@ func filterFlags(query *auditlogs.Query) []*flagValue {
 			group:       filterGroup(p),
 			help:        filterHelp(p),
 			want:        parameter.Wanted(p),
-			enum:        p.Known,
-			known:       true,
+			known:       p.Known,
 			repeated:    true,
 			mistake:     func(value string) string { return doubt(p.Name, value) },
 			set: func(value string) bool {
@@ -227,9 +216,6 @@ func filterFlags(query *auditlogs.Query) []*flagValue {
 		}
 		if p.Type == "integer" {
 			v.placeholder = "NUMBER"
-		}
-		if query.Filter(p.Name+excluding) != nil {
-			v.exclude = flagName(p.Name + excluding)
 		}
 		if p.Deprecated {
 			deprecated = append(deprecated, v)

@@ -174,7 +174,7 @@ func (f *following) run(ctx context.Context) error {
 			f.query.Since = auditlogs.Time(since)
 		}
 	}
-	if err := checkOutput(f.env.stdout); err != nil {
+	if err := f.env.checkOutput(); err != nil {
 		return err
 	}
 	health := &healthReport{env: f.env, file: f.status}
@@ -256,12 +256,7 @@ func (f *following) apart() error {
 
 // print writes the entries of a batch, and syncs them to disk if standard output is a file.
 func (f *following) print(ctx context.Context, batch follow.Batch) error {
-	for _, entry := range batch.Entries {
-		if err := f.printed.add(ctx, entry); err != nil {
-			return err
-		}
-	}
-	if err := f.printed.flush(ctx); err != nil {
+	if err := f.printed.print(ctx, batch.Entries); err != nil {
 		return err
 	}
 	return toDisk(f.env.stdout)

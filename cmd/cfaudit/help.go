@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 
@@ -16,24 +15,54 @@ import (
 // with a heading.
 const helpFooter = "footer"
 
-// footer returns the headings of a command's help below the flags, each with its text.
-func footer(cmd *cobra.Command) iter.Seq2[string, string] {
-	return func(yield func(heading, text string) bool) {
-		for paragraph := range strings.SplitSeq(cmd.Annotations[helpFooter], "\n\n") {
-			if heading, text, ok := strings.Cut(paragraph, "\n"); ok && !yield(heading, text) {
-				return
-			}
-		}
-	}
-}
-
 // subcommands returns the commands that help lists.
 func subcommands(cmd *cobra.Command) []*cobra.Command {
 	return slices.DeleteFunc(slices.Clone(cmd.Commands()), func(sub *cobra.Command) bool { return !sub.IsAvailableCommand() && sub.Name() != "help" })
 }
 
+// A helpSection is a part of a command's help: rows of names and what they mean, or text.
+type helpSection struct {
+	heading string
+	rows    []helpRow
+	text    string
+}
+
 // A helpRow is a name and its description.
 type helpRow struct{ name, text string }
+
+// helpSections are a command's flags by group, in the order in which they were made, and what its
+// help says below them.
+func helpSections(cmd *cobra.Command) (sections []helpSection) {
+	cmd.Flags().SortFlags = false
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if base, not := strings.CutPrefix(f.Name, "not-"); not && cmd.Flags().Lookup(base) != nil {
+			return // It is on the line of its opposite.
+		}
+		v, ok := f.Value.(*flagValue)
+		if !ok { // One of cobra's, which come last.
+			v = &flagValue{name: f.Name, short: f.Shorthand, group: "Other flags", help: f.Usage}
+		}
+		i := slices.IndexFunc(sections, func(s helpSection) bool { return s.heading == v.group })
+		if i < 0 {
+			i = len(sections)
+			sections = append(sections, helpSection{heading: v.group})
+		}
+		title := "--" + v.name
+		if v.short != "" {
+			title = "-" + v.short + ", " + title
+		}
+		if opposite := cmd.Flags().Lookup("not-" + v.name); opposite != nil {
+			title += ", --" + opposite.Name
+		}
+		sections[i].rows = append(sections[i].rows, helpRow{strings.TrimSpace(title + " " + v.placeholder), flagText(v)})
+	})
+	for paragraph := range strings.SplitSeq(cmd.Annotations[helpFooter], "\n\n") {
+		if heading, text, ok := strings.Cut(paragraph, "\n"); ok {
+			sections = append(sections, helpSection{heading: heading, text: text})
+		}
+	}
+	return sections
+}
 
 // helpText is the complete help of a command, for a terminal of the given width.
 func helpText(cmd *cobra.Command, width int) string {
@@ -55,13 +84,13 @@ func helpText(cmd *cobra.Command, width int) string {
 	} else {
 		fmt.Fprintf(&b, "\nUsage:\n  %s\n", cmd.UseLine())
 	}
-	groups, rows := helpFlags(cmd)
-	for _, group := range groups {
-		helpRows(&b, group, rows[group], width)
-	}
-	for heading, text := range footer(cmd) {
-		fmt.Fprintf(&b, "\n%s:\n", heading)
-		for _, line := range wrap(text, width-2) {
+	for _, section := range helpSections(cmd) {
+		if section.rows != nil {
+			helpRows(&b, section.heading, section.rows, width)
+			continue
+		}
+		fmt.Fprintf(&b, "\n%s:\n", section.heading)
+		for _, line := range wrap(section.text, width-2) {
 			fmt.Fprintf(&b, "  %s\n", line)
 		}
 	}
@@ -71,63 +100,13 @@ func helpText(cmd *cobra.Command, width int) string {
 	return b.String()
 }
 
-// helpFlags lists a command's flags by group, both in the order in which the flags were made.
-func helpFlags(cmd *cobra.Command) (groups []string, rows map[string][]helpRow) {
-	const others = "Other flags"
-	rows = map[string][]helpRow{}
-	add := func(group string, row helpRow) {
-		if rows[group] == nil && group != others {
-			groups = append(groups, group)
-		}
-		rows[group] = append(rows[group], row)
-	}
-	cmd.Flags().SortFlags = false
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		v, ok := f.Value.(*flagValue)
-		switch {
-		case f.Hidden:
-		case !ok:
-			add(others, helpRow{flagTitle(f.Shorthand, f.Name, "", ""), f.Usage})
-		case hasOpposite(cmd, f.Name):
-			// It is on the line of the opposite flag.
-		default:
-			add(v.group, helpRow{flagTitle(v.short, v.name, v.exclude, v.placeholder), flagText(v)})
-		}
-	})
-	if rows[others] != nil {
-		groups = append(groups, others)
-	}
-	return groups, rows
-}
-
-// hasOpposite reports whether a flag excludes what another one selects.
-func hasOpposite(cmd *cobra.Command, name string) bool {
-	base, not := strings.CutPrefix(name, "not-")
-	return not && cmd.Flags().Lookup(base) != nil
-}
-
-func flagTitle(short, name, exclude, placeholder string) string {
-	title := "--" + name
-	if short != "" {
-		title = "-" + short + ", " + title
-	}
-	if exclude != "" {
-		title += ", --" + exclude
-	}
-	if placeholder != "" {
-		title += " " + placeholder
-	}
-	return title
-}
-
 func flagText(v *flagValue) string {
 	var values []string
-	switch {
-	case v.enum == nil || v.open:
-	case v.known:
-		values = append(values, "known: "+strings.Join(v.enum, ", "))
-	default:
+	if v.enum != nil {
 		values = append(values, strings.Join(v.enum, ", "))
+	}
+	if v.known != nil {
+		values = append(values, "known: "+strings.Join(v.known, ", "))
 	}
 	if v.standard != "" {
 		values = append(values, "default "+v.standard)
@@ -158,19 +137,14 @@ func helpRows(b *strings.Builder, heading string, rows []helpRow, width int) {
 		column = 2 * indent
 	}
 	for _, row := range rows {
-		line := strings.Repeat(" ", indent) + row.name
-		for i, text := range wrap(row.text, width-column) {
-			used := runewidth.StringWidth(line)
-			if i == 0 && used+gap > column {
-				fmt.Fprintln(b, line)
-				line, used = "", 0
-			}
-			line += strings.Repeat(" ", column-used) + text
+		line, texts := strings.Repeat(" ", indent)+row.name, wrap(row.text, width-column)
+		if texts == nil || runewidth.StringWidth(line)+gap > column {
 			fmt.Fprintln(b, line)
 			line = ""
 		}
-		if line != "" {
-			fmt.Fprintln(b, line)
+		for _, text := range texts {
+			fmt.Fprintln(b, line+strings.Repeat(" ", column-runewidth.StringWidth(line))+text)
+			line = ""
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/spf13/cobra"
 
@@ -93,19 +94,26 @@ func takesEntry(id *string) cobra.PositionalArgs {
 	}
 }
 
+// pages lists a log, or the history of one of its entries.
+func (l *listing) pages(ctx context.Context, options []auditlogs.ListOption) iter.Seq2[*auditlogs.Page, error] {
+	if l.entry == "" {
+		return l.log().Pages(ctx, l.query, options...)
+	}
+	q := l.query
+	query := auditlogs.HistoryQuery{ActionTime: l.actionTime, Since: q.Since, Before: q.Before, Direction: q.Direction, Limit: q.Limit}
+	return l.log().HistoryPages(ctx, l.entry, query, options...)
+}
+
 // noteHistory prints a note, once, about the status of a history.
 func (l *listing) noteHistory(status auditlogs.HistoryStatus) {
-	if status == l.history {
-		return
-	}
-	l.history = status
 	switch status {
-	case auditlogs.HistoryExact, auditlogs.HistoryUnavailable:
+	case l.history, auditlogs.HistoryExact, auditlogs.HistoryUnavailable:
 	case auditlogs.HistoryApproximate:
 		l.env.note("the history is approximate: it can include entries about other resources of the same kind")
 	default:
 		l.env.note("the service calls the history %q", clean(string(status)))
 	}
+	l.history = status
 }
 
 // withoutHistory completes the message if the service has no history. The entries themselves can
@@ -114,6 +122,6 @@ func (l *listing) withoutHistory() *exit {
 	return &exit{
 		code: exitIncomplete,
 		text: "the entry does not say enough about its resource, so that the service has no history of it; to list all entries of the window:",
-		last: l.commandIn([]string{"list"}, "max", "from", actionTimeFlag),
+		last: commandLine("list", l.fixedFlags("max", "from", actionTimeFlag)...),
 	}
 }

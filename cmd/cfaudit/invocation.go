@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -56,29 +57,30 @@ func (i *invocation) otherFlags(except ...string) (names []string) {
 	return names
 }
 
-// words are the command of this command line, and its arguments.
-func (i *invocation) words() []string {
-	words := []string{i.cmd.Name()}
+// again is this command line, without the flags named.
+func (i *invocation) again(except ...string) string { return i.line(i.givenFlags(except...)...) }
+
+// line is this command with its arguments and some flags, for the user to run. Arguments that were
+// given after "--" may look like flags, and so come last.
+func (i *invocation) line(flags ...string) string {
+	var arguments []string
 	for _, argument := range i.cmd.Flags().Args() {
-		words = append(words, shellQuote(argument))
+		arguments = append(arguments, shellQuote(argument))
 	}
-	return words
+	if i.cmd.ArgsLenAtDash() >= 0 {
+		return commandLine(i.cmd.Name(), slices.Concat(flags, []string{"--"}, arguments)...)
+	}
+	return commandLine(i.cmd.Name(), slices.Concat(arguments, flags)...)
 }
 
-// again is this command line, without the flags named.
-func (i *invocation) again(except ...string) string { return i.commandLine(i.words(), except...) }
-
-// commandLine is a command for the user to run: some words, and then the flags of this command
-// line, except those named.
-func (i *invocation) commandLine(words []string, except ...string) string {
-	return strings.Join(slices.Concat([]string{"cfaudit"}, words, givenFlags(i.cmd.Flags(), except...)), " ")
+func commandLine(command string, words ...string) string {
+	return strings.Join(append([]string{"cfaudit", command}, words...), " ")
 }
 
 // givenFlags lists the flags of the command line, except those named, quoted for another command
 // line.
-func givenFlags(flags *pflag.FlagSet, except ...string) []string {
-	var words []string
-	flags.Visit(func(f *pflag.Flag) {
+func (i *invocation) givenFlags(except ...string) (words []string) {
+	i.cmd.Flags().Visit(func(f *pflag.Flag) {
 		v, ok := f.Value.(*flagValue)
 		if !ok || slices.Contains(except, f.Name) {
 			return
@@ -97,12 +99,12 @@ func givenFlags(flags *pflag.FlagSet, except ...string) []string {
 	return words
 }
 
+// plainWord matches what is one word for a shell, as it is.
+var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+
 // shellQuote returns text as one word for a shell.
 func shellQuote(text string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%+=:,./_-", r)
-	}
-	if text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+	if plainWord.MatchString(text) {
 		return text
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"

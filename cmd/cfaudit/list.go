@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,12 +75,11 @@ nothing was requested. 130: interrupted, with the same last line.`
 
 // flags are those of every command that prints entries.
 func (l *listing) flags(since *flagValue) []*flagValue {
-	direction := described("direction")
-	flags := []*flagValue{
+	window := []*flagValue{
 		since,
 		l.beforeBound(),
 		{
-			name: "direction", placeholder: "DIRECTION", group: groupWindow, enum: direction.Enum,
+			name: "direction", placeholder: "DIRECTION", group: groupWindow, enum: described("direction").Enum,
 			help:     "from the oldest entry to the newest, or the other way",
 			standard: "asc",
 			set: func(value string) bool {
@@ -90,22 +91,18 @@ func (l *listing) flags(since *flagValue) []*flagValue {
 			name: "from", placeholder: "POSITION", group: groupWindow,
 			want: "a position as an earlier run printed it, with the same flags as there",
 			help: "resume at a position that an earlier run printed, in its window: --since and --before are not needed",
-			set: func(value string) bool {
-				var err error
-				l.from, err = auditlogs.ParsePosition(value)
-				return err == nil && value != ""
-			},
+			set:  parsed(&l.from, auditlogs.ParsePosition, func(at auditlogs.Position) bool { return !at.IsZero() }),
 		},
 	}
-	flags = append(flags, l.rendering.flags("table on a terminal and with --columns, --local or --time-zone, else ndjson",
-		append([]string{nameTable}, format.Names()...)...)...)
+	rendering := l.rendering.flags("table on a terminal and with --columns, --local or --time-zone, else ndjson",
+		append([]string{nameTable}, format.Names()...)...)
 	most := &flagValue{
 		name: "max", placeholder: "N", group: groupOutput,
 		want: "a whole number from 1, such as 100",
 		help: "stop after this many entries, and print how to resume",
 		set:  whole(&l.most, 1, 0),
 	}
-	return append(append(flags, most, l.pageSizeFlag(), l.organizationFlag()), l.connection.flags()...)
+	return slices.Concat(window, rendering, []*flagValue{most, l.pageSizeFlag(), l.organizationFlag()}, l.connection.flags())
 }
 
 // window turns the ends of the window into absolute times.
@@ -114,45 +111,33 @@ func (l *listing) window() error {
 		return l.selection.window()
 	}
 	l.query.Since, l.query.Before = l.from.Window()
-	for _, end := range []struct {
-		flag  string
-		given bound
-		is    string
-	}{
-		{sinceFlag, l.since, l.query.Since},
-		{beforeFlag, l.before, l.query.Before},
-	} {
-		is, _ := auditlogs.ParseTime(end.is) // ParsePosition has checked it.
-		if !l.given(end.flag) || end.given.resolve(l.env.now()).Equal(is) {
-			continue
-		}
-		e := l.usage("--%s %s contradicts --from, a position in the window from %s up to %s: leave --since and --before out:",
-			end.flag, excerpt(end.given.text), l.query.Since, l.query.Before)
-		e.last = l.again(sinceFlag, beforeFlag)
-		return e
+	l.start, _ = auditlogs.ParseTime(l.query.Since) // ParsePosition has checked both.
+	l.end, _ = auditlogs.ParseTime(l.query.Before)
+	var flag, given string
+	switch now := l.env.now(); {
+	case l.given(sinceFlag) && !l.since.resolve(now).Equal(l.start):
+		flag, given = sinceFlag, l.since.text
+	case l.given(beforeFlag) && !l.before.resolve(now).Equal(l.end):
+		flag, given = beforeFlag, l.before.text
+	default:
+		return nil
 	}
-	return nil
+	e := l.usage("--%s %s contradicts --from, a position in the window from %s up to %s: leave --since and --before out:",
+		flag, excerpt(given), l.query.Since, l.query.Before)
+	e.last = l.again(sinceFlag, beforeFlag)
+	return e
 }
 
 func (l *listing) run(ctx context.Context) error {
-	if err := l.check(&l.invocation); err != nil {
-		return err
-	}
-	if err := l.checkFilters(); err != nil {
-		return err
-	}
-	if err := l.window(); err != nil {
-		return err
+	checkFormat := func() error { return l.check(&l.invocation) }
+	for _, check := range []func() error{checkFormat, l.checkFilters, l.window, l.env.checkOutput, l.env.startOnNewLine} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
 	// A resumed listing first reads up to its place, which would take long with small pages.
 	if l.query.Limit == nil && l.most > 0 && l.from.IsZero() {
 		l.query.Limit = new(min(described("limit").Max, l.most))
-	}
-	if err := checkOutput(l.env.stdout); err != nil {
-		return err
-	}
-	if err := l.env.startOnNewLine(); err != nil {
-		return err
 	}
 	standard := format.NameNDJSON
 	if l.env.terminal(l.env.stdout) > 0 {
@@ -161,28 +146,22 @@ func (l *listing) run(ctx context.Context) error {
 	l.printed = &output{w: l.env.stdout, format: l.format(l.env, standard), position: l.from}
 	l.printed.continues = l.encoding == format.NameCSV && !l.from.IsZero()
 	l.showProgress()
-	start, end := l.course()
-	l.progress.begin(start, end, 0)
+	first, last := l.start, l.end
+	if l.descends() {
+		first, last = last, first
+	}
+	if at := l.from.Time(); !at.IsZero() {
+		first = at
+	}
+	l.progress.begin(first, last, 0)
 	return l.use(ctx, l.list)
 }
 
 func (l *listing) descends() bool { return l.query.Direction != nil && *l.query.Direction == "desc" }
 
-// course is where this run starts or resumes, and where it ends.
-func (l *listing) course() (start time.Time, end string) {
-	first, end := l.query.Since, l.query.Before
-	if l.descends() {
-		first, end = end, first
-	}
-	if start = l.from.Time(); start.IsZero() {
-		start, _ = auditlogs.ParseTime(first)
-	}
-	return start, end
-}
-
 // list prints the entries, page by page.
 func (l *listing) list(ctx context.Context) error {
-	o, noted := l.printed, false
+	o := l.printed
 	for page, err := range l.pages(ctx, append(l.listOptions(l.most == 0), auditlogs.From(l.from))) {
 		l.progress.clear()
 		var incomplete *auditlogs.IncompleteError
@@ -190,9 +169,8 @@ func (l *listing) list(ctx context.Context) error {
 			// Refused before any request.
 			return l.usage("%s", err)
 		}
-		if !noted {
-			noted = true
-			l.noteWindow(l.query)
+		if l.progress.pages == 0 {
+			l.noteWindow(l.start)
 		}
 		if err != nil {
 			if !incomplete.Position.IsZero() {
@@ -201,37 +179,35 @@ func (l *listing) list(ctx context.Context) error {
 			return l.ended(ctx, incomplete.Err)
 		}
 		l.noteHistory(page.History)
-		o.begin()
-		l.tally.add(page)
-		full, last, err := l.print(ctx, page)
-		if err == nil {
-			err = o.flush(ctx)
+		more := !page.Next.IsZero()
+		if l.most > 0 && len(page.Entries) > l.left() {
+			page.Entries, page.Next = page.Entries[:l.left()], auditlogs.Position{}
+			more = true
 		}
+		l.tally.add(page)
+		err = o.print(ctx, page.Entries)
 		l.progress.page(o.entries, reached(page))
-		switch {
-		case err != nil:
+		if err != nil {
 			return l.unwritten(err)
-		case last && !page.Next.IsZero():
+		}
+		if !page.Next.IsZero() {
 			o.position = page.Next
 		}
-		if full && (!last || !page.Next.IsZero()) {
+		if l.most > 0 && l.left() == 0 && more {
 			l.progress.clear()
 			l.sum()
 			l.env.note("--max is reached and there may be more; to resume:")
-			l.env.say(l.resumption(o.position, l.most))
+			l.env.say(l.resumption(l.most))
 			return nil
 		}
 	}
 	l.progress.clear()
-	if err := o.finish(ctx); err != nil {
-		return l.unwritten(err)
-	}
 	l.sum()
 	if l.history == auditlogs.HistoryUnavailable {
 		return l.withoutHistory()
 	}
 	if o.entries == 0 {
-		l.env.noteNothing(&l.query, !l.from.IsZero())
+		l.noteNothing(!l.from.IsZero())
 	}
 	return nil
 }
@@ -242,22 +218,6 @@ func reached(page *auditlogs.Page) time.Time {
 		return page.Entries[n-1].Action.Time
 	}
 	return time.Time{}
-}
-
-// print adds the page's entries to the output. Full reports that --max is reached, and last that no
-// entry of the page is left.
-func (l *listing) print(ctx context.Context, page *auditlogs.Page) (full, last bool, err error) {
-	printed := l.printed.entries
-	for i, entry := range page.Entries {
-		l.tally.look(entry)
-		if err := l.printed.add(ctx, entry); err != nil {
-			return false, false, err
-		}
-		if printed+i+1 == l.most {
-			return true, i == len(page.Entries)-1, nil
-		}
-	}
-	return false, true, nil
 }
 
 // ended reports a listing that the service, the network or the user has ended.
@@ -282,20 +242,18 @@ func (l *listing) refused(e *exit) *exit {
 		again += " and the header row"
 	}
 	e.text += "; the service may no longer know the position; to resume from its time, which prints " + again + " again:"
+	at := l.from.Time()
 	// A second early: the bound may be inclusive or not, and less precise than the times of
 	// entries.
-	const margin = time.Second
-	at := l.from.Time()
-	since, _ := auditlogs.ParseTime(l.query.Since)
-	before, _ := auditlogs.ParseTime(l.query.Before)
-	switch start, end := at.Truncate(time.Second).Add(-margin), at.Truncate(time.Second).Add(time.Second+margin); {
+	switch start, end := at.Truncate(time.Second).Add(-time.Second), at.Truncate(time.Second).Add(2*time.Second); {
 	case at.IsZero():
-	case l.descends() && end.Before(before):
+	case l.descends() && end.Before(l.end):
 		l.query.Before = auditlogs.Time(end)
-	case !l.descends() && start.After(since):
+	case !l.descends() && start.After(l.start):
 		l.query.Since = auditlogs.Time(start)
 	}
-	e.last = l.resumption(auditlogs.Position{}, l.most)
+	l.printed.position = auditlogs.Position{}
+	e.last = l.resumption(l.most)
 	return e
 }
 
@@ -305,17 +263,16 @@ func (l *listing) unwritten(err error) error {
 	if closedPipe(err) {
 		return nil
 	}
-	if errors.Is(err, errUnread) {
-		l.sum()
-		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to resume:", last: l.resumption(l.printed.position, l.left())}
-	}
 	l.sum()
+	if errors.Is(err, errUnread) {
+		return &exit{code: exitInterrupted, text: "interrupted: " + err.Error() + "; to resume:", last: l.resumption(l.left())}
+	}
 	return l.resumable(&exit{code: exitIncomplete, text: l.printed.failure(err)})
 }
 
 // resumable completes a message with the command that resumes the listing.
 func (l *listing) resumable(e *exit) *exit {
-	again := l.resumption(l.printed.position, l.left())
+	again := l.resumption(l.left())
 	if l.printed.position.IsZero() {
 		e.text += "; nothing was printed"
 		return e.goOn("run the same again", again)
@@ -332,21 +289,22 @@ func (l *listing) left() int {
 	return l.most - l.printed.entries
 }
 
-// resumption is the command that resumes at a position, in the same window, with fixed times.
-func (l *listing) resumption(at auditlogs.Position, most int) string {
-	line := l.commandIn(l.words(), "max", "from")
+// resumption is the command that resumes after what was printed, in the same window, with fixed
+// times.
+func (l *listing) resumption(most int) string {
+	flags := l.fixedFlags("max", "from")
 	if most > 0 {
-		line += fmt.Sprintf(" --max %d", most)
+		flags = append(flags, "--max", strconv.Itoa(most))
 	}
-	if !at.IsZero() {
-		line += " --from " + at.String()
+	if at := l.printed.position; !at.IsZero() {
+		flags = append(flags, "--from", at.String())
 	}
-	return line
+	return l.line(flags...)
 }
 
 // sum prints the totals of the listing.
 func (l *listing) sum() {
-	l.tally.note(l.env, "printed")
+	l.noteTally("printed")
 	if l.encoding == nameTable || l.demo || l.verbose || l.progress.width > 0 {
 		l.env.say(fmt.Sprintf("%s on %s", entryCount(l.printed.entries), count(l.progress.pages, "page", "pages")))
 	}

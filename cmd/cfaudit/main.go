@@ -9,13 +9,16 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
 )
 
 func main() {
-	ignoreClosedPipes()
+	// A write to a closed pipe returns an error, instead of ending the program with a signal.
+	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(context.Background(), environment{
 		args:     os.Args[1:],
 		stdout:   os.Stdout,
@@ -35,6 +38,8 @@ type environment struct {
 	getenv   func(name string) string
 	now      func() time.Time
 	terminal func(w io.Writer) int // the width of the terminal that w writes to; 0 if it is none
+
+	noted *[]string // collects the notes; nil for none
 }
 
 // terminalWidth returns the width of the terminal that w writes to, and 0 where it writes to

@@ -24,14 +24,10 @@ func newMan() *cobra.Command {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return &exit{code: exitIncomplete, text: err.Error()}
 			}
-			root := cmd.Root()
-			pages := []*cobra.Command{root}
-			for _, sub := range root.Commands() {
-				if sub.IsAvailableCommand() {
-					pages = append(pages, sub)
+			for _, page := range append([]*cobra.Command{cmd.Root()}, cmd.Root().Commands()...) {
+				if !page.IsAvailableCommand() {
+					continue
 				}
-			}
-			for _, page := range pages {
 				page.InitDefaultHelpFlag()
 				file := filepath.Join(args[0], manName(page)+".1")
 				if err := os.WriteFile(file, []byte(manPage(page, thisBuild())), 0o644); err != nil {
@@ -73,16 +69,14 @@ func manPage(cmd *cobra.Command, b build) string {
 			}
 		}
 	}
-	groups, rows := helpFlags(cmd)
-	for _, group := range groups {
-		section(group)
-		for _, r := range rows[group] {
+	for _, s := range helpSections(cmd) {
+		section(s.heading)
+		for _, r := range s.rows {
 			row(r)
 		}
-	}
-	for heading, text := range footer(cmd) {
-		section(heading)
-		fmt.Fprintln(&page, roff(text))
+		if s.text != "" {
+			fmt.Fprintln(&page, roff(s.text))
+		}
 	}
 	if cmd.Example != "" {
 		section("Examples")

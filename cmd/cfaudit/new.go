@@ -37,7 +37,7 @@ func newNew(env *environment) *cobra.Command {
 	}
 	since := c.sinceBound("the start of the window, and the end of its baseline; required")
 	baseline := &flagValue{
-		name: "baseline", placeholder: "AGE", group: groupWindow, enum: []string{"7d", standardBaseline, "90d"}, open: true,
+		name: "baseline", placeholder: "AGE", group: groupWindow, examples: []string{"7d", standardBaseline, "90d"},
 		help:     "how long before --since the baseline starts",
 		standard: standardBaseline,
 		want:     "a length of time such as 12h, 21d or 8w",
@@ -70,12 +70,11 @@ loads nothing from anywhere, with the first entry of each value.
 ` + readingFooter
 
 func (c *comparison) run(ctx context.Context) error {
-	since, before, err := c.prepare()
-	if err != nil {
+	if err := c.prepare(); err != nil {
 		return err
 	}
-	start := since.Add(-c.baseline)
-	options := summary.NewsOptions{BaselineSince: start, Since: since, Before: before, Location: c.location}
+	start := c.start.Add(-c.baseline)
+	options := summary.NewsOptions{BaselineSince: start, Since: c.start, Before: c.end, Location: c.location}
 	baseline := c.query
 	baseline.Since, baseline.Before = auditlogs.Time(start), c.query.Since
 	comparer, err := summary.NewComparer(options)
@@ -97,15 +96,13 @@ func (c *comparison) run(ctx context.Context) error {
 		}
 		news := comparer.News()
 		c.entries = int(news.Entries)
-		whole := c.query
-		whole.Since = baseline.Since
-		notes := c.notes(whole)
+		c.notes(start)
 		if news.BaselineEntries == 0 && news.Entries > 0 {
-			notes = append(notes, c.note("the baseline %s has no entries, and so everything is new", windowWords(baseline)))
+			c.env.note("the baseline %s has no entries, and so everything is new", windowWords(baseline))
 		}
 		for _, k := range news.Kinds {
 			if k.AtLeast {
-				notes = append(notes, c.note("the baseline has so many %s that about %.2g of a million new ones are taken for known", k.Name, k.Missed))
+				c.env.note("the baseline has so many %s that about %.2g of a million new ones are taken for known", k.Name, k.Missed)
 			}
 		}
 		if c.encoding != nameJSON {
@@ -113,7 +110,7 @@ func (c *comparison) run(ctx context.Context) error {
 				news.Kinds[i] = k.Top(c.shown)
 			}
 		}
-		c.show(news, &page.Page{Notes: notes, News: news, Entries: keeper.Entries()}, func(p *paper) { c.text(p, news) })
+		c.show(news, &page.Page{News: news, Entries: keeper.Entries()}, func(p *paper) { c.text(p, news) })
 		return nil
 	})
 }

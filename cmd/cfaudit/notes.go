@@ -21,16 +21,28 @@ var saying sync.Mutex
 
 // note prints a remark that is not a failure.
 func (e *environment) note(format string, args ...any) {
-	e.say("note: " + fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if e.noted != nil {
+		*e.noted = append(*e.noted, text)
+	}
+	e.say("note: " + text)
 }
 
-// noteWindow prints what people must know about the window of a query that was read.
-func (c *connection) noteWindow(query auditlogs.Query) {
-	c.noteStart(query.Since)
-	c.noteGaps(query, c.logs...)
-	if c.archive == nil { // What an archive lacks does not appear by itself.
-		c.env.noteUnsettled(query.Since, query.Before)
+// noteWindow prints what people must know about the window that was read, from a time on.
+func (s *selection) noteWindow(start time.Time) {
+	query := s.query
+	query.Since = auditlogs.Time(start)
+	s.noteStart(query.Since)
+	s.noteGaps(query, s.logs...)
+	unsettled := s.env.now().Add(-auditlogs.SettleTime)
+	if s.archive != nil || !s.end.After(unsettled) {
+		return // What an archive lacks does not appear by itself.
 	}
+	if start.After(unsettled) {
+		unsettled = start
+	}
+	s.env.note("entries appear up to %s after their time: from %s on, some can still be missing", settleTime,
+		auditlogs.Time(unsettled.Truncate(time.Second)))
 }
 
 // noteStart prints a note if the user's --since is before the start of the log.
@@ -52,56 +64,40 @@ func (c *connection) noteStart(since string) {
 // settleTime is the time within which entries appear, in words.
 var settleTime = fmt.Sprintf("%.0f minutes", auditlogs.SettleTime.Minutes())
 
-// noteUnsettled prints the time after which a listing can still change.
-func (e *environment) noteUnsettled(since, before string) {
-	unsettled := e.now().Add(-auditlogs.SettleTime)
-	end, err := auditlogs.ParseTime(before)
-	if err != nil || !end.After(unsettled) {
-		return
-	}
-	if start, err := auditlogs.ParseTime(since); err == nil && start.After(unsettled) {
-		unsettled = start
-	}
-	e.note("entries appear up to %s after their time: from %s on, some can still be missing", settleTime,
-		auditlogs.Time(unsettled.Truncate(time.Second)))
-}
-
 // A tally counts the entries that a run prints a note about.
 type tally struct {
 	repeated int
 	unsorted int
 	odd      int    // entries with a field of an unexpected type
-	oddOne   string // such an entry; empty if none is known
+	oddOne   string // names such an entry, where one is known
 }
 
-// add counts what a page says of itself.
+// add counts the entries of a page that are repeated, out of order or odd.
 func (t *tally) add(page *auditlogs.Page) {
 	t.repeated += page.Repeated
 	t.unsorted += page.OutOfOrder
-}
-
-// look counts an entry if it is odd.
-func (t *tally) look(entry *auditlogs.Entry) {
-	if err := entry.Err(); err != nil {
-		if t.odd++; t.odd == 1 {
-			t.oddOne = clean(fmt.Sprintf("%s (%s)", cmp.Or(entry.ID, "one without an id"), err))
+	for _, entry := range page.Entries {
+		if err := entry.Err(); err != nil {
+			if t.odd++; t.odd == 1 {
+				t.oddOne = ", such as " + clean(fmt.Sprintf("%s (%s)", cmp.Or(entry.ID, "one without an id"), err))
+			}
 		}
 	}
 }
 
-// note prints the counts. Done is what was done with the entries.
-func (t tally) note(env *environment, done string) {
-	if t.repeated > 0 {
-		env.note("the service sent %s again, %s once", entryCount(t.repeated), done)
+// noteTally prints the counts. Done is what was done with the entries.
+func (s *selection) noteTally(done string) {
+	source := "the service sent"
+	if s.archives != nil {
+		source = "the archive has"
 	}
-	if t.unsorted > 0 {
-		env.note("the service sent %s out of the order of time", entryCount(t.unsorted))
+	if s.tally.repeated > 0 {
+		s.env.note("%s %s again, %s once", source, entryCount(s.tally.repeated), done)
 	}
-	if t.odd > 0 {
-		such := ""
-		if t.oddOne != "" {
-			such = ", such as " + t.oddOne
-		}
-		env.note("%s with a field of an unexpected type, %s all the same%s", entryCount(t.odd), done, such)
+	if s.tally.unsorted > 0 {
+		s.env.note("%s %s out of the order of time", source, entryCount(s.tally.unsorted))
+	}
+	if s.tally.odd > 0 {
+		s.env.note("%s with a field of an unexpected type, %s all the same%s", entryCount(s.tally.odd), done, s.tally.oddOne)
 	}
 }

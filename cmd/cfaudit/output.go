@@ -2,17 +2,72 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/format"
 )
+
+// A rendering holds the flags that say how entries are printed.
+type rendering struct {
+	encoding string
+	style    tableStyle
+	raw      bool // the entry's own bytes are printed beside what a format makes of it
+}
+
+func (r *rendering) flags(standard string, names ...string) []*flagValue {
+	r.raw = true
+	raw := toggle("raw", groupOutput, "--raw=false leaves out of ecs and ocsf the entry's own bytes, event.original and raw_data", &r.raw)
+	raw.standard = "true"
+	flags := append([]*flagValue{formatFlag(&r.encoding, "how entries are printed", standard, names...)}, r.style.flags()...)
+	return append(flags, raw)
+}
+
+// check refuses the flags that only a table has where another format was chosen.
+func (r *rendering) check(i *invocation) error {
+	if r.encoding == "" || r.encoding == nameTable {
+		return nil
+	}
+	for _, name := range []string{columnsFlag, localFlag, timeZoneFlag} {
+		if i.given(name) {
+			return i.usage("--%s is for --format %s: %s keeps all fields, and times as they came", name, nameTable, r.encoding)
+		}
+	}
+	return nil
+}
+
+// format is the one that was chosen, or the table where a flag is for it, or else the standard.
+func (r *rendering) format(env *environment, standard string) format.Format {
+	if r.encoding == "" && (r.style.columns != nil || r.style.chosen()) {
+		r.encoding = nameTable
+	}
+	r.encoding = cmp.Or(r.encoding, standard)
+	width := env.terminal(env.stdout)
+	if r.encoding == nameTable {
+		return newTable(width, env.colours(), &r.style)
+	}
+	options := format.Options{OmitRaw: !r.raw}
+	if width > 0 { // A terminal must be safe from the text that it shows; a file gets it unchanged.
+		options.Cell = clean
+	}
+	made, _ := format.New(r.encoding, options) // The flag takes no other names.
+	return made
+}
+
+// colours reports whether standard output shows colours. The old console of Windows prints them as
+// text.
+func (e *environment) colours() bool {
+	works := runtime.GOOS != "windows" || e.getenv("WT_SESSION") != "" || e.getenv("TERM") != ""
+	return works && e.terminal(e.stdout) > 0 && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb"
+}
 
 // outputBuffer is how much text is collected, at least, before it is written. Each page is written
 // at its end.
@@ -39,29 +94,23 @@ type line struct {
 	end   int
 }
 
-func (o *output) add(ctx context.Context, e *auditlogs.Entry) error {
-	o.begin()
-	o.buffer = o.format.Entry(o.buffer, e)
-	o.pending = append(o.pending, line{e, len(o.buffer)})
-	if len(o.buffer) >= outputBuffer {
-		return o.flush(ctx)
+// print writes entries, after the header where that is due.
+func (o *output) print(ctx context.Context, entries []*auditlogs.Entry) error {
+	if !o.continues {
+		o.continues = true
+		o.buffer = o.format.Header(o.buffer)
+		o.pending = append(o.pending, line{nil, len(o.buffer)})
 	}
-	return nil
-}
-
-// finish writes the header of a listing without entries.
-func (o *output) finish(ctx context.Context) error {
-	o.begin()
+	for _, e := range entries {
+		o.buffer = o.format.Entry(o.buffer, e)
+		o.pending = append(o.pending, line{e, len(o.buffer)})
+		if len(o.buffer) >= outputBuffer {
+			if err := o.flush(ctx); err != nil {
+				return err
+			}
+		}
+	}
 	return o.flush(ctx)
-}
-
-func (o *output) begin() {
-	if o.continues {
-		return
-	}
-	o.continues = true
-	o.buffer = o.format.Header(o.buffer)
-	o.pending = append(o.pending, line{nil, len(o.buffer)})
 }
 
 // flush writes what has been collected. If that fails, the position stays after the last entry
@@ -110,30 +159,26 @@ const patience = 2 * time.Second
 
 // write writes text, or returns errUnread. The text must not be changed after that.
 func write(ctx context.Context, w io.Writer, text []byte) (int, error) {
-	type result struct {
-		n   int
-		err error
-	}
+	var n int
+	var err error
 	// A write to a pipe that is full cannot be interrupted, only left alone.
-	written := make(chan result, 1)
+	written := make(chan struct{})
 	go func() {
-		n, err := w.Write(text)
-		if err == nil && n < len(text) {
+		defer close(written)
+		if n, err = w.Write(text); err == nil && n < len(text) {
 			err = io.ErrShortWrite
 		}
-		written <- result{n, err}
 	}()
 	select {
-	case r := <-written:
-		return r.n, r.err
+	case <-written:
 	case <-ctx.Done():
+		select {
+		case <-written:
+		case <-time.After(patience):
+			return 0, errUnread
+		}
 	}
-	select {
-	case r := <-written:
-		return r.n, r.err
-	case <-time.After(patience):
-		return 0, errUnread
-	}
+	return n, err
 }
 
 // regular returns the regular file that w writes to, if it is one.
@@ -158,8 +203,8 @@ func toDisk(w io.Writer) error {
 
 // checkOutput refuses a standard output that was closed when the program was started, since all
 // output would be lost without an error.
-func checkOutput(w io.Writer) error {
-	file, ok := w.(*os.File)
+func (e *environment) checkOutput() error {
+	file, ok := e.stdout.(*os.File)
 	if !ok {
 		return nil
 	}

@@ -47,13 +47,12 @@ func TestFullDiskCutsALine(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := &output{w: &fullDisk{file, room}, format: format.NDJSON{}}
+		var entries []*auditlogs.Entry
 		for _, raw := range []string{`{"id":"a"}`, `{"id":"b"}`, `{"id":"c"}`} {
-			if err := o.add(t.Context(), &auditlogs.Entry{Raw: []byte(raw)}); err != nil {
-				t.Fatal(err)
-			}
+			entries = append(entries, &auditlogs.Entry{Raw: []byte(raw)})
 		}
 		whole := min(room/11, 3)
-		if err := o.flush(t.Context()); (err == nil) != (whole == 3) || err != nil && !errors.Is(err, errFull) {
+		if err := o.print(t.Context(), entries); (err == nil) != (whole == 3) || err != nil && !errors.Is(err, errFull) {
 			t.Errorf("with room for %d bytes: %v", room, err)
 		}
 		if err := file.Close(); err != nil {

@@ -33,7 +33,8 @@ func newProducts(env *environment) *cobra.Command {
 			"  cfaudit list --since 7d --product-category zerotrust --resource-product dns",
 	}
 	encoding := formatFlag(&p.encoding, "how categories are printed", "table on a terminal, else ndjson", nameTable, format.NameNDJSON)
-	return p.command(env, cmd, productsFooter, p.run, append([]*flagValue{encoding}, p.flags()...))
+	run := func(ctx context.Context) error { return p.use(ctx, p.print) }
+	return p.command(env, cmd, productsFooter, run, append([]*flagValue{encoding}, p.flags()...))
 }
 
 const productsFooter = `Formats
@@ -42,8 +43,6 @@ prints a line for each product.
 
 Exit status
 0: all categories were printed. 1: failed. 2: wrong usage, nothing was requested. 130: interrupted.`
-
-func (p *products) run(ctx context.Context) error { return p.use(ctx, p.print) }
 
 func (p *products) print(ctx context.Context) error {
 	categories, err := p.log().ProductCategories(ctx)

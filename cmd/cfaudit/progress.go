@@ -37,7 +37,7 @@ type progress struct {
 
 // showProgress makes a terminal show the progress, unless it shows each request.
 func (c *connection) showProgress() {
-	c.progress.w = c.env.stderr
+	c.progress.w = unwrap(c.env.stderr) // What is shown is this program's own.
 	if !c.verbose {
 		c.progress.width = c.env.terminal(c.env.stderr)
 	}
@@ -45,11 +45,10 @@ func (c *connection) showProgress() {
 
 // begin starts a listing from a time up to an end of its window, after the given number of entries
 // of earlier runs.
-func (p *progress) begin(from time.Time, until string, before int) {
+func (p *progress) begin(from, until time.Time, before int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.start, p.from = time.Now(), from
-	p.until, _ = auditlogs.ParseTime(until) // It is from a query that was checked.
+	p.start, p.from, p.until = time.Now(), from, until
 	p.before, p.entries, p.pages, p.reached = before, before, 0, time.Time{}
 }
 
@@ -72,7 +71,8 @@ func (p *progress) page(entries int, reached time.Time) {
 // exported shows how far an export has come.
 func (p *progress) exported(e export.Progress) {
 	if e.Pages == 0 {
-		p.begin(e.From, e.Window.Before, int(e.Entries))
+		until, _ := auditlogs.ParseTime(e.Window.Before) // It was made from a time.
+		p.begin(e.From, until, int(e.Entries))
 		return
 	}
 	p.page(int(e.Entries), e.Reached)
@@ -92,7 +92,9 @@ func (p *progress) sum(now time.Time) string {
 	}
 	if !p.reached.IsZero() {
 		text += ", reached " + p.reached.UTC().Format(time.RFC3339)
-		if share := p.share(); share > 0 {
+		// In either direction; not a number where the ends are not known.
+		share := min(max(float64(p.reached.Sub(p.from))/float64(p.until.Sub(p.from)), 0), 1)
+		if share > 0 {
 			left := time.Duration(float64(now.Sub(p.start)) * (1 - share) / share)
 			text += fmt.Sprintf(", %.0f%% of the window", 100*share)
 			if left >= time.Second {
@@ -101,15 +103,6 @@ func (p *progress) sum(now time.Time) string {
 		}
 	}
 	return text
-}
-
-// share is how much of the window has been listed, from 0 to 1, in either direction; 0 if unknown.
-func (p *progress) share() float64 {
-	whole, done := p.until.Sub(p.from), p.reached.Sub(p.from)
-	if whole == 0 {
-		return 0
-	}
-	return min(max(float64(done)/float64(whole), 0), 1)
 }
 
 // Attempted remembers why the last request failed.
@@ -124,18 +117,18 @@ func (p *progress) Attempted(a auditlogs.Attempt) {
 
 // cause says in few words why an attempt failed.
 func cause(a auditlogs.Attempt) string {
-	var name *net.DNSError
-	var call *net.OpError
+	name, unresolved := errors.AsType[*net.DNSError](a.Err)
+	call, ofNetwork := errors.AsType[*net.OpError](a.Err)
 	switch {
 	case a.StatusCode != 0 && a.StatusCode != http.StatusOK:
 		return fmt.Sprintf("status %d", a.StatusCode)
 	case errors.Is(a.Err, auditlogs.ErrTimeout):
 		return "no answer in time"
-	case errors.As(a.Err, &name):
+	case unresolved:
 		return clean("cannot resolve " + name.Name + ": " + name.Err)
 	case errors.Is(a.Err, syscall.ECONNREFUSED):
 		return "connection refused"
-	case errors.As(a.Err, &call):
+	case ofNetwork:
 		return clean(call.Err.Error())
 	case errors.Is(a.Err, auditlogs.ErrMalformedResponse):
 		return "malformed response"
@@ -152,29 +145,61 @@ func (p *progress) Waiting(pause time.Duration) {
 	}
 }
 
-func (p *progress) show(text string) {
-	if p.width == 0 {
-		return
-	}
-	p.wipe()
-	// The last column stays free, since some terminals start a new line after it.
-	text = atMost(text, p.width-1)
-	fmt.Fprint(unwrap(p.w), text) // The text is this program's own.
-	p.shown = runewidth.StringWidth(text)
-}
-
 // clear removes the line, so that other text can be printed.
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.wipe()
+	p.show("")
 }
 
-func (p *progress) wipe() {
-	if p.shown > 0 {
-		fmt.Fprint(unwrap(p.w), "\r"+strings.Repeat(" ", p.shown)+"\r")
-		p.shown = 0
+// show replaces the line.
+func (p *progress) show(text string) {
+	if p.width == 0 {
+		return
 	}
+	if p.shown > 0 {
+		fmt.Fprint(p.w, "\r"+strings.Repeat(" ", p.shown)+"\r")
+	}
+	// The last column stays free, since some terminals start a new line after it.
+	text = atMost(text, p.width-1)
+	fmt.Fprint(p.w, text)
+	p.shown = runewidth.StringWidth(text)
+}
+
+// A watch prints what users of any command must know about the answers: that the service limits
+// the request rate, and that this machine's clock is wrong.
+type watch struct {
+	auditlogs.Observer // receives everything too
+	*connection
+
+	mu      sync.Mutex
+	refused time.Time     // when a refusal was last reported
+	offset  time.Duration // that was reported
+}
+
+// refusedEvery is how often refusals are reported, at most: they last for five minutes, and there
+// can be hundreds.
+const refusedEvery = 5 * time.Minute
+
+// Attempted reports what is new about an attempt.
+func (w *watch) Attempted(a auditlogs.Attempt) {
+	w.Observer.Attempted(a)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if a.StatusCode == http.StatusTooManyRequests && (w.refused.IsZero() || time.Since(w.refused) >= refusedEvery) {
+		w.refused = time.Now()
+		w.note("the service refuses all requests of this token's user for a while, since there were more than 1200 in five minutes (status 429): " +
+			"other tools and the dashboard count too, and --rate 2 leaves them more")
+	}
+	if w.clock != "" && a.ClockOffset != w.offset {
+		w.offset = a.ClockOffset
+		w.note("%s: %s", auditlogs.DescribeClock(a.ClockOffset), w.clock)
+	}
+}
+
+func (w *watch) note(format string, args ...any) {
+	w.progress.clear()
+	w.env.note(format, args...)
 }
 
 func entryCount[N int | int64](n N) string { return count(n, "entry", "entries") }

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
@@ -29,6 +27,7 @@ type reading struct {
 	several bool   // there are others
 	entries int
 	reached time.Time
+	noted   []string
 }
 
 // flags are those of every such command, with its own after the window.
@@ -45,26 +44,21 @@ func (r *reading) flags(since *flagValue, own ...*flagValue) []*flagValue {
 		r.timeZone.flags(), r.selection.flags())
 }
 
-// prepare checks what can be checked without a request, and returns the window.
-func (r *reading) prepare() (since, before time.Time, problem error) {
-	if problem = r.window(); problem != nil {
-		return since, before, problem
+// prepare finds the window, and checks what can be checked without a request.
+func (r *reading) prepare() error {
+	if err := r.window(); err != nil {
+		return err
 	}
-	since, _ = auditlogs.ParseTime(r.query.Since) // Both were made from times.
-	before, _ = auditlogs.ParseTime(r.query.Before)
 	if r.encoding == nameHTML && r.env.terminal(r.env.stdout) > 0 {
-		return since, before, r.usage("a page of html is no use on a terminal: want it in a file, as with --format html > %s.html", r.cmd.Name())
+		return r.usage("a page of html is no use on a terminal: want it in a file, as with --format html > %s.html", r.cmd.Name())
 	}
-	if problem = r.checkFilters(); problem == nil {
-		problem = checkOutput(r.env.stdout)
-	}
-	return since, before, problem
+	return cmp.Or(r.checkFilters(), r.env.checkOutput())
 }
 
 // do connects and calls work, which reads the window from since on.
 func (r *reading) do(ctx context.Context, since time.Time, work func(context.Context) error) error {
 	r.showProgress()
-	r.progress.begin(since, r.query.Before, 0)
+	r.progress.begin(since, r.end, 0)
 	return r.use(ctx, work)
 }
 
@@ -83,7 +77,6 @@ func (r *reading) each(ctx context.Context, query auditlogs.Query, do func(*audi
 		}
 		r.tally.add(page)
 		for _, entry := range page.Entries {
-			r.tally.look(entry)
 			owner := cmp.Or(entry.Account.ID, entry.Organization.ID)
 			r.owner = cmp.Or(r.owner, owner)
 			r.several = r.several || owner != "" && owner != r.owner
@@ -112,47 +105,33 @@ func (r *reading) incomplete(ctx context.Context, query auditlogs.Query, cause e
 	if !r.reached.IsZero() {
 		e.text += fmt.Sprintf(" (up to %s)", auditlogs.Time(r.reached))
 	}
-	return e.goOn("start again", r.commandIn(r.words()))
+	return e.goOn("start again", r.line(r.fixedFlags()...))
 }
 
 func windowWords(query auditlogs.Query) string {
 	return "from " + query.Since + " up to " + query.Before
 }
 
-// notes prints what people must know about what was read, and returns it for a page.
-func (r *reading) notes(query auditlogs.Query) []string {
-	errs := r.env.stderr
-	var said strings.Builder
-	r.env.stderr = io.MultiWriter(errs, &said)
-	defer func() { r.env.stderr = errs }()
-	r.noteWindow(query)
+// notes prints what people must know about what was read, from a time on. A page shows these notes
+// and all later ones.
+func (r *reading) notes(start time.Time) {
+	r.env.noted = &r.noted
+	r.noteWindow(start)
 	if r.several {
 		r.env.note("the archive has entries of several accounts or organizations, which are counted together, and an entry that is in the log " +
 			"of each of them counts for each: --account or --organization selects one")
 	}
-	r.tally.note(r.env, "counted")
+	r.noteTally("counted")
 	if r.entries == 0 {
-		r.env.noteNothing(&r.query, false)
+		r.noteNothing(false)
 	}
-	var notes []string
-	for line := range strings.Lines(said.String()) {
-		notes = append(notes, strings.TrimPrefix(strings.TrimSpace(line), "note: "))
-	}
-	return notes
-}
-
-// note prints a note and returns it.
-func (r *reading) note(format string, args ...any) string {
-	text := fmt.Sprintf(format, args...)
-	r.env.note("%s", text)
-	return text
 }
 
 // printPage prints a page of html.
 func (r *reading) printPage(p *page.Page) {
 	// A page is handed on, and a URL can hold a password.
-	p.Log = r.log().String()
-	p.Command, p.Made, p.Location = r.commandIn(r.words(), baseURLFlag), r.env.now(), r.location
+	p.Log, p.Notes = r.log().String(), r.noted
+	p.Command, p.Made, p.Location = r.line(r.fixedFlags(baseURLFlag)...), r.env.now(), r.location
 	_ = p.Write(r.out())
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,10 +49,10 @@ func needsMending(err error) bool {
 	if !auditlogs.Retryable(err) && !errors.Is(err, auditlogs.ErrInvalidQuery) || errors.Is(err, export.ErrDamaged) {
 		return true // A query that is refused may be so for its position, which the message speaks of.
 	}
-	var name *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	var file *fs.PathError
-	return errors.As(err, &name) && name.IsNotFound || errors.As(err, &certificate) || errors.As(err, &file)
+	name, unresolved := errors.AsType[*net.DNSError](err)
+	_, uncertified := errors.AsType[*tls.CertificateVerificationError](err)
+	_, ofFile := errors.AsType[*fs.PathError](err)
+	return unresolved && name.IsNotFound || uncertified || ofFile
 }
 
 // goOn makes a command the last line, and adds to the text what it does.
@@ -97,14 +99,11 @@ func run(ctx context.Context, env environment) int {
 	if err == nil {
 		return exitComplete
 	}
-	var e *exit
-	if !errors.As(err, &e) {
-		// A mistake that cobra itself found.
-		e = misused(root, env.args, err)
+	e, ok := errors.AsType[*exit](err)
+	if !ok {
+		e = misused(root, env.args, err) // A mistake that cobra itself found.
 	}
-	if e.text != "" {
-		fmt.Fprintf(env.stderr, "cfaudit: %s\n", e.text)
-	}
+	fmt.Fprintf(env.stderr, "cfaudit: %s\n", e.text)
 	if e.last != "" {
 		fmt.Fprintln(env.stderr, e.last)
 	}
@@ -113,8 +112,7 @@ func run(ctx context.Context, env environment) int {
 
 // writeFailed says why standard output cannot be written.
 func writeFailed(err error) string {
-	var inner *fs.PathError
-	if errors.As(err, &inner) {
+	if inner, ok := errors.AsType[*fs.PathError](err); ok {
 		err = inner.Err // Without the path, which is only another name for it.
 	}
 	return "standard output: " + err.Error()
@@ -155,11 +153,7 @@ func newRoot(env *environment) *cobra.Command {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetFlagErrorFunc(flagMistake)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
-		width := env.terminal(env.stdout)
-		if width == 0 {
-			width = 100
-		}
-		fmt.Fprint(cmd.OutOrStdout(), helpText(cmd, width))
+		fmt.Fprint(cmd.OutOrStdout(), helpText(cmd, cmp.Or(env.terminal(env.stdout), 100)))
 	})
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(newList(env), newShow(env), newHistory(env), newSummary(env), newNew(env), newProducts(env), newExport(env), newArchive(env),
@@ -227,40 +221,28 @@ func noArguments(cmd *cobra.Command, args []string) error {
 
 // flagMistake names the flag that is wrong, and shows a right value.
 func flagMistake(cmd *cobra.Command, err error) error {
-	var (
-		invalid *pflag.InvalidValueError
-		missing *pflag.ValueRequiredError
-		unknown *pflag.NotExistError
-	)
-	switch {
-	case errors.As(err, &invalid):
-		value := " " + excerpt(invalid.GetValue())
-		switch f := invalid.GetFlag(); {
-		case f.Name == baseURLFlag:
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		flag, value := invalid.GetFlag(), " "+excerpt(invalid.GetValue())
+		switch {
+		case flag.Name == baseURLFlag:
 			value = " is not usable" // A URL can hold a password.
-		case f.NoOptDefVal != "" && f.NoOptDefVal == invalid.GetValue():
+		case flag.NoOptDefVal != "" && flag.NoOptDefVal == invalid.GetValue():
 			value = "" // Nobody typed it.
 		}
-		return usage(cmd, "--%s%s: %s", invalid.GetFlag().Name, value, invalid.Unwrap())
-	case errors.As(err, &missing):
-		if v, ok := missing.GetFlag().Value.(*flagValue); ok {
-			return usage(cmd, "--%s needs a value: want %s", missing.GetFlag().Name, v.want)
-		}
-	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		return usage(cmd, "--%s%s: %s", flag.Name, value, invalid.Unwrap())
+	}
+	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		flag := missing.GetFlag() // Cobra's own take no value.
+		return usage(cmd, "--%s needs a value: want %s", flag.Name, flag.Value.(*flagValue).want)
+	}
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && unknown.GetSpecifiedShortnames() == "" {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		name := unknown.GetSpecifiedName()
 		if name == "token" || name == "api-token" {
 			return usage(cmd, "unknown flag %s: others can see a command line, want the API token in %s", excerpt("--"+name), envToken)
 		}
-		switch meant := flagsLike(strings.NewReplacer("_", "-", ".", "-").Replace(name), names); len(meant) {
-		case 0:
-		case 1:
-			return usage(cmd, "unknown flag %s: did you mean --%s?", excerpt("--"+name), meant[0])
-		default:
-			return usage(cmd, "unknown flag %s: want one of --%s", excerpt("--"+name), strings.Join(meant, ", --"))
-		}
-		return usage(cmd, "unknown flag %s", excerpt("--"+name))
+		return usage(cmd, "unknown flag %s%s", excerpt("--"+name), suggestion(name, names, "--"))
 	}
 	return usage(cmd, "%s", err)
 }
@@ -273,24 +255,37 @@ func excerpt(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// flagsLike returns the flags that the user may have meant by an unknown one: those that start with
-// it or contain it as a word, or else the one with the most similar spelling.
-func flagsLike(typed string, names []string) (like []string) {
-	for _, matches := range []func(string) bool{
-		func(name string) bool { return strings.HasPrefix(name, typed+"-") },
-		func(name string) bool { return strings.Contains(name+"-", "-"+typed+"-") },
-	} {
-		for _, name := range names {
-			if matches(name) {
-				like = append(like, name)
-			}
-		}
-		if like != nil {
-			return like
+// suggestion completes a message about an unknown name with the known ones that may be meant: those
+// that start with it or else contain it as a word, or else the one with the most similar spelling.
+// Dots and underscores are like dashes.
+func suggestion(typed string, known []string, prefix string) string {
+	if typed == "" {
+		return ""
+	}
+	dashed := strings.NewReplacer("_", "-", ".", "-").Replace
+	typed = dashed(typed)
+	var names, starting, containing []string
+	for _, original := range known {
+		name := dashed(original)
+		names = append(names, name)
+		if strings.HasPrefix(name, typed+"-") {
+			starting = append(starting, original)
+		} else if strings.Contains(name+"-", "-"+typed+"-") {
+			containing = append(containing, original)
 		}
 	}
-	if near := parameter.Nearest(typed, names); near != "" {
-		like = []string{near}
+	meant := starting
+	if meant == nil {
+		meant = containing
 	}
-	return like
+	if near := parameter.Nearest(typed, names); near != "" && meant == nil {
+		meant = []string{known[slices.Index(names, near)]}
+	}
+	switch len(meant) {
+	case 0:
+		return ""
+	case 1:
+		return ": did you mean " + prefix + meant[0] + "?"
+	}
+	return ": want one of " + prefix + strings.Join(meant, ", "+prefix)
 }

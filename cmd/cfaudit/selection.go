@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
 )
@@ -21,6 +22,7 @@ const (
 type selection struct {
 	connection
 	since, before bound
+	start, end    time.Time       // of the window, as window() finds it
 	query         auditlogs.Query // the filters, which filterFlags fills in, the window and the page size
 	parallel      bool
 	tally         tally
@@ -43,9 +45,6 @@ VALUE
 A filter's flag can be repeated, and each use adds a value. Commas do not separate values. Values match exactly, letter by
 letter and by case: there are no wildcards, and no ranges of addresses.`
 
-// ages are what completion offers for an end of the window.
-var ages = []string{"1h", "24h", "7d", "30d", "yesterday", "today"}
-
 func (s *selection) sinceBound(help string) *flagValue { return boundFlag(sinceFlag, help, &s.since) }
 
 func (s *selection) beforeBound() *flagValue {
@@ -57,8 +56,8 @@ func (s *selection) beforeBound() *flagValue {
 // boundFlag is an end of the window.
 func boundFlag(name, help string, target *bound) *flagValue {
 	return &flagValue{
-		name: name, placeholder: "WHEN", group: groupWindow, want: boundWanted, enum: ages, open: true, mistake: boundMistake,
-		help: help,
+		name: name, placeholder: "WHEN", group: groupWindow, help: help, want: boundWanted, mistake: boundMistake,
+		examples: []string{"1h", "24h", "7d", "30d", "yesterday", "today"},
 		set: func(value string) (ok bool) {
 			*target, ok = parseBound(value)
 			return ok
@@ -96,19 +95,19 @@ func (s *selection) window() error {
 		s.clock = "the window counts from now by that clock; for an exact one, give --since and --before as times"
 	}
 	now := s.env.now()
-	from, to := s.since.resolve(now), s.before.resolve(now)
-	s.query.Since, s.query.Before = auditlogs.Time(from), auditlogs.Time(to)
-	if !from.Before(to) {
+	s.start, s.end = s.since.resolve(now), s.before.resolve(now)
+	s.query.Since, s.query.Before = auditlogs.Time(s.start), auditlogs.Time(s.end)
+	if !s.start.Before(s.end) {
 		return s.usage("--since (%s) is not before --before (%s): want the older end of the window in --since, such as --since 24h",
 			s.query.Since, s.query.Before)
 	}
 	return nil
 }
 
-// commandIn is a command line with the window as fixed times.
-func (s *selection) commandIn(words []string, except ...string) string {
-	words = append(words, "--since", shellQuote(s.query.Since), "--before", shellQuote(s.query.Before))
-	return s.commandLine(words, append(except, sinceFlag, beforeFlag)...)
+// fixedFlags are the flags of the command line, except those named, with the window as fixed times.
+func (s *selection) fixedFlags(except ...string) []string {
+	return append([]string{"--since", shellQuote(s.query.Since), "--before", shellQuote(s.query.Before)},
+		s.givenFlags(append(except, sinceFlag, beforeFlag)...)...)
 }
 
 // listOptions are how a listing reads ahead, with --parallel in several parts of the window.

@@ -93,7 +93,6 @@ func (s *showing) run(ctx context.Context) error {
 		return err
 	}
 	s.query.ID = []string{s.id}
-	from, _ := auditlogs.ParseTime(s.query.Since) // It was made from a time.
 	if s.actionTime != "" {
 		if s.given(beforeFlag) {
 			return s.usage("--%s and --%s exclude each other: want one of them", actionTimeFlag, beforeFlag)
@@ -104,13 +103,13 @@ func (s *showing) run(ctx context.Context) error {
 		}
 		s.query.Since, s.query.Before = auditlogs.Time(at.Add(-time.Minute)), auditlogs.Time(at.Add(time.Minute))
 		if !s.given(sinceFlag) {
-			from = at.AddDate(0, 0, -historyDays)
+			s.start = at.AddDate(0, 0, -historyDays)
 		}
 	}
-	if err := checkOutput(s.env.stdout); err != nil {
+	if err := s.env.checkOutput(); err != nil {
 		return err
 	}
-	return s.use(ctx, func(ctx context.Context) error { return s.show(ctx, s.log(), from) })
+	return s.use(ctx, func(ctx context.Context) error { return s.show(ctx, s.log(), s.start) })
 }
 
 // archiveStart is where to look for an entry in an archive, which has older ones than the service.
@@ -209,11 +208,11 @@ func (s *showing) missing() *exit {
 		start = historyAge
 	}
 	e.text = fmt.Sprintf("there is no entry with the id %s from %s up to %s%s; to see the latest ids:", excerpt(s.id), s.query.Since, s.query.Before, late)
-	words := []string{"list", "--direction", "desc", "--max", "20", "--" + columnsFlag, "time,actor,action,id"}
+	flags := []string{"--direction", "desc", "--max", "20", "--" + columnsFlag, "time,actor,action,id"}
 	if !s.given(sinceFlag) {
-		words = append(words, "--"+sinceFlag, start)
+		flags = append(flags, "--"+sinceFlag, start)
 	}
-	e.last = s.commandLine(words, "format", "full")
+	e.last = commandLine("list", append(flags, s.givenFlags("format", "full")...)...)
 	return e
 }
 

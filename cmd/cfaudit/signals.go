@@ -10,10 +10,6 @@ import (
 	"syscall"
 )
 
-// ignoreClosedPipes makes a write to a closed pipe return an error, instead of ending the program
-// with a signal.
-func ignoreClosedPipes() { signal.Ignore(syscall.SIGPIPE) }
-
 // untilInterrupted returns a context that ends with the first interrupt, termination or hangup
 // signal, which is its cause. After that, the signals have their usual effect again, so that a
 // second one ends the program at once.
@@ -44,8 +40,7 @@ func (s signaled) Error() string { return s.String() + " signal received" }
 // terminated returns the termination or hangup signal that ended a context; nil after an interrupt
 // or without a signal.
 func terminated(ctx context.Context) os.Signal {
-	var s signaled
-	if errors.As(context.Cause(ctx), &s) && s.Signal != os.Interrupt {
+	if s, ok := errors.AsType[signaled](context.Cause(ctx)); ok && s.Signal != os.Interrupt {
 		return s.Signal
 	}
 	return nil
@@ -57,7 +52,7 @@ func closedPipe(err error) bool {
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
 		return true
 	}
-	var number syscall.Errno
 	// Windows has two names of its own for it, ERROR_BROKEN_PIPE and ERROR_NO_DATA.
-	return runtime.GOOS == "windows" && errors.As(err, &number) && (number == 109 || number == 232)
+	number, ok := errors.AsType[syscall.Errno](err)
+	return ok && runtime.GOOS == "windows" && (number == 109 || number == 232)
 }

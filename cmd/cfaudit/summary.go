@@ -38,7 +38,7 @@ func newSummary(env *environment) *cobra.Command {
 			"  cfaudit summary --demo --since 30d    # made-up entries, no account needed",
 	}
 	by := &flagValue{
-		name: "by", placeholder: "FIELD[,FIELD]", group: groupOutput, repeated: true, enum: summary.Fields(), open: true,
+		name: "by", placeholder: "FIELD[,FIELD]", group: groupOutput, repeated: true, examples: summary.Fields(),
 		help:    "count the values of another field too, or the combinations of several, such as action.type,resource.product. Can be repeated",
 		want:    "fields of an entry, such as actor.email or action.type,resource.product",
 		mistake: s.byMistake,
@@ -107,11 +107,10 @@ nothing was printed: the last line on standard error is the command to start aga
 listing came. 2: wrong usage, nothing was requested. 130: interrupted, with the same last line.`
 
 func (s *summing) run(ctx context.Context) error {
-	var err error
-	if s.options.Since, s.options.Before, err = s.prepare(); err != nil {
+	if err := s.prepare(); err != nil {
 		return err
 	}
-	s.options.Location = s.location
+	s.options.Since, s.options.Before, s.options.Location = s.start, s.end, s.location
 	collector, err := summary.New(s.options)
 	if err != nil {
 		return s.usage("%s", err)
@@ -128,7 +127,8 @@ func (s *summing) run(ctx context.Context) error {
 			return err
 		}
 		made := collector.Summary()
-		html := &page.Page{Notes: s.notes(s.query), Summary: made, Entries: keeper.Entries()}
+		s.notes(s.start)
+		html := &page.Page{Summary: made, Entries: keeper.Entries()}
 		s.show(made, html, func(p *paper) { s.text(p, made) })
 		return nil
 	})

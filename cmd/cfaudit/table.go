@@ -162,24 +162,11 @@ func columnMistake(value string) string {
 		if slices.Contains(names, name) {
 			continue
 		}
-		dashes := strings.NewReplacer("_", "-", ".", "-")
-		var alike, meant []string
-		if name != "" {
-			for _, known := range names {
-				alike = append(alike, dashes.Replace(known))
-			}
+		hint := suggestion(name, names, "")
+		if hint == "" {
+			hint = fmt.Sprintf(": want names of %s, or paths of fields such as actor.email", strings.Join(names[:slices.Index(names, "id")+1], ", "))
 		}
-		for _, like := range flagsLike(dashes.Replace(name), alike) {
-			meant = append(meant, names[slices.Index(alike, like)])
-		}
-		switch len(meant) {
-		case 0:
-			return fmt.Sprintf("there is no field %s: want names of %s, or paths of fields such as actor.email", excerpt(name),
-				strings.Join(names[:slices.Index(names, "id")+1], ", "))
-		case 1:
-			return fmt.Sprintf("there is no field %s: did you mean %s?", excerpt(name), meant[0])
-		}
-		return fmt.Sprintf("there is no field %s: want one of %s", excerpt(name), strings.Join(meant, ", "))
+		return "there is no field " + excerpt(name) + hint
 	}
 	return ""
 }
@@ -198,26 +185,22 @@ func completeColumns(typed string) (values []string) {
 // newTable divides width among the columns in advance, so that each page can be printed as it
 // arrives. A width of 0 is that of no terminal.
 func newTable(width int, colours bool, style *tableStyle) *tableFormat {
-	t := &tableFormat{width: width, colours: colours, columns: style.standardColumns()}
-	if width == 0 {
-		t.width, t.whole = tableDefault, style.columns != nil
+	t := &tableFormat{width: cmp.Or(width, tableDefault), whole: width == 0 && style.columns != nil, colours: colours}
+	standard := style.standardColumns()
+	for _, name := range style.columns {
+		if i := slices.IndexFunc(standard, func(c column) bool { return c.name == name }); i >= 0 {
+			t.columns = append(t.columns, standard[i])
+		} else {
+			t.columns = append(t.columns, style.fieldColumn(name))
+		}
 	}
 	if style.columns == nil {
+		t.columns = standard
 		for _, next := range dropped {
 			if needed(t.columns)+next.spare <= t.width {
 				break
 			}
 			t.columns = slices.DeleteFunc(t.columns, func(c column) bool { return c.name == next.name })
-		}
-	} else {
-		standard := t.columns
-		t.columns = nil
-		for _, name := range style.columns {
-			if i := slices.IndexFunc(standard, func(c column) bool { return c.name == name }); i >= 0 {
-				t.columns = append(t.columns, standard[i])
-			} else {
-				t.columns = append(t.columns, style.fieldColumn(name))
-			}
 		}
 	}
 	t.divide()
@@ -289,15 +272,11 @@ func (t *tableFormat) line(b []byte, colour string, cell func(i int) string) []b
 			text.WriteString(tableGap)
 		}
 		shown := clean(cmp.Or(cell(i), "-"))
-		used, n := measure(shown, width)
-		switch {
-		case n == len(shown):
-			text.WriteString(shown + strings.Repeat(" ", width-used))
-		case t.whole || i == len(t.widths)-1: // The line's width bounds the last one.
-			text.WriteString(shown)
-		default:
-			text.WriteString(fit(shown, width))
+		_, n := measure(shown, width)
+		if n == len(shown) || !t.whole && i < len(t.widths)-1 { // The line's width bounds the last one.
+			shown = fit(shown, width)
 		}
+		text.WriteString(shown)
 	}
 	whole := text.String()
 	if !t.whole {

@@ -148,22 +148,14 @@ func measure(text string, width int) (used, n int) {
 }
 
 // wrap breaks text into lines of at most width columns where words allow it.
-func wrap(text string, width int) []string {
-	var lines []string
-	line := ""
+func wrap(text string, width int) (lines []string) {
 	for _, word := range strings.Fields(text) {
-		switch {
-		case line == "":
-			line = word
-		case runewidth.StringWidth(line)+1+runewidth.StringWidth(word) <= width:
-			line += " " + word
-		default:
-			lines = append(lines, line)
-			line = word
+		last := len(lines) - 1
+		if last >= 0 && runewidth.StringWidth(lines[last])+1+runewidth.StringWidth(word) <= width {
+			lines[last] += " " + word
+		} else {
+			lines = append(lines, word)
 		}
-	}
-	if line != "" {
-		lines = append(lines, line)
 	}
 	return lines
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"time"
 	_ "time/tzdata" // Windows and minimal images have no database of time zones.
 )
@@ -44,8 +45,7 @@ func (z *timeZone) flags() []*flagValue {
 		help:     "print times for people in a time zone, such as Europe/Berlin",
 		standard: "UTC",
 		want:     "the name of a time zone, such as Europe/Berlin or America/New_York",
-		enum:     []string{"UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Australia/Sydney"},
-		open:     true,
+		examples: []string{"UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Australia/Sydney"},
 		mistake:  contradicts(localFlag),
 		set: func(value string) bool {
 			location, err := time.LoadLocation(value)
@@ -59,12 +59,7 @@ func (z *timeZone) flags() []*flagValue {
 func (z *timeZone) chosen() bool { return z.location != nil }
 
 // in returns a time in the zone.
-func (z *timeZone) in(t time.Time) time.Time {
-	if z.location == nil {
-		return t.UTC()
-	}
-	return t.In(z.location)
-}
+func (z *timeZone) in(t time.Time) time.Time { return t.In(cmp.Or(z.location, time.UTC)) }
 
 // text returns a time to the second, with its offset, in a form that --since and --before accept.
 // It is empty for the zero time.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -32,11 +33,8 @@ type build struct{ version, commit, date string }
 
 // thisBuild is what the go command has recorded in the binary.
 func thisBuild() build {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		info = new(debug.BuildInfo)
-	}
-	return buildOf(info)
+	info, _ := debug.ReadBuildInfo()
+	return buildOf(cmp.Or(info, new(debug.BuildInfo)))
 }
 
 func buildOf(info *debug.BuildInfo) build {

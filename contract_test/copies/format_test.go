@@ -17,7 +17,7 @@ func TestNewFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = insertBefore(t, text, "	{name: NameCSV,", `	{name: "ids", ends: []string{".ids"}, make: func(options) Format { return ids{} }},
+	text = insertBefore(t, text, "	{name: NameCSV,", `	{name: "ids", ends: []string{".ids"}, make: func(Options) Format { return ids{} }},
 `)
 	write(t, path, append(text, []byte(`
 type ids struct{}

@@ -30,7 +30,7 @@ func TestContentOfEveryEntry(t *testing.T) {
 	}
 	window := Window{"2024-10-01", "2024-10-02"}
 	for _, name := range format.Names() {
-		lines, err := format.New(name)
+		lines, err := format.New(name, format.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

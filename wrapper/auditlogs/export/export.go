@@ -200,7 +200,7 @@ func (x *exporter) prepare() error {
 	if x.names, err = readName(x.job.Path, x.job.Format); err != nil {
 		return fmt.Errorf("%w: %w", auditlogs.ErrInvalidQuery, err)
 	}
-	if x.format, err = format.New(x.names.format); err != nil {
+	if x.format, err = format.New(x.names.format, format.Options{}); err != nil {
 		return fmt.Errorf("%w: %w", auditlogs.ErrInvalidQuery, err)
 	}
 	x.query = x.job.Query

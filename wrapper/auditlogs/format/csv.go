@@ -4,17 +4,15 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
-	"io"
+	"math"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/internal/lexer"
 )
 
 // CSV gives each entry a row with one column for each field of [Columns]. Cells are those of
@@ -35,41 +33,34 @@ import (
 // split there. All other cells are as they were sent.
 type CSV struct {
 	cell   func(text string) string
-	fields fields
+	entry  *field
 	values [][]byte // of the entry, by their columns: JSON
-	entry  int      // its number
-
-	source  bytes.Buffer
-	decoder *jsontext.Decoder
-	text    []byte // of a cell
+	text   []byte   // of a cell
 }
 
-// Fields are the members of an object that have a column, or lead to one.
-type fields map[string]*field
-
+// A field is one that has a column, or an object that holds such fields.
 type field struct {
-	column  int // -1 where the field has none
-	members fields
-	entry   int // the number of the entry in which it came last
+	columns []int // of it and of what it holds
+	members map[string]*field
 }
 
 // NewCSV makes a CSV whose cells pass through a function, such as one that makes them safe to print
 // on a terminal. A nil function leaves them unchanged.
 func NewCSV(cell func(text string) string) *CSV {
 	columns := Columns()
-	f := &CSV{cell: cell, fields: fields{}, values: make([][]byte, len(columns)), decoder: new(jsontext.Decoder)}
+	f := &CSV{cell: cell, entry: new(field), values: make([][]byte, len(columns))}
 	for i, path := range columns {
-		at := &field{members: f.fields}
+		at := f.entry
 		for name := range strings.SplitSeq(path, ".") {
 			if at.members == nil {
-				at.members = fields{}
+				at.members = map[string]*field{}
 			}
 			if at.members[name] == nil {
-				at.members[name] = &field{column: -1}
+				at.members[name] = new(field)
 			}
 			at = at.members[name]
+			at.columns = append(at.columns, i)
 		}
-		at.column = i
 	}
 	return f
 }
@@ -89,13 +80,7 @@ func Columns() []string {
 func ordered(fields []auditlogsapi.Field) []auditlogsapi.Field {
 	fields = slices.Clone(fields)
 	slices.SortFunc(fields, func(a, b auditlogsapi.Field) int {
-		switch {
-		case (a.Column == 0) != (b.Column == 0):
-			return cmp.Compare(b.Column, a.Column)
-		case a.Column != b.Column:
-			return cmp.Compare(a.Column, b.Column)
-		}
-		return cmp.Compare(a.Path, b.Path)
+		return cmp.Or(cmp.Compare(cmp.Or(a.Column, math.MaxInt), cmp.Or(b.Column, math.MaxInt)), cmp.Compare(a.Path, b.Path))
 	})
 	return fields
 }
@@ -108,7 +93,6 @@ func (f *CSV) Header(b []byte) []byte {
 // Entry appends the entry's row. The cells come from its bytes and not from its fields, since a
 // time.Time and a struct do not say what exactly came.
 func (f *CSV) Entry(b []byte, e *auditlogs.Entry) []byte {
-	f.entry++
 	clear(f.values)
 	if !f.read(e.Raw) {
 		clear(f.values)
@@ -129,63 +113,47 @@ func (f *CSV) Entry(b []byte, e *auditlogs.Entry) []byte {
 	return append(b, '\n')
 }
 
+// maxDepth is how deep objects and arrays can nest, as for encoding/json.
+const maxDepth = 10_000
+
 // read finds the values of the columns, in one pass. It reports whether the entry is JSON.
 func (f *CSV) read(raw []byte) bool {
-	f.source = *bytes.NewBuffer(raw)
-	f.decoder.Reset(&f.source, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	if f.decoder.PeekKind() != '{' || f.readObject(raw, f.fields) != nil {
+	l := &lexer.Lexer{Data: raw}
+	l.Space()
+	if !l.Next('{') || !f.readObject(l, f.entry, maxDepth-1) {
 		return false
 	}
-	_, err := f.decoder.ReadToken()
-	return errors.Is(err, io.EOF)
+	l.Space()
+	return l.At == len(raw)
 }
 
-func (f *CSV) readObject(raw []byte, members fields) error {
-	d := f.decoder
-	if _, err := d.ReadToken(); err != nil {
-		return err
-	}
-	for d.PeekKind() != '}' {
-		name, err := d.ReadValue()
-		if err != nil {
-			return err
+func (f *CSV) readObject(l *lexer.Lexer, object *field, levels int) bool {
+	for first := true; ; first = false {
+		name, escaped, step := l.Member(first)
+		if step != lexer.Inside {
+			return step == lexer.Closed
 		}
-		member := members[string(unquote(name))]
-		if member == nil {
-			if err := d.SkipValue(); err != nil {
-				return err
+		if escaped {
+			name = unquote(name)
+		}
+		start, member := l.At, object.members[string(name)]
+		if member != nil {
+			for _, column := range member.columns {
+				f.values[column] = nil // Of a name that comes twice, the last one counts.
 			}
-			continue
-		}
-		if member.entry == f.entry {
-			f.forget(member) // Of a name that comes twice, the last one counts.
-		}
-		member.entry = f.entry
-		if member.members != nil && d.PeekKind() == '{' && member.column < 0 {
-			if err := f.readObject(raw, member.members); err != nil {
-				return err
+			if member.members != nil && l.Next('{') {
+				if !f.readObject(l, member, levels-1) {
+					return false
+				}
+				continue
 			}
-			continue
 		}
-		value, err := d.ReadValue()
-		if err != nil {
-			return err
+		if !l.Value(levels) {
+			return false
 		}
-		if end := int(d.InputOffset()); member.column >= 0 {
-			f.values[member.column] = raw[end-len(value) : end]
+		if member != nil && member.members == nil {
+			f.values[member.columns[0]] = l.Data[start:l.At]
 		}
-	}
-	_, err := d.ReadToken()
-	return err
-}
-
-// forget drops the values of a field and of those in it.
-func (f *CSV) forget(of *field) {
-	if of.column >= 0 {
-		f.values[of.column] = nil
-	}
-	for _, member := range of.members {
-		f.forget(member)
 	}
 }
 
@@ -194,21 +162,21 @@ func (f *CSV) forget(of *field) {
 func cellOf(value []byte) []byte {
 	switch value[0] {
 	case '"':
-		return unquote(value)
+		return unquote(value[1 : len(value)-1])
 	case '{', '[':
 		return compact(value)
 	}
 	return value
 }
 
-// unquote returns the text of a JSON string. What is not UTF-8 becomes U+FFFD.
-func unquote(value []byte) []byte {
-	if text := value[1 : len(value)-1]; bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
+// unquote returns the text of a JSON string without its quotes. What is not UTF-8 becomes U+FFFD.
+func unquote(text []byte) []byte {
+	if bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
 		return text
 	}
-	var text string
-	_ = json.Unmarshal(value, &text) // It is a string.
-	return []byte(text)
+	var unquoted string
+	_ = json.Unmarshal(slices.Concat([]byte{'"'}, text, []byte{'"'}), &unquoted) // It is a string.
+	return []byte(unquoted)
 }
 
 // compact returns JSON without white space, at any depth of nesting. A line break is always white
@@ -252,19 +220,11 @@ func guard(b, cell []byte) []byte {
 	}
 	starts := false // A cell may start here, for a spreadsheet that separates elsewhere.
 	for _, c := range cell {
-		switch c {
-		case ';', '\t', '\r', '\n':
-			starts = true
-		case ' ', '"':
-		case '=', '+', '-', '@':
-			if starts {
-				b = append(b, '\'')
-			}
-			starts = false
-		default:
-			starts = false
+		if starts && (c == '=' || c == '+' || c == '-' || c == '@') {
+			b = append(b, '\'')
 		}
 		b = append(b, c)
+		starts = c == ';' || c == '\t' || c == '\r' || c == '\n' || starts && (c == ' ' || c == '"')
 	}
 	return b
 }

@@ -105,7 +105,7 @@ func BenchmarkFormats(b *testing.B) {
 	raw += `},"response":{},"scope":"zones","type":"dns.record"},"zone":{"id":"023e105f4ecef8ad9ca31a8372d0c353","name":"example.com"}}`
 	for _, name := range []string{NameNDJSON, NameCSV} {
 		b.Run(name, func(b *testing.B) {
-			f, err := New(name)
+			f, err := New(name, Options{})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -22,7 +22,7 @@ func exampleEntry() *auditlogs.Entry {
 }
 
 func ExampleNew() {
-	lines, err := format.New("ndjson")
+	lines, err := format.New("ndjson", format.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -4,11 +4,15 @@
 package format
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/schema/ecs"
+	"cfaudit.example/wrapper/auditlogs/schema/ocsf"
 )
 
 // A Format turns entries into text. Its methods append to b and return the result; each ends what
@@ -24,41 +28,85 @@ type Format interface {
 const (
 	NameNDJSON = "ndjson" // [NDJSON]
 	NameCSV    = "csv"    // [CSV]
-	NameECS    = "ecs"    // [ECS]
-	NameOCSF   = "ocsf"   // [OCSF]
+	NameECS    = "ecs"    // events of the Elastic Common Schema
+	NameOCSF   = "ocsf"   // events of the Open Cybersecurity Schema Framework
 )
 
-// An Option changes how a format writes. One that a format has no use for changes nothing.
-type Option func(*options)
-
-type options struct {
-	cell    func(text string) string
-	omitRaw bool
+// Options change how a format writes. What a format has no use for changes nothing.
+type Options struct {
+	// Cell changes the text of each cell of a [CSV], for example to make it safe to print on a
+	// terminal. Nil leaves it as it is.
+	Cell func(text string) string
+	// OmitRaw leaves the entry's bytes out of the events of a schema.
+	OmitRaw bool
 }
-
-// Cells passes the cells of a [CSV] through a function, such as one that makes them safe to print
-// on a terminal.
-func Cells(cell func(text string) string) Option { return func(o *options) { o.cell = cell } }
-
-// OmitRaw leaves the entry's bytes out of [ECS] and [OCSF].
-func OmitRaw() Option { return func(o *options) { o.omitRaw = true } }
 
 // A kind is a format in the list of formats.
 type kind struct {
 	name string
 	ends []string // of the names of files that hold it
-	make func(o options) Format
-	// read returns the bytes of the entry that a line was made from; nil where they are not in it.
+	make func(o Options) Format
+	// read returns the bytes of the entry that a line was made from; none where they are not in it.
 	// It is nil for a format whose lines are the entries.
 	read func(line []byte) []byte
 }
 
 // kinds is the list of formats. What is in it works in the library and in every command.
 var kinds = []kind{
-	{name: NameNDJSON, ends: []string{".ndjson", ".jsonl"}, make: func(options) Format { return NDJSON{} }},
-	{name: NameCSV, ends: []string{".csv"}, make: func(o options) Format { return NewCSV(o.cell) }},
-	{name: NameECS, ends: []string{".ecs.ndjson", ".ecs.jsonl"}, make: func(o options) Format { return ECS{OmitOriginal: o.omitRaw} }, read: originalOfECS},
-	{name: NameOCSF, ends: []string{".ocsf.ndjson", ".ocsf.jsonl"}, make: func(o options) Format { return OCSF{OmitRawData: o.omitRaw} }, read: rawDataOfOCSF},
+	{name: NameNDJSON, ends: []string{".ndjson", ".jsonl"}, make: func(Options) Format { return NDJSON{} }},
+	{name: NameCSV, ends: []string{".csv"}, make: func(o Options) Format { return NewCSV(o.Cell) },
+		read: func([]byte) []byte { return nil }},
+	{
+		name: NameECS, ends: []string{".ecs.ndjson", ".ecs.jsonl"}, read: entryOfEvent,
+		make: func(o Options) Format {
+			return events(func(b []byte, e *auditlogs.Entry) []byte {
+				return ecs.Append(b, e, ecs.Options{OmitOriginal: o.OmitRaw})
+			})
+		},
+	},
+	{
+		name: NameOCSF, ends: []string{".ocsf.ndjson", ".ocsf.jsonl"}, read: entryOfEvent,
+		make: func(o Options) Format {
+			return events(func(b []byte, e *auditlogs.Entry) []byte {
+				return ocsf.Append(b, e, ocsf.Options{OmitRawData: o.OmitRaw})
+			})
+		},
+	},
+}
+
+// NDJSON writes each entry's own bytes as a line, unknown fields included. They are compacted only
+// if they contain line breaks. There is no header.
+type NDJSON struct{}
+
+// Header appends nothing.
+func (NDJSON) Header(b []byte) []byte { return b }
+
+// Entry appends the entry's line.
+func (NDJSON) Entry(b []byte, e *auditlogs.Entry) []byte {
+	line := []byte(e.Raw)
+	if holds(line, "\r\n") {
+		line = compact(line)
+	}
+	return append(append(b, line...), '\n')
+}
+
+// events gives each entry a line with an event of a schema. There is no header.
+type events func(b []byte, e *auditlogs.Entry) []byte
+
+func (events) Header(b []byte) []byte { return b }
+
+func (f events) Entry(b []byte, e *auditlogs.Entry) []byte { return append(f(b, e), '\n') }
+
+// entryOfEvent returns the entry's bytes from an event of either schema.
+func entryOfEvent(line []byte) []byte {
+	var event struct {
+		Event   struct{ Original string } // of ECS
+		RawData string                    `json:"raw_data"` // of OCSF
+	}
+	if json.Unmarshal(line, &event) != nil {
+		return nil
+	}
+	return []byte(cmp.Or(event.Event.Original, event.RawData))
 }
 
 // Names returns the names of the formats.
@@ -71,15 +119,9 @@ func Names() []string {
 }
 
 // New returns the format with a name, ready for a file. Its error shows the right names.
-func New(name string, opts ...Option) (Format, error) {
-	var o options
-	for _, option := range opts {
-		option(&o)
-	}
-	for _, k := range kinds {
-		if k.name == name {
-			return k.make(o), nil
-		}
+func New(name string, o Options) (Format, error) {
+	if i := slices.Index(Names(), name); i >= 0 {
+		return kinds[i].make(o), nil
 	}
 	return nil, fmt.Errorf("there is no format %q: want one of %s", name, strings.Join(Names(), ", "))
 }
@@ -98,38 +140,18 @@ func OfFile(file string) (name, end string) {
 }
 
 // Read returns the entry that a line of JSON was made from. It reports false for a line that does
-// not contain it, such as one that was written with [OmitRaw], or a row of a [CSV].
+// not contain it, such as one that was written with OmitRaw, or a row of a [CSV].
 func Read(name string, line []byte) (e *auditlogs.Entry, ok bool) {
-	for _, k := range kinds {
-		if k.name != name || name == NameCSV {
-			continue
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
+	if i < 0 {
+		return nil, false
+	}
+	if read := kinds[i].read; read != nil {
+		if line = read(line); len(line) == 0 {
+			return nil, false
 		}
-		if k.read != nil {
-			if line = k.read(line); line == nil {
-				return nil, false
-			}
-		}
-		e = new(auditlogs.Entry)
-		_ = e.UnmarshalJSON(line) // What is wrong with it is an error of the entry.
-		return e, true
 	}
-	return nil, false
-}
-
-func originalOfECS(line []byte) []byte {
-	var event struct{ Event struct{ Original *string } }
-	if json.Unmarshal(line, &event) != nil || event.Event.Original == nil {
-		return nil
-	}
-	return []byte(*event.Event.Original)
-}
-
-func rawDataOfOCSF(line []byte) []byte {
-	var event struct {
-		RawData *string `json:"raw_data"`
-	}
-	if json.Unmarshal(line, &event) != nil || event.RawData == nil {
-		return nil
-	}
-	return []byte(*event.RawData)
+	e = new(auditlogs.Entry)
+	_ = e.UnmarshalJSON(line) // What is wrong with it is an error of the entry.
+	return e, true
 }

@@ -23,11 +23,11 @@ func decode(t *testing.T, raw string) *auditlogs.Entry {
 
 func TestNew(t *testing.T) {
 	for _, name := range Names() {
-		if f, err := New(name); f == nil || err != nil {
+		if f, err := New(name, Options{}); f == nil || err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if f, err := New("xml"); f != nil || err == nil || !strings.Contains(err.Error(), `"xml": want one of ndjson, csv, ecs, ocsf`) {
+	if f, err := New("xml", Options{}); f != nil || err == nil || !strings.Contains(err.Error(), `"xml": want one of ndjson, csv, ecs, ocsf`) {
 		t.Errorf("%v, %v", f, err)
 	}
 }
@@ -140,7 +140,7 @@ func TestNDJSON(t *testing.T) {
 func TestEveryFormatWorks(t *testing.T) {
 	const raw = "{\"id\":\"a\",\n\"action\":{\"time\":\"2024-10-30T12:00:00Z\"},\"raw\":{\"status_code\":\"odd\"}}"
 	for _, name := range Names() {
-		f, err := New(name)
+		f, err := New(name, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +160,7 @@ func TestEveryFormatWorks(t *testing.T) {
 		}
 	}
 	for _, name := range []string{NameECS, NameOCSF} {
-		f, err := New(name, OmitRaw())
+		f, err := New(name, Options{OmitRaw: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +168,7 @@ func TestEveryFormatWorks(t *testing.T) {
 			t.Errorf("%s without the entry's bytes is read", name)
 		}
 	}
-	f, err := New(NameCSV, Cells(strings.ToUpper))
+	f, err := New(NameCSV, Options{Cell: strings.ToUpper})
 	if err != nil || !strings.Contains(string(f.Entry(nil, decode(t, raw))), ",A,") {
 		t.Errorf("cells stay as they are, %v", err)
 	}
