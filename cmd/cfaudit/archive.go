@@ -31,7 +31,6 @@ type archiving struct {
 
 func newArchive(env *environment) *cobra.Command {
 	a := &archiving{settle: auditlogs.SettleTime, lookBack: archive.DefaultLookBack, interval: time.Hour}
-	a.env = env
 	a.several = true
 	a.serviceOnly = true
 	cmd := &cobra.Command{
@@ -44,12 +43,10 @@ func newArchive(env *environment) *cobra.Command {
 			"  cfaudit archive audit --since 2026-03-10 --account ID --organization ID --forever\n" +
 			"  cfaudit archive --check audit\n" +
 			"  cfaudit archive demo --since 7d --demo    # made-up entries, no account needed",
-		Annotations:       map[string]string{helpFooter: archiveFooter},
 		Args:              a.oneFolder,
 		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
-		RunE:              a.runs(a.run),
 	}
-	return withFlags(cmd, a.flags())
+	return a.command(env, cmd, archiveFooter, a.run, a.flags())
 }
 
 const archiveFooter = boundFooter + `
@@ -154,10 +151,8 @@ func (a *archiving) run(ctx context.Context) error {
 		if a.forever {
 			return a.keepForever(ctx)
 		}
-		if failure, _ := a.keepAll(ctx); failure != nil {
-			return a.resume(failure)
-		}
-		return nil
+		failure, _ := a.keepAll(ctx)
+		return a.resume(failure, "the archive")
 	})
 }
 
@@ -232,7 +227,7 @@ func (a *archiving) keepForever(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 		case failure != nil && run == 1 && lasting:
-			return a.resume(failure)
+			return a.resume(failure, "the archive")
 		case failure != nil:
 			a.env.say(fmt.Sprintf("cfaudit: %s; trying again in %s", failure.text, short(a.interval)))
 		}
@@ -242,7 +237,7 @@ func (a *archiving) keepForever(ctx context.Context) error {
 				a.env.note("stopped by a signal (%s)", told)
 				return nil
 			}
-			return a.resume(interrupted())
+			return a.resume(interrupted(), "the archive")
 		case <-time.After(a.interval):
 		}
 	}
@@ -259,15 +254,6 @@ func (a *archiving) failed(ctx context.Context, err error) *exit {
 		return a.usage("%s", strings.TrimPrefix(text, "invalid query: "))
 	}
 	return &exit{code: exitIncomplete, text: text, mend: needsMending(err)}
-}
-
-// resume adds the command that continues, which is the same command, unless it is wrong.
-func (a *archiving) resume(e *exit) *exit {
-	if e.code == exitUsage {
-		return e
-	}
-	e.text += "; the archive is incomplete"
-	return e.goOn("resume", a.again())
 }
 
 // check prints what is in the archive of each log, and each finding.

@@ -70,21 +70,13 @@ func (c *connection) openArchive() error {
 const mostGaps = 3
 
 // noteGaps prints a note about the parts of a window that an archive has nothing of.
-func (c *connection) noteGaps(query auditlogs.Query) {
-	var logs []*auditlogs.Log
-	for _, log := range c.logs {
-		logs = append(logs, log.of(c.client))
-	}
-	c.noteGapsOf(query, logs...)
-}
-
-func (c *connection) noteGapsOf(query auditlogs.Query, logs ...*auditlogs.Log) {
+func (c *connection) noteGaps(query auditlogs.Query, logs ...logName) {
 	if c.archive == nil {
 		return
 	}
 	var gaps []string
 	for _, log := range logs {
-		for _, gap := range c.archive.Gaps(log, query) {
+		for _, gap := range c.archive.Gaps(log.of(c.client), query) {
 			gaps = append(gaps, gap.String())
 		}
 	}

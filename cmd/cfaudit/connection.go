@@ -230,6 +230,19 @@ func (c *connection) eachLog(do func(name logName) *exit) (last *exit) {
 	return last
 }
 
+// resume adds to a failure, if there is one, the command that continues: the same command, unless
+// it is wrong.
+func (c *connection) resume(failure *exit, incomplete string) error {
+	switch {
+	case failure == nil:
+		return nil
+	case failure.code == exitUsage:
+		return failure
+	}
+	failure.text += "; " + incomplete + " is incomplete"
+	return failure.goOn("resume", c.again())
+}
+
 // use makes the client and calls do, whose context ends with an interrupt.
 func (c *connection) use(ctx context.Context, do func(context.Context) error) error {
 	ctx, stop := untilInterrupted(ctx)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,6 @@ type exporting struct {
 
 func newExport(env *environment) *cobra.Command {
 	x := new(exporting)
-	x.env = env
 	x.several = true
 	x.before, _ = parseBound(settledAge)
 	cmd := &cobra.Command{
@@ -40,11 +40,8 @@ func newExport(env *environment) *cobra.Command {
 			"  cfaudit export --since 30d --account ID --account ID --out 'audit-{account}.ndjson.zst'\n" +
 			"  cfaudit export --archive audit/ --since 2026-10-01 --before 2026-11-01 --out october.csv\n" +
 			"  cfaudit export --check october.ndjson.gz",
-		Annotations: map[string]string{helpFooter: exportFooter},
-		Args:        noArguments,
-		RunE:        x.runs(x.run),
 	}
-	return withFlags(cmd, x.flags())
+	return x.command(env, cmd, exportFooter, x.run, x.flags())
 }
 
 var exportFooter = whenFooter + `
@@ -120,19 +117,13 @@ func (x *exporting) run(ctx context.Context) error {
 	}
 	x.showProgress()
 	return x.use(ctx, func(ctx context.Context) error {
-		if err := x.fileEach(outFlag, x.file, ".ndjson.gz"); err != nil {
-			return err
-		}
-		if err := x.checkFilters(); err != nil {
-			return err
-		}
-		if err := x.checkFolders(); err != nil {
+		if err := cmp.Or(x.fileEach(outFlag, x.file, ".ndjson.gz"), x.checkFilters(), x.checkFolders()); err != nil {
 			return err
 		}
 		if x.parallel {
 			x.env.boundMemory()
 		}
-		return x.exportAll(ctx)
+		return x.resume(x.eachLog(func(name logName) *exit { return x.export(ctx, name) }), "the export")
 	})
 }
 
@@ -150,26 +141,13 @@ func (x *exporting) checkFolders() error {
 	return nil
 }
 
-// exportAll exports each log.
-func (x *exporting) exportAll(ctx context.Context) error {
-	failure := x.eachLog(func(name logName) *exit { return x.export(ctx, name.of(x.client), name.in(x.file)) })
-	switch {
-	case failure == nil:
-		return nil
-	case failure.code == exitUsage:
-		return failure
-	}
-	failure.text += "; the export is incomplete"
-	return failure.goOn("resume", x.again())
-}
-
-func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string) *exit {
+func (x *exporting) export(ctx context.Context, name logName) *exit {
 	noted := false
 	job := export.Job{
-		Log:      log,
+		Log:      name.of(x.client),
 		Query:    x.query,
 		Stated:   export.Window{Since: x.since.worded(), Before: x.before.worded()},
-		Path:     path,
+		Path:     name.in(x.file),
 		Format:   x.encoding,
 		Parallel: x.parallel,
 		Progress: func(p export.Progress) {
@@ -190,7 +168,7 @@ func (x *exporting) export(ctx context.Context, log *auditlogs.Log, path string)
 	if err != nil {
 		return x.failed(ctx, err)
 	}
-	x.noteGapsOf(auditlogs.Query{Since: result.Window.Since, Before: result.Window.Before}, log)
+	x.noteGaps(auditlogs.Query{Since: result.Window.Since, Before: result.Window.Before}, name)
 	if result.WasComplete {
 		x.env.say(fmt.Sprintf("%s was finished %s%s, and is left as it is: %s", job.Path, result.Finished.Format(time.RFC3339), unsettled(&result.Manifest),
 			contents(&result.Manifest)))

@@ -88,14 +88,6 @@ func (v *flagValue) addTo(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc(v.name, complete) // The flag was added above.
 }
 
-// withFlags gives a command its flags.
-func withFlags(cmd *cobra.Command, flags []*flagValue) *cobra.Command {
-	for _, flag := range flags {
-		flag.addTo(cmd)
-	}
-	return cmd
-}
-
 // toggle is a flag that is on or off.
 func toggle(name, group, help string, target *bool) *flagValue {
 	return &flagValue{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,6 @@ type following struct {
 	startAge      time.Duration // if --since is an age
 
 	followers []*follow.Follower
-	files     []*follow.File // their states
 	printed   *output
 }
 
@@ -42,7 +42,6 @@ func newFollow(env *environment) *cobra.Command {
 		lookBack: follow.DefaultLookBack, lookBackEvery: follow.DefaultLookBackEvery,
 		healthEvery: 5 * time.Minute,
 	}
-	f.env = env
 	f.several = true
 	f.serviceOnly = true
 	cmd := &cobra.Command{
@@ -55,11 +54,8 @@ func newFollow(env *environment) *cobra.Command {
 			"  cfaudit follow --state 'audit-{account}.state' --account ID --account ID --status status.json\n" +
 			"  cfaudit follow --state audit.state --once    # for a scheduled job\n" +
 			"  cfaudit follow --state demo.state --demo    # made-up entries, no account needed",
-		Annotations: map[string]string{helpFooter: followFooter},
-		Args:        noArguments,
-		RunE:        f.runs(f.run),
 	}
-	return withFlags(cmd, f.flags())
+	return f.command(env, cmd, followFooter, f.run, f.flags())
 }
 
 const followFooter = whenFooter + `
@@ -103,16 +99,13 @@ const (
 func (f *following) flags() []*flagValue {
 	since := f.sinceBound("where to start if there is no state yet")
 	since.standard = "one look-back before now"
-	flags := []*flagValue{
-		fileFlag(stateFlag, groupWindow,
-			"the file that keeps the progress; required. With several accounts, "+accountMark+" in it gives each a file of its own",
-			"the name of a file, such as audit.state", &f.state),
-		since,
-	}
+	state := fileFlag(stateFlag, groupWindow,
+		"the file that keeps the progress; required. With several accounts, "+accountMark+" in it gives each a file of its own",
+		"the name of a file, such as audit.state", &f.state)
 	// A file that is appended to has no place for a header.
 	names := append([]string{nameTable}, slices.DeleteFunc(format.Names(), func(name string) bool { return name == format.NameCSV })...)
-	flags = append(flags, f.rendering.flags(format.NameNDJSON+", and table with --columns, --local or --time-zone", names...)...)
-	flags = append(flags, []*flagValue{
+	rendered := f.rendering.flags(format.NameNDJSON+", and table with --columns, --local or --time-zone", names...)
+	return slices.Concat([]*flagValue{state, since}, rendered, []*flagValue{
 		toggle("once", groupPace, "end when all entries up to now, less the settle time, have been printed", &f.once),
 		span("interval", groupPace, &f.interval, time.Second, "how often to request new entries"),
 		span("settle", groupPace, &f.settle, 0, "how old entries must be before they are requested: 0s prints each as soon as it appears, 10m nearly all in order"),
@@ -124,8 +117,7 @@ func (f *following) flags() []*flagValue {
 		span("health", groupHealth, &f.healthEvery, 0, "how often to print the health of each account to standard error; 0s for never"),
 		f.pageSizeFlag(),
 		f.organizationFlag(),
-	}...)
-	return append(flags, f.selection.flags()...)
+	}, f.selection.flags())
 }
 
 // span is a flag for a length of time.
@@ -185,25 +177,30 @@ func (f *following) run(ctx context.Context) error {
 	if err := f.env.checkOutput(); err != nil {
 		return err
 	}
-	health := newHealthReport(f.env, f.status)
+	health := &healthReport{env: f.env, file: f.status}
 	f.observer = health
 	f.clock = "what is asked for is corrected by that"
 	return f.use(ctx, func(ctx context.Context) error { return f.followAll(ctx, health) })
 }
 
 func (f *following) followAll(ctx context.Context, health *healthReport) error {
-	if err := f.fileEach(stateFlag, f.state, ".state"); err != nil {
+	if err := cmp.Or(f.fileEach(stateFlag, f.state, ".state"), f.checkFilters(), f.apart()); err != nil {
 		return err
 	}
-	if err := f.checkFilters(); err != nil {
-		return err
-	}
-	if err := f.apart(); err != nil {
-		return err
-	}
-	defer f.closeStates()
-	if err := f.openStates(health); err != nil {
-		return err
+	for _, log := range f.logs {
+		state, err := follow.OpenFile(log.in(f.state))
+		if err != nil {
+			return &exit{code: exitIncomplete, text: plain(err.Error())}
+		}
+		defer func() { _ = state.Close() }()
+		follower, err := follow.New(log.of(f.client), f.query, state,
+			follow.WithInterval(f.interval), follow.WithSettle(f.settle), follow.WithLookBack(f.lookBack, f.lookBackEvery),
+			follow.WithStartAge(f.startAge),
+			follow.WithObserver(health.observer(len(f.logs) > 1)))
+		if err != nil {
+			return f.usage("%s", plain(err.Error()))
+		}
+		f.followers = append(f.followers, follower)
 	}
 	if err := f.env.startOnNewLine(); err != nil {
 		return err
@@ -219,7 +216,24 @@ func (f *following) followAll(ctx context.Context, health *healthReport) error {
 	run, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	reported := health.start(run, f.followers, f.healthEvery)
-	err := f.follow(run, end)
+	deliver := func(ctx context.Context, batch follow.Batch) error {
+		err := f.print(ctx, batch)
+		if err == nil {
+			return nil
+		}
+		if closedPipe(err) {
+			err = errClosedPipe
+		} else if !errors.Is(err, errUnread) {
+			err = errors.New(f.printed.failure(err))
+		}
+		end(err) // The other accounts have nowhere to print to either.
+		return err
+	}
+	work := follow.Run
+	if f.once {
+		work = follow.CatchUp
+	}
+	err := work(run, deliver, f.followers...)
 	end(nil)
 	<-reported
 	return f.ended(ctx, run, err)
@@ -240,64 +254,12 @@ func (f *following) apart() error {
 	return nil
 }
 
-func (f *following) closeStates() {
-	for _, file := range f.files {
-		_ = file.Close()
-	}
-}
-
-// openStates makes a follower for each log, with its state.
-func (f *following) openStates(health *healthReport) error {
-	for _, log := range f.logs {
-		file, err := follow.OpenFile(log.in(f.state))
-		if err != nil {
-			return &exit{code: exitIncomplete, text: plain(err.Error())}
-		}
-		f.files = append(f.files, file)
-		follower, err := follow.New(log.of(f.client), f.query, file,
-			follow.WithInterval(f.interval), follow.WithSettle(f.settle), follow.WithLookBack(f.lookBack, f.lookBackEvery),
-			follow.WithStartAge(f.startAge),
-			follow.WithObserver(func(h follow.Health) { health.observe(h, len(f.logs) > 1) }))
-		if err != nil {
-			return f.usage("%s", plain(err.Error()))
-		}
-		f.followers = append(f.followers, follower)
-	}
-	return nil
-}
-
-func (f *following) follow(ctx context.Context, end context.CancelCauseFunc) error {
-	deliver := func(ctx context.Context, batch follow.Batch) error {
-		err := f.print(ctx, batch)
-		if err != nil {
-			// The other accounts have nowhere to print to either.
-			end(err)
-		}
-		return err
-	}
-	if f.once {
-		return follow.CatchUp(ctx, deliver, f.followers...)
-	}
-	return follow.Run(ctx, deliver, f.followers...)
-}
-
 // print writes the entries of a batch, and syncs them to disk if standard output is a file.
 func (f *following) print(ctx context.Context, batch follow.Batch) error {
-	err := func() error {
-		if err := f.printed.print(ctx, batch.Entries); err != nil {
-			return err
-		}
-		return toDisk(f.env.stdout)
-	}()
-	switch {
-	case err == nil:
-		return nil
-	case closedPipe(err):
-		return errClosedPipe
-	case errors.Is(err, errUnread):
+	if err := f.printed.print(ctx, batch.Entries); err != nil {
 		return err
 	}
-	return errors.New(f.printed.failure(err))
+	return toDisk(f.env.stdout)
 }
 
 // ended turns what ended the followers into an exit code.
@@ -347,17 +309,13 @@ func onlyEnded(err error) bool {
 
 // tellEnd prints how far the followers have read.
 func (f *following) tellEnd(told os.Signal, err error) {
-	reached := f.followers[0].Health().Watermark
-	for _, follower := range f.followers {
-		if at := follower.Health().Watermark; at.Before(reached) {
-			reached = at
-		}
-	}
+	reached := func(f *follow.Follower) time.Time { return f.Health().Watermark }
+	last := slices.MinFunc(f.followers, func(a, b *follow.Follower) int { return reached(a).Compare(reached(b)) })
 	text := "the state is saved"
 	if errors.Is(err, errUnread) {
 		text = errUnread.Error()
 	}
-	f.env.note("stopped by a signal (%s), read up to %s; %s", told, reached.Format(time.RFC3339), text)
+	f.env.note("stopped by a signal (%s), read up to %s; %s", told, reached(last).Format(time.RFC3339), text)
 }
 
 // resumable completes a message with the command that resumes following.

@@ -200,13 +200,13 @@ func TestStatusShowsLateness(t *testing.T) {
 // A token that is refused again and again is reported once, and so is its acceptance.
 func TestRefusedIsToldOnce(t *testing.T) {
 	var errs strings.Builder
-	report := newHealthReport(&environment{stderr: &errs}, "")
+	observe := (&healthReport{env: &environment{stderr: &errs}}).observer(true)
 	refused := follow.Health{Log: "account a", Refused: true, LastError: "status 403, ray 1", LastFailure: testNow}
-	report.observe(refused, true)
+	observe(refused)
 	refused.LastError, refused.LastFailure = "status 403, ray 2", testNow.Add(10*time.Minute)
-	report.observe(refused, true)
+	observe(refused)
 	refused.Refused = false
-	report.observe(refused, true)
+	observe(refused)
 	if want := "note: account a: status 403, ray 1; it is tried again every 10m\nnote: account a: the token is accepted again\n"; errs.String() != want {
 		t.Errorf("got %s\nwant %s", errs.String(), want)
 	}

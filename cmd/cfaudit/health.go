@@ -19,14 +19,8 @@ type healthReport struct {
 
 	mu       sync.Mutex
 	requests int64
-	limited  int64                // of these, refused with status 429
-	told     map[string]time.Time // when the last reported failure of an account happened
-	refused  map[string]bool      // whether a refused token of an account has been reported
-	broken   string               // why the file could not be written; empty if it could
-}
-
-func newHealthReport(env *environment, file string) *healthReport {
-	return &healthReport{env: env, file: file, told: map[string]time.Time{}, refused: map[string]bool{}}
+	limited  int64  // of these, refused with status 429
+	broken   string // why the file could not be written; empty if it could
 }
 
 // Attempted counts requests, for all accounts together.
@@ -42,30 +36,32 @@ func (r *healthReport) Attempted(a auditlogs.Attempt) {
 // Waiting is part of auditlogs.Observer.
 func (r *healthReport) Waiting(time.Duration) {}
 
-// observe reports each failure once, when it happens, and a token that is refused repeatedly only
-// the first time. With several accounts, it also reports that one has stopped, since the program
-// continues with the others.
-func (r *healthReport) observe(h follow.Health, others bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.refused[h.Log] && !h.Refused {
-		r.refused[h.Log] = false
-		r.env.note("%s: the token is accepted again", h.Log)
-	}
-	if h.LastFailure.IsZero() || h.LastFailure.Equal(r.told[h.Log]) {
-		return
-	}
-	r.told[h.Log] = h.LastFailure
-	switch {
-	case h.Refused && !h.Ended:
-		if !r.refused[h.Log] {
-			r.refused[h.Log] = true
-			r.env.note("%s: %s; it is tried again every %s", h.Log, plain(h.LastError), short(follow.RefusedInterval))
+// observer returns the observer of a log. It reports each failure once, when it happens, and a
+// token that is refused repeatedly only the first time. With several logs, it also reports that one
+// has stopped, since the program continues with the others.
+func (r *healthReport) observer(others bool) func(follow.Health) {
+	var told time.Time // when the last reported failure happened
+	refused := false   // a refused token has been reported
+	return func(h follow.Health) {
+		if refused && !h.Refused {
+			refused = false
+			r.env.note("%s: the token is accepted again", h.Log)
 		}
-	case !h.Ended:
-		r.env.note("%s: %s; it is tried again", h.Log, plain(h.LastError))
-	case others:
-		r.env.note("%s has stopped: %s", h.Log, plain(h.LastError))
+		if h.LastFailure.Equal(told) {
+			return
+		}
+		told = h.LastFailure
+		switch {
+		case h.Refused && !h.Ended:
+			if !refused {
+				refused = true
+				r.env.note("%s: %s; it is tried again every %s", h.Log, plain(h.LastError), short(follow.RefusedInterval))
+			}
+		case !h.Ended:
+			r.env.note("%s: %s; it is tried again", h.Log, plain(h.LastError))
+		case others:
+			r.env.note("%s has stopped: %s", h.Log, plain(h.LastError))
+		}
 	}
 }
 

@@ -21,7 +21,6 @@ const actionTimeFlag = "action-time"
 
 func newHistory(env *environment) *cobra.Command {
 	l := new(listing)
-	l.env = env
 	cmd := &cobra.Command{
 		Use:   "history ENTRY --action-time TIME [flags]",
 		Short: "Print the entries about the same resource as a given one",
@@ -29,18 +28,17 @@ func newHistory(env *environment) *cobra.Command {
 			"every page, oldest first. ENTRY is the entry's id, and TIME its action.time.",
 		Example: "  cfaudit history f174be97-19b1-40d6-954d-70cd5fbd52db --action-time 2026-10-30T15:00:00Z\n" +
 			"  cfaudit history f174be97-19b1-40d6-954d-70cd5fbd52db --action-time 2026-10-30T15:00:00Z --since 7d --format table",
-		Annotations: map[string]string{helpFooter: historyFooter},
-		Args:        takesEntry(&l.entry),
-		RunE: l.runs(func(ctx context.Context) error {
-			if l.actionTime == "" {
-				return l.usage("--%s is missing: want %s", actionTimeFlag, actionTimeWanted())
-			}
-			return l.run(ctx)
-		}),
+		Args: takesEntry(&l.entry),
 	}
 	since := l.historySince("the older end of the window")
 	action := newActionTimeFlag(&l.actionTime, "when the entry was recorded, so that the service finds it; required")
-	return withFlags(cmd, append([]*flagValue{action}, l.flags(since)...))
+	run := func(ctx context.Context) error {
+		if l.actionTime == "" {
+			return l.usage("--%s is missing: want %s", actionTimeFlag, actionTimeWanted())
+		}
+		return l.run(ctx)
+	}
+	return l.command(env, cmd, historyFooter, run, append([]*flagValue{action}, l.flags(since)...))
 }
 
 // historySince is --since where a history need not be given one.

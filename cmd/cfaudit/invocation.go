@@ -17,12 +17,24 @@ type invocation struct {
 	cmd *cobra.Command
 }
 
-// runs returns the RunE of a command.
-func (i *invocation) runs(run func(context.Context) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, _ []string) error {
+// command completes a command: what it runs, the end of its help, and its flags. Unless it says
+// which arguments it takes, it takes none.
+func (i *invocation) command(
+	env *environment, cmd *cobra.Command, footer string, run func(context.Context) error, flags []*flagValue,
+) *cobra.Command {
+	i.env = env
+	cmd.Annotations = map[string]string{helpFooter: footer}
+	if cmd.Args == nil {
+		cmd.Args = noArguments
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		i.cmd = cmd
 		return run(cmd.Context())
 	}
+	for _, flag := range flags {
+		flag.addTo(cmd)
+	}
+	return cmd
 }
 
 // out is where data is printed. A failure to write to it is noticed by run, and need not be

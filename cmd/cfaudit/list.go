@@ -28,7 +28,6 @@ type listing struct {
 
 func newList(env *environment) *cobra.Command {
 	l := new(listing)
-	l.env = env
 	cmd := &cobra.Command{
 		Use:   "list --since WHEN [--before WHEN] [flags]",
 		Short: "Print the entries of a window",
@@ -41,12 +40,9 @@ func newList(env *environment) *cobra.Command {
 			"  cfaudit list --since 30d --organization a67e14daa5f8dceeb91fe5449ba496ef\n" +
 			"  cfaudit list --archive audit/ --since 30d --action-type delete\n" +
 			"  cfaudit list --demo --since 7d    # made-up entries, no account needed",
-		Annotations: map[string]string{helpFooter: listFooter},
-		Args:        noArguments,
-		RunE:        l.runs(l.run),
 	}
 	flags := append(l.flags(l.sinceBound("the older end of the window; required, unless --from has it")), l.parallelFlag())
-	return withFlags(cmd, append(flags, filterFlags(&l.query)...))
+	return l.command(env, cmd, listFooter, l.run, append(flags, filterFlags(&l.query)...))
 }
 
 const listFooter = whenFooter + `

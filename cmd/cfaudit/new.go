@@ -24,7 +24,6 @@ const standardBaseline = "21d"
 
 func newNew(env *environment) *cobra.Command {
 	c := &comparison{shown: 20}
-	c.env = env
 	c.baseline, _ = parseAge(standardBaseline)
 	cmd := &cobra.Command{
 		Use:   "new --since WHEN [--before WHEN] [--baseline AGE] [flags]",
@@ -35,10 +34,8 @@ func newNew(env *environment) *cobra.Command {
 			"  cfaudit new --since 7d --baseline 90d --actor-context api_token\n" +
 			"  cfaudit new --since yesterday --before today --format json | jq -r '.kinds[] | select(.name == \"addresses\") | .values[].text'\n" +
 			"  cfaudit new --demo --since 7d    # made-up entries, no account needed",
-		Annotations: map[string]string{helpFooter: newFooter},
-		Args:        noArguments,
-		RunE:        c.runs(c.run),
 	}
+	since := c.sinceBound("the start of the window, and the end of its baseline; required")
 	baseline := &flagValue{
 		name: "baseline", placeholder: "AGE", group: groupWindow, examples: []string{"7d", standardBaseline, "90d"},
 		help:     "how long before --since the baseline starts",
@@ -56,7 +53,7 @@ func newNew(env *environment) *cobra.Command {
 		want:     "a whole number from 1 to 10000",
 		set:      whole(&c.shown, 1, 10_000),
 	}
-	return withFlags(cmd, c.flags(c.sinceBound("the start of the window, and the end of its baseline; required"), baseline, top))
+	return c.command(env, cmd, newFooter, c.run, c.flags(since, baseline, top))
 }
 
 const newFooter = whenFooter + `
@@ -108,39 +105,34 @@ func (c *comparison) run(ctx context.Context) error {
 				c.env.note("the baseline has so many %s that about %.2g of a million new ones are taken for known", k.Name, k.Missed)
 			}
 		}
-		switch c.encoding {
-		case nameJSON:
-			c.printJSON(news)
-		case nameHTML:
-			c.printPage(&page.Page{News: news, Entries: keeper.Entries(), MaxNew: c.shown})
-		default:
-			c.text(news)
+		if c.encoding != nameJSON {
+			for i, k := range news.Kinds {
+				news.Kinds[i] = k.Top(c.shown)
+			}
 		}
+		c.show(news, &page.Page{News: news, Entries: keeper.Entries()}, func(p *paper) { c.text(p, news) })
 		return nil
 	})
 }
 
-// text prints what is new for people.
-func (c *comparison) text(news *summary.News) {
-	p := c.paper()
+// text writes what is new for people.
+func (c *comparison) text(p *paper, news *summary.News) {
 	p.heading("new", fmt.Sprintf("%s, from %s up to %s (%s)", c.log(), c.shortTime(news.Since), c.shortTime(news.Before), news.TimeZone))
 	p.flow("", "%s, compared with %s of the baseline, which starts %s", entryCount(news.Entries),
 		entryCount(news.BaselineEntries), c.shortTime(news.BaselineSince))
 	for _, k := range news.Kinds {
-		found := int64(len(k.Values)) + k.More
 		least := ""
 		if k.AtLeast {
 			least = "at least "
 		}
-		p.heading(k.Name, fmt.Sprintf("%s%d new, %d in the baseline", least, found, k.Baseline))
-		for _, v := range k.Values[:min(len(k.Values), c.shown)] {
+		p.heading(k.Name, fmt.Sprintf("%s%d new, %d in the baseline", least, int64(len(k.Values))+k.More, k.Baseline))
+		for _, v := range k.Values {
 			c.novelty(p, v)
 		}
-		if more := found - int64(min(len(k.Values), c.shown)); more > 0 {
-			p.line("and %s%d more", least, more)
+		if k.More > 0 {
+			p.line("and %s%d more", least, k.More)
 		}
 	}
-	c.print(p)
 }
 
 // novelty prints a new value, and below it its first entry.

@@ -33,7 +33,7 @@ func (s *selection) noteWindow(start time.Time) {
 	query := s.query
 	query.Since = auditlogs.Time(start)
 	s.noteStart(query.Since)
-	s.noteGaps(query)
+	s.noteGaps(query, s.logs...)
 	unsettled := s.env.now().Add(-auditlogs.SettleTime)
 	if s.archive != nil || !s.end.After(unsettled) {
 		return // What an archive lacks does not appear by itself.

@@ -75,14 +75,13 @@ func (p *pageWriter) rows(e *auditlogs.Entry, rows []detail.Row) {
 // bodies writes JSON values: request and response side by side where there is room.
 func (p *pageWriter) bodies(bodies []detail.Body) {
 	for len(bodies) > 0 {
+		p.b.WriteByte('\n')
 		if len(bodies) > 1 && p.width >= sideBySide && bodies[0].Path == "resource.request" && bodies[1].Path == "resource.response" {
 			half := (p.width - len(tableGap)) / 2
-			p.b.WriteByte('\n')
 			p.beside(p.body(bodies[0], half), p.body(bodies[1], half), half)
 			bodies = bodies[2:]
 			continue
 		}
-		p.b.WriteByte('\n')
 		p.write(p.body(bodies[0], p.width))
 		bodies = bodies[1:]
 	}

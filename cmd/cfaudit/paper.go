@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"cfaudit.example/wrapper/auditlogs/summary/page"
 )
 
 // A paper is text for people, as wide as the terminal.
@@ -14,16 +17,21 @@ type paper struct {
 	colours bool
 }
 
-func (r *reading) paper() *paper {
-	p := &paper{width: r.env.terminal(r.env.stdout), colours: r.env.colours()}
-	if p.width == 0 {
-		p.width = tableDefault
+// show prints what the entries come to in the format that was chosen: as data, as a page, or as
+// what text writes on paper.
+func (r *reading) show(value any, html *page.Page, text func(*paper)) {
+	switch r.encoding {
+	case nameJSON:
+		r.printJSON(value)
+	case nameHTML:
+		r.printPage(html)
+	default:
+		width := cmp.Or(r.env.terminal(r.env.stdout), tableDefault)
+		p := &paper{width: max(width, 40), colours: r.env.colours()}
+		text(p)
+		_, _ = io.WriteString(r.out(), p.String())
 	}
-	p.width = max(p.width, 40)
-	return p
 }
-
-func (r *reading) print(p *paper) { _, _ = io.WriteString(r.out(), p.String()) }
 
 // style puts a style around text that is already as wide as it has to be.
 func (p *paper) style(style, text string) string {
@@ -90,9 +98,11 @@ func bar(part, whole int64, width int) string {
 // minutes is how times are printed where seconds do not matter.
 const minutes = "2006-01-02 15:04"
 
-func (r *reading) shortTime(t time.Time) string {
+func (r *reading) shortTime(t time.Time) string { return r.moment(t, minutes) }
+
+func (r *reading) moment(t time.Time, layout string) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return r.in(t).Format(minutes)
+	return r.in(t).Format(layout)
 }

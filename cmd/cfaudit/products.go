@@ -23,7 +23,6 @@ type products struct {
 
 func newProducts(env *environment) *cobra.Command {
 	p := new(products)
-	p.env = env
 	p.serviceOnly = true
 	cmd := &cobra.Command{
 		Use:   "products [flags]",
@@ -32,12 +31,10 @@ func newProducts(env *environment) *cobra.Command {
 			"for, which \"cfaudit list --resource-product\" takes.",
 		Example: "  cfaudit products\n" +
 			"  cfaudit list --since 7d --product-category zerotrust --resource-product dns",
-		Annotations: map[string]string{helpFooter: productsFooter},
-		Args:        noArguments,
-		RunE:        p.runs(func(ctx context.Context) error { return p.use(ctx, p.print) }),
 	}
 	encoding := formatFlag(&p.encoding, "how categories are printed", "table on a terminal, else ndjson", nameTable, format.NameNDJSON)
-	return withFlags(cmd, append([]*flagValue{encoding}, p.flags()...))
+	run := func(ctx context.Context) error { return p.use(ctx, p.print) }
+	return p.command(env, cmd, productsFooter, run, append([]*flagValue{encoding}, p.flags()...))
 }
 
 const productsFooter = `Formats

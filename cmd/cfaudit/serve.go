@@ -11,6 +11,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -41,7 +42,7 @@ type serving struct {
 }
 
 func newServe(env *environment) *cobra.Command {
-	s := &serving{invocation: invocation{env: env}, address: "127.0.0.1:8790", entries: demoEntries}
+	s := &serving{address: "127.0.0.1:8790", entries: demoEntries}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a fake of the API, for programs in any language",
@@ -51,11 +52,14 @@ func newServe(env *environment) *cobra.Command {
 		Example: "  cfaudit serve\n" +
 			"  cfaudit serve --addr 127.0.0.1:0 --load entries.ndjson --page-cap 100\n" +
 			"  cfaudit serve --archive audit/",
-		Annotations: map[string]string{helpFooter: serveFooter},
-		Args:        noArguments,
-		RunE:        s.runs(s.run),
 	}
-	return withFlags(cmd, s.flags())
+	run := func(ctx context.Context) error {
+		if err := s.run(ctx); err != nil {
+			return failed(ctx, err)
+		}
+		return nil
+	}
+	return s.command(env, cmd, serveFooter, run, s.flags())
 }
 
 const serveFooter = `Output
@@ -136,13 +140,13 @@ func (s *serving) run(ctx context.Context) error {
 	if s.load != "" {
 		var err error
 		if loaded, err = loadEntries(s.load); err != nil {
-			return &exit{code: exitIncomplete, text: err.Error()}
+			return err
 		}
 	}
 	if s.archives != nil {
 		archived, err := archivedEntries(ctx, s.archives)
 		if err != nil {
-			return &exit{code: exitIncomplete, text: clean(err.Error())}
+			return err
 		}
 		loaded = append(loaded, archived...)
 	}
@@ -153,7 +157,7 @@ func (s *serving) run(ctx context.Context) error {
 	defer stop()
 	listener, err := net.Listen("tcp", s.address)
 	if err != nil {
-		return &exit{code: exitIncomplete, text: err.Error()}
+		return err
 	}
 	fake := s.newFake(loaded)
 	defer fake.Close()
@@ -167,13 +171,13 @@ func (s *serving) run(ctx context.Context) error {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	if err := s.announce(fake, listener.Addr()); err != nil {
+	if err := s.announce(fake, listener.Addr().(*net.TCPAddr).AddrPort()); err != nil {
 		_ = server.Close()
 		return err
 	}
 	select {
 	case err := <-failed:
-		return &exit{code: exitIncomplete, text: err.Error()}
+		return err
 	case <-ctx.Done():
 	}
 	// Answers under way may arrive; the fake's Close ends those that wait.
@@ -210,23 +214,16 @@ func (s *serving) newFake(loaded []any) *auditlogstest.Server {
 }
 
 // announce prints the base URL and how to use it.
-func (s *serving) announce(fake *auditlogstest.Server, address net.Addr) error {
-	host, port, err := net.SplitHostPort(address.String())
-	if err != nil {
-		return err
-	}
-	ip := net.ParseIP(host)
-	if ip == nil || !ip.IsLoopback() {
+func (s *serving) announce(fake *auditlogstest.Server, address netip.AddrPort) error {
+	ip := address.Addr().Unmap()
+	if !ip.IsLoopback() {
 		s.env.note("%s can be reached from other machines", address)
 	}
-	if ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
+	if ip.IsUnspecified() {
+		ip = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
-	base, err := url.Parse(fake.URL)
-	if err != nil {
-		return err
-	}
-	base.Host = net.JoinHostPort(host, port)
+	base, _ := url.Parse(fake.URL) // It is one.
+	base.Host = netip.AddrPortFrom(ip, address.Port()).String()
 	account := auditlogstest.AccountID
 	if s.accounts != nil {
 		account = s.accounts[0]
@@ -234,7 +231,7 @@ func (s *serving) announce(fake *auditlogstest.Server, address net.Addr) error {
 	fmt.Fprintf(s.env.stderr, "use it with: CLOUDFLARE_API_TOKEN=any cfaudit list --base-url %s --account %s --since 7d\nstop it with an interrupt (Ctrl-C)\n",
 		base, account)
 	if _, err := fmt.Fprintln(s.out(), base); err != nil && !closedPipe(err) {
-		return &exit{code: exitIncomplete, text: writeFailed(err)}
+		return errors.New(writeFailed(err))
 	}
 	return nil
 }
@@ -265,16 +262,12 @@ func (r *statusRecorder) WriteHeader(status int) {
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // unpacked decompresses a file by the ending of its name.
-func unpacked(file *os.File) (io.ReadCloser, error) {
+func unpacked(file *os.File) (io.Reader, error) {
 	switch filepath.Ext(file.Name()) {
 	case ".gz":
 		return gzip.NewReader(file)
 	case ".zst":
-		decoder, err := zstd.NewReader(file)
-		if err != nil {
-			return nil, err
-		}
-		return decoder.IOReadCloser(), nil
+		return zstd.NewReader(file, zstd.WithDecoderConcurrency(1)) // With one, there is nothing to close.
 	}
 	return file, nil
 }
@@ -290,7 +283,6 @@ func loadEntries(name string) ([]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	defer func() { _ = content.Close() }()
 	var entries []any
 	reader := bufio.NewReader(content)
 	for number := 1; ; number++ {

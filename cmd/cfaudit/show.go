@@ -32,7 +32,6 @@ type showing struct {
 
 func newShow(env *environment) *cobra.Command {
 	s := new(showing)
-	s.env = env
 	cmd := &cobra.Command{
 		Use:   "show ENTRY [flags]",
 		Short: "Show one entry: who did what, with which request and response, and what it changed",
@@ -41,9 +40,7 @@ func newShow(env *environment) *cobra.Command {
 		Example: "  cfaudit show f174be97-19b1-40d6-954d-70cd5fbd52db\n" +
 			"  cfaudit show f174be97-19b1-40d6-954d-70cd5fbd52db --local --full\n" +
 			"  cfaudit show f174be97-19b1-40d6-954d-70cd5fbd52db --format json | jq '.changes'",
-		Annotations: map[string]string{helpFooter: showFooter},
-		Args:        takesEntry(&s.id),
-		RunE:        s.runs(s.run),
+		Args: takesEntry(&s.id),
 	}
 	flags := []*flagValue{
 		s.historySince("how far back to look for the entry, and for the previous one about the same resource"),
@@ -53,7 +50,7 @@ func newShow(env *environment) *cobra.Command {
 		toggle("full", groupOutput, "show large values whole", &s.full),
 	}
 	flags = append(append(flags, s.zone.flags()...), s.organizationFlag())
-	return withFlags(cmd, append(flags, s.connection.flags()...))
+	return s.command(env, cmd, showFooter, s.run, append(flags, s.connection.flags()...))
 }
 
 var showFooter = boundFooter + fmt.Sprintf(`

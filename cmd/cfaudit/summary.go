@@ -25,7 +25,6 @@ type summing struct {
 
 func newSummary(env *environment) *cobra.Command {
 	s := new(summing)
-	s.env = env
 	cmd := &cobra.Command{
 		Use:   "summary --since WHEN [--before WHEN] [flags]",
 		Short: "Print counts and pictures of a window, and what deserves a look",
@@ -36,35 +35,18 @@ func newSummary(env *environment) *cobra.Command {
 			"  cfaudit summary --since 30d --format html > summary.html\n" +
 			"  cfaudit summary --since 7d --format json | jq '.groups[] | select(.name == \"addresses\") | .values[] | select(.failed > 0)'\n" +
 			"  cfaudit summary --demo --since 30d    # made-up entries, no account needed",
-		Annotations: map[string]string{helpFooter: summaryFooter},
-		Args:        noArguments,
-		RunE:        s.runs(s.run),
 	}
 	by := &flagValue{
 		name: "by", placeholder: "FIELD[,FIELD]", group: groupOutput, repeated: true, examples: summary.Fields(),
-		help: "count the values of another field too, or the combinations of several, such as action.type,resource.product. Can be repeated",
-		want: "fields of an entry, such as actor.email or action.type,resource.product",
-		mistake: func(value string) string {
-			for path := range strings.SplitSeq(value, ",") {
-				if slices.Contains(summary.Fields(), path) {
-					continue
-				}
-				if path == "" {
-					return "the name of a field is empty: want names between the commas, such as action.type,resource.product"
-				}
-				text := fmt.Sprintf("an entry has no field %s: want one of %s", excerpt(path), strings.Join(summary.Fields(), ", "))
-				if near := nearest(path, summary.Fields()); near != "" {
-					text = fmt.Sprintf("an entry has no field %s: did you mean %s?", excerpt(path), near)
-				}
-				return text
-			}
-			return fmt.Sprintf("want it %d times at most", summary.MaxBy)
-		},
+		help:    "count the values of another field too, or the combinations of several, such as action.type,resource.product. Can be repeated",
+		want:    "fields of an entry, such as actor.email or action.type,resource.product",
+		mistake: s.byMistake,
 		set: func(value string) bool {
-			paths := strings.Split(value, ",")
-			s.options.By = append(s.options.By, paths)
-			unknown := func(path string) bool { return !slices.Contains(summary.Fields(), path) }
-			return !slices.ContainsFunc(paths, unknown) && len(s.options.By) <= summary.MaxBy
+			if value == "" || s.byMistake(value) != "" {
+				return false
+			}
+			s.options.By = append(s.options.By, strings.Split(value, ","))
+			return true
 		},
 	}
 	top := &flagValue{
@@ -74,7 +56,28 @@ func newSummary(env *environment) *cobra.Command {
 		want:     fmt.Sprintf("a whole number from 1 to %d", summary.MaxTop),
 		set:      whole(&s.options.Top, 1, summary.MaxTop),
 	}
-	return withFlags(cmd, s.flags(s.sinceBound("the older end of the window; required"), by, top))
+	return s.command(env, cmd, summaryFooter, s.run, s.flags(s.sinceBound("the older end of the window; required"), by, top))
+}
+
+// byMistake explains what is wrong with a further value of --by; empty if nothing is.
+func (s *summing) byMistake(value string) string {
+	known := summary.Fields()
+	for path := range strings.SplitSeq(value, ",") {
+		near := nearest(path, known)
+		switch {
+		case slices.Contains(known, path):
+		case path == "":
+			return "the name of a field is empty: want names between the commas, such as action.type,resource.product"
+		case near != "":
+			return fmt.Sprintf("an entry has no field %s: did you mean %s?", excerpt(path), near)
+		default:
+			return fmt.Sprintf("an entry has no field %s: want one of %s", excerpt(path), strings.Join(known, ", "))
+		}
+	}
+	if len(s.options.By) == summary.MaxBy {
+		return fmt.Sprintf("want it %d times at most", summary.MaxBy)
+	}
+	return ""
 }
 
 const summaryFooter = whenFooter + `
@@ -124,27 +127,19 @@ func (s *summing) run(ctx context.Context) error {
 		}
 		made := collector.Summary()
 		s.notes(s.start)
-		switch s.encoding {
-		case nameJSON:
-			s.printJSON(made)
-		case nameHTML:
-			s.printPage(&page.Page{Summary: made, Entries: keeper.Entries()})
-		default:
-			s.text(made)
-		}
+		html := &page.Page{Summary: made, Entries: keeper.Entries()}
+		s.show(made, html, func(p *paper) { s.text(p, made) })
 		return nil
 	})
 }
 
-// text prints a summary for people.
-func (s *summing) text(made *summary.Summary) {
-	p := s.paper()
+// text writes a summary for people.
+func (s *summing) text(p *paper, made *summary.Summary) {
 	p.heading("summary", fmt.Sprintf("%s, from %s up to %s (%s)", s.log(), s.shortTime(made.Since), s.shortTime(made.Before), made.TimeZone))
 	p.flow("", "%s: %s", entryCount(made.Entries), strings.Join([]string{
 		outcome(made, made.Success, "succeeded"), outcome(made, made.Failure, "failed"), outcome(made, made.Unknown, "unknown"),
 	}, ", "))
 	if made.Entries == 0 {
-		s.print(p)
 		return
 	}
 	if !made.First.IsZero() {
@@ -155,61 +150,38 @@ func (s *summing) text(made *summary.Summary) {
 	}
 	s.hints(p, made.Hints)
 	s.timeline(p, made.Timeline)
-	heatMap(p, made.Week)
+	heatMap(p, made)
 	p.heading("most frequent values", "with their entries, their share of all entries, the failed ones (✗), and when they were first and last seen")
 	for _, g := range made.Groups {
 		s.group(p, g)
 	}
-	s.print(p)
 }
 
 func outcome(made *summary.Summary, n int64, word string) string {
 	text := fmt.Sprintf("%d %s", n, word)
 	if n > 0 {
-		text += " (" + percent(float64(n)/float64(made.Entries)) + ")"
+		text += " (" + summary.Percent(float64(n)/float64(made.Entries)) + ")"
 	}
 	return text
-}
-
-func percent(share float64) string {
-	switch {
-	case share > 0 && share < 0.001:
-		return "<0.1%"
-	case share > 0.999 && share < 1:
-		return ">99.9%"
-	}
-	return strconv.FormatFloat(100*share, 'f', 1, 64) + "%"
 }
 
 // mostRows is how many days a timeline has on a terminal, at most: beyond, a row is a week.
 const mostRows = 62
 
 func (s *summing) timeline(p *paper, timeline summary.Timeline) {
-	layout, step, name := "2006-01-02 Mon", 1, timeline.Unit
-	switch {
-	case timeline.Unit == summary.UnitHour:
-		layout = "2006-01-02 15:04"
+	layout := "2006-01-02 Mon"
+	if timeline.Unit == summary.UnitHour {
+		layout = minutes
 		if s.chosen() {
 			layout += " -0700" // Where clocks are set back, an hour comes twice.
 		}
-	case len(timeline.Periods) > mostRows:
-		step, name = 7, "week"
 	}
-	var most int64
-	var rows []summary.Period
-	for group := range slices.Chunk(timeline.Periods, step) {
-		row := summary.Period{Start: group[0].Start}
-		for _, period := range group {
-			row.Entries += period.Entries
-			row.Failed += period.Failed
-		}
-		most = max(most, row.Entries)
-		rows = append(rows, row)
-	}
-	p.heading("by "+name, "")
+	timeline = timeline.Fit(mostRows)
+	most := timeline.Most()
+	p.heading("by "+timeline.Unit, "")
 	numbers := len(strconv.FormatInt(most, 10))
 	room := min(max(p.width-len(layout)-numbers-20, 4), 60)
-	for _, row := range rows {
+	for _, row := range timeline.Periods {
 		failed := ""
 		if row.Failed > 0 {
 			failed = p.style(styleRed, fmt.Sprintf("%d failed", row.Failed))
@@ -218,16 +190,13 @@ func (s *summing) timeline(p *paper, timeline summary.Timeline) {
 	}
 }
 
-// shades are the cells of a heat map, from none to the most.
-var shades = []rune("·░▒▓█")
+// shades are the cells of a heat map, by level.
+var shades = [summary.HeatLevels + 1]string{"·", "░", "▒", "▓", "█"}
 
 // heatMap prints entries by weekday and hour.
-func heatMap(p *paper, week [7][24]int64) {
-	var most int64
-	for _, day := range week {
-		most = max(most, slices.Max(day[:]))
-	}
-	if most == 0 {
+func heatMap(p *paper, made *summary.Summary) {
+	levels, tops := made.Heat()
+	if tops[summary.HeatLevels] == 0 {
 		return
 	}
 	wide := 1
@@ -240,18 +209,17 @@ func heatMap(p *paper, week [7][24]int64) {
 		hours += fmt.Sprintf("%-*d", 3*wide, hour)
 	}
 	p.line("%s", hours)
-	steps := int64(len(shades) - 1)
-	for i, day := range week {
+	for i, day := range levels {
 		row := (time.Weekday(i+1) % 7).String()[:3] + " "
-		for _, n := range day {
-			row += strings.Repeat(string(shades[(n*steps+most-1)/most]), wide)
+		for _, level := range day {
+			row += strings.Repeat(shades[level], wide)
 		}
 		p.line("%s", row)
 	}
-	legend := fmt.Sprintf("%c none", shades[0])
-	for i := int64(1); i <= steps; i++ {
-		if top := most * i / steps; top > most*(i-1)/steps {
-			legend += fmt.Sprintf(" %c up to %d", shades[i], top)
+	legend := shades[0] + " none"
+	for level, top := range tops {
+		if top > 0 {
+			legend += fmt.Sprintf(" %s up to %d", shades[level], top)
 		}
 	}
 	p.flow("    ", "%s", legend)
@@ -277,15 +245,15 @@ func (s *summing) group(p *paper, g summary.Group) {
 		return
 	}
 	whole := g.Values[0].Entries
-	times, short := true, p.width < 100
-	fixed := 10 + 8 + 8 + 2*(2+len(minutes))
-	if short {
-		fixed = 10 + 8 + 8 + 2*(2+len(time.DateOnly))
+	const numbers = 10 + 8 + 8
+	layout := minutes
+	if p.width < 100 {
+		layout = time.DateOnly
 	}
-	if p.width < fixed+16 {
-		times, fixed = false, 10+8+8
+	room := p.width - numbers - 2*(2+len(layout))
+	if room < 16 {
+		layout, room = "", p.width-numbers
 	}
-	room := p.width - fixed
 	bars := 0
 	if room > 50 {
 		bars = min(room-46, 12)
@@ -304,15 +272,9 @@ func (s *summing) group(p *paper, g summary.Group) {
 		if bars > 0 {
 			text += "  " + fit(bar(v.Entries, whole, bars), bars)
 		}
-		text += fmt.Sprintf("%10s%8s", number, percent(v.Share)) + p.style(styleRed, strings.Repeat(" ", max(8-runewidth.StringWidth(failed), 0))+failed)
-		if times {
-			for _, at := range []time.Time{v.First, v.Last} {
-				shown := s.shortTime(at)
-				if short {
-					shown, _, _ = strings.Cut(shown, " ")
-				}
-				text += "  " + shown
-			}
+		text += fmt.Sprintf("%10s%8s", number, summary.Percent(v.Share)) + p.style(styleRed, strings.Repeat(" ", max(8-runewidth.StringWidth(failed), 0))+failed)
+		if layout != "" {
+			text += "  " + s.moment(v.First, layout) + "  " + s.moment(v.Last, layout)
 		}
 		p.line("%s", text)
 	}
@@ -337,12 +299,8 @@ func (s *summing) hints(p *paper, hints []summary.Hint) {
 		for _, line := range wrap("rule: "+h.Words, p.width-2) {
 			p.line("  %s", line)
 		}
-		var beyond int64 = h.More
-		for i, c := range h.Cases {
-			if i >= shownCases {
-				beyond += c.Entries
-				continue
-			}
+		h = h.Top(shownCases)
+		for _, c := range h.Cases {
 			p.flow("  ", "%s: %s, %s to %s", cmp.Or(p.cut(c.Who), "-"), entryCount(c.Entries), s.shortTime(c.First), s.shortTime(c.Last))
 			for _, r := range c.Found[:min(len(c.Found), shownReferences)] {
 				s.reference(p, "    ", c.Who, r)
@@ -351,8 +309,8 @@ func (s *summing) hints(p *paper, hints []summary.Hint) {
 				p.line("    and %d more", more)
 			}
 		}
-		if beyond > 0 {
-			p.line("  and %s of others", entryCount(beyond))
+		if h.More > 0 {
+			p.line("  and %s of others", entryCount(h.More))
 		}
 	}
 }

@@ -23,62 +23,53 @@ type Change struct {
 // those of an earlier one: by path, lists element by element at the same index. The order of
 // members and how a string is escaped do not count, and numbers are equal if their digits are.
 func Compare(earlier, e *auditlogs.Entry) []Change {
-	before, after := bodies(earlier), bodies(e)
-	var paths []string
-	for _, body := range slices.Concat(before, after) {
-		paths = append(paths, body.Path)
-	}
-	slices.Sort(paths)
-	var changes []Change
-	for _, path := range slices.Compact(paths) {
-		changes = compare(changes, path, valueAt(before, path), valueAt(after, path))
-	}
-	return changes
+	return compareMembers(nil, bodies(earlier), bodies(e), func(path string) string { return path })
 }
 
-func bodies(e *auditlogs.Entry) []Body {
-	return slices.DeleteFunc(read(nil, "", e.Raw), func(leaf Body) bool { return !isBody(leaf) })
+// bodies returns the decoded bodies of an entry by their paths.
+func bodies(e *auditlogs.Entry) map[string]any {
+	values := map[string]any{}
+	for _, leaf := range read(nil, "", e.Raw) {
+		if !isBody(leaf) {
+			continue
+		}
+		var value any
+		d := json.NewDecoder(bytes.NewReader(leaf.Raw))
+		d.UseNumber()
+		if d.Decode(&value) != nil {
+			value = string(leaf.Raw) // It is nested more deeply than the decoder takes.
+		}
+		values[leaf.Path] = value
+	}
+	return values
 }
 
 // absent stands for a value that is not there, which differs from null.
 type absent struct{}
 
-func valueAt(bodies []Body, path string) any {
-	value := any(absent{})
-	for _, body := range bodies {
-		if body.Path == path {
-			d := json.NewDecoder(bytes.NewReader(body.Raw))
-			d.UseNumber()
-			if d.Decode(&value) != nil {
-				value = string(body.Raw) // It is nested more deeply than the decoder takes.
-			}
-		}
+// compareMembers compares the members of two objects, whose paths are made of their names.
+func compareMembers(changes []Change, before, after map[string]any, pathOf func(name string) string) []Change {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(before)), maps.Keys(after))
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		changes = compare(changes, pathOf(name), memberOf(before, name), memberOf(after, name))
 	}
-	return value
+	return changes
 }
 
 func compare(changes []Change, path string, before, after any) []Change {
 	switch b := before.(type) {
 	case map[string]any:
-		a, ok := after.(map[string]any)
-		if !ok {
-			break
+		if a, ok := after.(map[string]any); ok {
+			return compareMembers(changes, b, a, func(name string) string { return path + member(name) })
 		}
-		names := slices.AppendSeq(slices.Collect(maps.Keys(b)), maps.Keys(a))
-		slices.Sort(names)
-		for _, name := range slices.Compact(names) {
-			changes = compare(changes, path+member(name), memberOf(b, name), memberOf(a, name))
-		}
-		return changes
 	case []any:
-		a, ok := after.([]any)
-		if !ok {
-			break
+		if a, ok := after.([]any); ok {
+			for i := range max(len(a), len(b)) {
+				changes = compare(changes, path+"["+strconv.Itoa(i)+"]", elementOf(b, i), elementOf(a, i))
+			}
+			return changes
 		}
-		for i := range max(len(a), len(b)) {
-			changes = compare(changes, path+"["+strconv.Itoa(i)+"]", elementOf(b, i), elementOf(a, i))
-		}
-		return changes
 	default:
 		if before == after {
 			return changes

@@ -90,14 +90,12 @@ func (c *counter) drop() {
 	}
 }
 
-// top returns the values that occurred most often.
+// top returns the values that occurred most often, and of those that are equal first the one that
+// was there first.
 func (c *counter) top(n int) []cell {
 	best := slices.Clone(c.cells)
-	slices.SortFunc(best, byEntries)
+	slices.SortFunc(best, func(a, b cell) int {
+		return cmp.Or(cmp.Compare(b.entries, a.entries), cmp.Compare(a.first, b.first), strings.Compare(a.key, b.key))
+	})
 	return best[:min(n, len(best))]
-}
-
-// byEntries puts the most frequent first, and of those that are equal the one that was there first.
-func byEntries(a, b cell) int {
-	return cmp.Or(cmp.Compare(b.entries, a.entries), cmp.Compare(a.first, b.first), strings.Compare(a.key, b.key))
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,8 +17,9 @@ import (
 	"cfaudit.example/wrapper/auditlogs"
 )
 
-// A field is the way to one field of an entry: the names on its path.
-type field [][]byte
+// A field appends the text of one field of an entry, and nothing where the entry has no such field,
+// or an empty one.
+type field func(b []byte, e *auditlogs.Entry, in *time.Location) []byte
 
 // Fields returns the paths that entries can be grouped by, such as "actor.email": those of all
 // fields that the contract has.
@@ -31,43 +34,60 @@ func Fields() []string {
 	return slices.Compact(paths)
 }
 
-func fieldsAt(paths []string) ([]field, error) {
+// checkPaths refuses paths that are none of a field.
+func checkPaths(paths []string) error {
+	if len(paths) == 0 {
+		return errors.New("want one field or more")
+	}
 	known := Fields()
-	fields := make([]field, len(paths))
-	for i, path := range paths {
+	for _, path := range paths {
 		if !slices.Contains(known, path) {
-			return nil, fmt.Errorf("%q is no field of an entry: want one of %s", path, strings.Join(known, ", "))
-		}
-		for name := range strings.SplitSeq(path, ".") {
-			fields[i] = append(fields[i], []byte(name))
+			return fmt.Errorf("%q is no field of an entry: want one of %s", path, strings.Join(known, ", "))
 		}
 	}
-	return fields, nil
+	return nil
 }
 
-// appendTo appends the text of the field: the content of a string, the digits of a number, a time
-// in RFC 3339, and compact JSON of anything else. It appends nothing where the entry has no such
-// field, or an empty one. A status code of 0 counts as none.
-func (f field) appendTo(b []byte, e *auditlogs.Entry, in *time.Location) []byte {
-	var at any = &e.Entry
-	for _, name := range f {
-		_, at = auditlogsapi.Member(at, name)
-	}
-	switch v := at.(type) {
-	case *string:
-		return append(b, *v...)
-	case *int:
-		if *v != 0 {
-			return strconv.AppendInt(b, int64(*v), 10)
+// fieldAt returns the field at a path, as the content of a string, the digits of a number, a time
+// in RFC 3339, and compact JSON of anything else. A status code of 0 counts as none.
+func fieldAt(path string) field {
+	names := bytes.Split([]byte(path), []byte("."))
+	return func(b []byte, e *auditlogs.Entry, in *time.Location) []byte {
+		var at any = &e.Entry
+		for _, name := range names {
+			_, at = auditlogsapi.Member(at, name)
 		}
-	case *time.Time:
-		if !v.IsZero() {
-			return v.In(in).AppendFormat(b, time.RFC3339Nano)
+		switch v := at.(type) {
+		case *string:
+			return append(b, *v...)
+		case *int:
+			if *v != 0 {
+				return strconv.AppendInt(b, int64(*v), 10)
+			}
+		case *time.Time:
+			if !v.IsZero() {
+				return v.In(in).AppendFormat(b, time.RFC3339Nano)
+			}
+		case *json.RawMessage:
+			return appendJSON(b, *v)
 		}
-	case *json.RawMessage:
-		return appendJSON(b, *v)
+		return b
 	}
-	return b
+}
+
+// network appends the network of the actor's address: a /24 of IPv4, a /64 of IPv6.
+func network(b []byte, e *auditlogs.Entry, _ *time.Location) []byte {
+	address, err := netip.ParseAddr(e.Actor.IPAddress)
+	if err != nil {
+		return b
+	}
+	address = address.Unmap().WithZone("")
+	bits := 64
+	if address.Is4() {
+		bits = 24
+	}
+	of, _ := address.Prefix(bits) // It has these bits.
+	return of.AppendTo(b)
 }
 
 func appendJSON(b []byte, value json.RawMessage) []byte {

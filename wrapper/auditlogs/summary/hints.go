@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
 )
 
@@ -20,6 +19,16 @@ type Hint struct {
 	Failed  int64  `json:"failed"`  // those of them whose action.result is "failure"
 	Cases   []Case `json:"cases"`   // by actor, or by address; in the order in which they were found
 	More    int64  `json:"more"`    // entries of further actors or addresses, beyond the first 100
+}
+
+// Top returns the hint with at most n of its cases. The entries of the others count in More.
+func (h Hint) Top(n int) Hint {
+	n = min(n, len(h.Cases))
+	for _, c := range h.Cases[n:] {
+		h.More += c.Entries
+	}
+	h.Cases = h.Cases[:n]
+	return h
 }
 
 // A Case is what a rule has found about one actor or address.
@@ -49,14 +58,10 @@ const (
 	keptBursts     = 2_000 // actors or addresses that are watched for a burst lately, and as many before
 )
 
-type hints struct {
-	rules  []*finder
-	topics map[[2]string]topic // of products and types
-}
-
 // A finder is one rule at work.
 type finder struct {
 	rule
+	in     *time.Location // of times
 	hint   Hint
 	cases  map[string]int      // of hint.Cases
 	bursts [2]map[string]burst // those that were seen lately, and those before
@@ -70,14 +75,11 @@ type watched struct {
 	failed, taken bool
 }
 
-func newHints() *hints {
-	h := &hints{topics: map[[2]string]topic{}}
-	for _, r := range rules {
-		f := &finder{rule: r, hint: Hint{Rule: r.name, Title: r.title, Words: r.words}, cases: map[string]int{}}
-		f.bursts = [2]map[string]burst{{}, {}}
-		h.rules = append(h.rules, f)
+func newFinder(r rule, in *time.Location) *finder {
+	return &finder{
+		rule: r, in: in, hint: Hint{Rule: r.name, Title: r.title, Words: r.words},
+		cases: map[string]int{}, bursts: [2]map[string]burst{{}, {}},
 	}
-	return h
 }
 
 // A Found says that a rule has found an entry.
@@ -86,11 +88,10 @@ type Found struct {
 	Earlier []string // the ids of the entries before it that it made a burst
 }
 
-// add shows an entry to all rules. It returns those that have found it.
-func (h *hints) add(e *auditlogs.Entry) (found []Found) {
-	failed := e.Action.Result == auditlogsapi.ActionResultFailure
-	about := h.about(e)
-	for _, f := range h.rules {
+// find shows an entry to all rules. It returns those that have found it.
+func (c *Collector) find(e *auditlogs.Entry, failed bool) (found []Found) {
+	about := topicsOf(pathOf(e.Entry.Raw.URI)) | topicsOf(e.Resource.Product) | topicsOf(e.Resource.Type)
+	for _, f := range c.hints {
 		if failed && !f.failed {
 			continue
 		}
@@ -99,31 +100,13 @@ func (h *hints) add(e *auditlogs.Entry) (found []Found) {
 			continue
 		}
 		if f.burst == 0 {
-			f.take(f.who(e), refer(e, note), failed)
+			f.take(f.who(e), refer(e, note, f.in), failed)
 			found = append(found, Found{Rule: f.name})
 		} else if earlier, ok := f.watch(e, failed); ok {
 			found = append(found, Found{Rule: f.name, Earlier: earlier})
 		}
 	}
 	return found
-}
-
-// about returns what an entry is about. Products and types are few, and so they are looked at once.
-func (h *hints) about(e *auditlogs.Entry) topic {
-	about := topicsOf(pathOf(e.Entry.Raw.URI))
-	if len(e.Resource.Product) > longText || len(e.Resource.Type) > longText {
-		return about
-	}
-	key := [2]string{e.Resource.Product, e.Resource.Type}
-	known, ok := h.topics[key]
-	if !ok {
-		if len(h.topics) >= 4096 {
-			clear(h.topics)
-		}
-		known = topicsOf(key[0]) | topicsOf(key[1])
-		h.topics[[2]string{strings.Clone(key[0]), strings.Clone(key[1])}] = known
-	}
-	return about | known
 }
 
 func (f *finder) who(e *auditlogs.Entry) string {
@@ -180,7 +163,7 @@ func (f *finder) watch(e *auditlogs.Entry, failed bool) (earlier []string, found
 	if len(b) == f.burst {
 		b = slices.Delete(b, 0, 1)
 	}
-	b = append(b, watched{Reference: refer(e, ""), failed: failed})
+	b = append(b, watched{Reference: refer(e, "", f.in), failed: failed})
 	f.bursts[0][who] = b
 	if len(b) < f.burst || !within(b, f.within) {
 		return nil, false
@@ -206,9 +189,9 @@ func within(entries burst, most time.Duration) bool {
 	return last.Sub(first) <= most
 }
 
-func refer(e *auditlogs.Entry, note string) Reference {
+func refer(e *auditlogs.Entry, note string, in *time.Location) Reference {
 	return Reference{
-		ID: cut(e.ID), Time: e.Action.Time, Actor: cut(actorOf(e)), Address: cut(e.Actor.IPAddress),
+		ID: cut(e.ID), Time: e.Action.Time.In(in), Actor: cut(actorOf(e)), Address: cut(e.Actor.IPAddress),
 		Action: cut(cmp.Or(e.Action.Description, e.Action.Type)), Note: note,
 	}
 }
@@ -219,26 +202,4 @@ func cut(text string) string {
 		return strings.Clone(text)
 	}
 	return string(shortened([]byte(text), 0))
-}
-
-// found returns what the rules have found, those of them that have found something.
-func (h *hints) found(in *time.Location) []Hint {
-	found := []Hint{}
-	for _, f := range h.rules {
-		if f.hint.Entries == 0 {
-			continue
-		}
-		hint := f.hint
-		hint.Cases = slices.Clone(hint.Cases)
-		for i := range hint.Cases {
-			c := &hint.Cases[i]
-			c.First, c.Last = inZone(c.First, in), inZone(c.Last, in)
-			c.Found = slices.Clone(c.Found)
-			for j := range c.Found {
-				c.Found[j].Time = inZone(c.Found[j].Time, in)
-			}
-		}
-		found = append(found, hint)
-	}
-	return found
 }

@@ -166,7 +166,7 @@ func TestHintsAreBounded(t *testing.T) {
 	for i := range 5 * keptBursts {
 		c.Add(entry(t, fmt.Sprintf(`{"actor":{"id":"%d"},"action":{"type":"delete","time":%q}}`, i, at(0))))
 	}
-	for _, f := range c.hints.rules {
+	for _, f := range c.hints {
 		if n := len(f.bursts[0]) + len(f.bursts[1]); n > 2*keptBursts {
 			t.Errorf("%s watches %d actors: want at most %d", f.name, n, 2*keptBursts)
 		}

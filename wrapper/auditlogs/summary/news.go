@@ -2,11 +2,9 @@ package summary
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"hash/maphash"
 	"math"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +38,14 @@ type Kind struct {
 	Missed  float64 `json:"missed_per_million"`
 }
 
+// Top returns the kind with at most n of its values. The others count in More.
+func (k Kind) Top(n int) Kind {
+	n = min(n, len(k.Values))
+	k.More += int64(len(k.Values) - n)
+	k.Values = k.Values[:n]
+	return k
+}
+
 // A NewValue is a value that occurs for the first time.
 type NewValue struct {
 	Text    string    `json:"text"`
@@ -71,16 +77,12 @@ type NewsOptions struct {
 // A Comparer finds what is new. Give it the entries of the baseline first, in any order, and then
 // those of the window, in any order. It is not safe for use by several goroutines.
 type Comparer struct {
-	options NewsOptions
-	news    News
-	kinds   []*kind
-	key     []byte
+	news  News // without its kinds
+	kinds []*kind
 }
 
 type kind struct {
-	of      *grouping
-	network bool // of the address, and not the address itself
-
+	*grouping
 	known  set // the baseline, and new values that are beyond what is kept
 	before int64
 	index  map[string]int
@@ -94,25 +96,9 @@ var kinds = []groupBy{
 	byActor,
 	byToken,
 	byAddress,
-	{name: networks, paths: byAddress.paths},
+	{name: "networks", paths: byAddress.paths, fields: []field{network}},
 	byUserAgent,
 	{name: "actions and products", paths: []string{"action.type", "resource.product"}},
-}
-
-const networks = "networks"
-
-// networkOf returns the network of an address: a /24 of IPv4, a /64 of IPv6.
-func networkOf(text string) (netip.Prefix, error) {
-	address, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	address = address.Unmap().WithZone("")
-	bits := 64
-	if address.Is4() {
-		bits = 24
-	}
-	return address.Prefix(bits)
 }
 
 // NewComparer returns a Comparer. It returns an error if an option is wrong.
@@ -123,13 +109,13 @@ func NewComparer(options NewsOptions) (*Comparer, error) {
 	if options.Location == nil {
 		options.Location = time.UTC
 	}
-	c := &Comparer{options: options}
+	in := options.Location
+	c := &Comparer{news: News{
+		BaselineSince: options.BaselineSince.In(in), Since: options.Since.In(in), Before: options.Before.In(in),
+		TimeZone: in.String(),
+	}}
 	for _, k := range kinds {
-		made, err := newGrouping(k)
-		if err != nil {
-			panic(err) // The contract has these fields.
-		}
-		c.kinds = append(c.kinds, &kind{of: made, network: k.name == networks, index: map[string]int{}, known: newSet()})
+		c.kinds = append(c.kinds, &kind{grouping: newGrouping(k, in), index: map[string]int{}, known: newSet()})
 	}
 	return c, nil
 }
@@ -137,12 +123,12 @@ func NewComparer(options NewsOptions) (*Comparer, error) {
 // Baseline adds an entry of the baseline. One that is as late as the window's start is left out:
 // whether the service takes the end of a window for a part of it is not documented.
 func (c *Comparer) Baseline(e *auditlogs.Entry) {
-	if !e.Action.Time.Before(c.options.Since) {
+	if !e.Action.Time.Before(c.news.Since) {
 		return
 	}
 	c.news.BaselineEntries++
 	for _, k := range c.kinds {
-		if key := c.keyOf(k, e); len(key) > 0 && k.known.add(key) {
+		if key := k.keyOf(e); len(key) > 0 && k.known.add(key) {
 			k.before++
 		}
 	}
@@ -154,35 +140,17 @@ func (c *Comparer) Add(e *auditlogs.Entry) (first bool) {
 	c.news.Entries++
 	failed := e.Action.Result == auditlogsapi.ActionResultFailure
 	for _, k := range c.kinds {
-		if key := c.keyOf(k, e); len(key) > 0 && k.add(key, e, failed) {
+		if key := k.keyOf(e); len(key) > 0 && k.add(key, e, failed) {
 			first = true
 		}
 	}
 	return first
 }
 
-// keyOf returns what the entry counts as; nothing where it does not count.
-func (c *Comparer) keyOf(k *kind, e *auditlogs.Entry) []byte {
-	if cap(c.key) > 64<<10 {
-		c.key = nil // Of a huge value.
-	}
-	if !k.network {
-		c.key = k.of.appendKey(c.key[:0], e, c.options.Location)
-		return c.key
-	}
-	network, err := networkOf(e.Actor.IPAddress)
-	if err != nil {
-		return nil
-	}
-	c.key = network.AppendTo(append(c.key[:0], 0, 0))
-	binary.BigEndian.PutUint16(c.key, uint16(len(c.key)-2))
-	return c.key
-}
-
 func (k *kind) add(key []byte, e *auditlogs.Entry, failed bool) (first bool) {
 	i, known := k.index[string(key)]
 	if !known {
-		if k.known.has(key) {
+		if k.known.has(k.known.hash(key)) {
 			return false
 		}
 		if len(k.values) == keptNew || k.text+len(key) > keptNewText {
@@ -192,20 +160,20 @@ func (k *kind) add(key []byte, e *auditlogs.Entry, failed bool) (first bool) {
 			return true
 		}
 		own := string(key)
-		_, texts := k.of.is(own)
+		_, texts := k.is(own)
 		i = len(k.values)
 		k.index[own] = i
 		k.text += len(own)
-		k.values = append(k.values, NewValue{Text: strings.Join(texts, separator), First: refer(e, "")})
+		k.values = append(k.values, NewValue{Text: strings.Join(texts, separator), First: refer(e, "", k.in)})
 	}
 	v := &k.values[i]
 	v.Entries++
 	if failed {
 		v.Failed++
 	}
-	if at := e.Action.Time; !at.IsZero() {
+	if at := e.Action.Time.In(k.in); !at.IsZero() {
 		if at.Before(v.First.Time) || v.First.Time.IsZero() {
-			v.First = refer(e, "")
+			v.First = refer(e, "", k.in)
 		}
 		if at.After(v.Last) {
 			v.Last = at
@@ -216,18 +184,11 @@ func (k *kind) add(key []byte, e *auditlogs.Entry, failed bool) (first bool) {
 
 // News returns what is new so far.
 func (c *Comparer) News() *News {
-	n, in := c.news, c.options.Location
-	n.BaselineSince, n.Since, n.Before = c.options.BaselineSince.In(in), c.options.Since.In(in), c.options.Before.In(in)
-	n.TimeZone = in.String()
+	n := c.news
 	for _, k := range c.kinds {
-		made := Kind{Name: k.of.name, Fields: slices.Clone(k.of.paths), Baseline: k.before, More: k.more, Values: slices.Clone(k.values), Missed: k.known.missed()}
-		made.AtLeast = k.known.bloom != nil
-		if made.Values == nil {
-			made.Values = []NewValue{}
-		}
-		for i := range made.Values {
-			v := &made.Values[i]
-			v.First.Time, v.Last = inZone(v.First.Time, in), inZone(v.Last, in)
+		made := Kind{
+			Name: k.name, Fields: slices.Clone(k.paths), Baseline: k.before, More: k.more, Values: append([]NewValue{}, k.values...),
+			AtLeast: k.known.bloom != nil, Missed: k.known.missed(),
 		}
 		slices.SortStableFunc(made.Values, func(a, b NewValue) int {
 			return cmp.Or(a.First.Time.Compare(b.First.Time), strings.Compare(a.Text, b.Text))
@@ -255,8 +216,7 @@ func (s *set) hash(key []byte) [2]uint64 {
 	return [2]uint64{maphash.Bytes(s.seeds[0], key), maphash.Bytes(s.seeds[1], key)}
 }
 
-func (s *set) has(key []byte) bool {
-	h := s.hash(key)
+func (s *set) has(h [2]uint64) bool {
 	if s.bloom == nil {
 		_, known := s.exact[h]
 		return known
@@ -272,34 +232,32 @@ func (s *set) has(key []byte) bool {
 // add reports whether the value was added, and not known before.
 func (s *set) add(key []byte) bool {
 	h := s.hash(key)
-	if s.bloom != nil {
-		return s.mark(h)
-	}
-	if _, known := s.exact[h]; known {
+	switch {
+	case s.has(h):
 		return false
-	}
-	if len(s.exact) < s.limit {
+	case s.bloom != nil:
+		s.mark(h)
+	case len(s.exact) < s.limit:
 		s.exact[h] = struct{}{}
-		return true
+	default:
+		s.bloom = make([]uint64, bloomBits/64)
+		for known := range s.exact {
+			s.mark(known)
+		}
+		s.exact = nil
+		s.mark(h)
 	}
-	s.bloom = make([]uint64, bloomBits/64)
-	for known := range s.exact {
-		s.mark(known)
-	}
-	s.exact = nil
-	return s.mark(h)
+	return true
 }
 
-func (s *set) mark(h [2]uint64) (added bool) {
+func (s *set) mark(h [2]uint64) {
 	for i := range uint64(bloomHashes) {
 		bit := (h[0] + i*(h[1]|1)) % bloomBits
 		if word := &s.bloom[bit/64]; *word&(1<<(bit%64)) == 0 {
 			*word |= 1 << (bit % 64)
 			s.ones++
-			added = true
 		}
 	}
-	return added
 }
 
 // missed returns how many of a million values that are not in the set it takes for known.

@@ -232,20 +232,13 @@ func topicsOf(text string) (about topic) {
 			}
 			continue
 		}
-		if start >= 0 && i-start <= longestWord {
+		if start >= 0 {
 			about |= topicOf(text[start:i])
 		}
 		start = -1
 	}
 	return about
 }
-
-var longestWord = func() (most int) {
-	for word := range topicWords {
-		most = max(most, len(word))
-	}
-	return most
-}()
 
 func topicOf(word string) topic {
 	if about, known := topicWords[word]; known {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,11 +61,36 @@ type Summary struct {
 
 // A Timeline counts entries by hour or by day.
 type Timeline struct {
-	Unit    string   `json:"unit"` // UnitHour or UnitDay
+	Unit    string   `json:"unit"` // UnitHour or UnitDay, and UnitWeek only after [Timeline.Fit]
 	Periods []Period `json:"periods"`
 }
 
-// A Period is an hour or a day of a timeline.
+// Most is the number of entries of the fullest period.
+func (t Timeline) Most() (most int64) {
+	for _, p := range t.Periods {
+		most = max(most, p.Entries)
+	}
+	return most
+}
+
+// Fit returns the timeline with a period for every seven days if it has days, and more than n.
+func (t Timeline) Fit(n int) Timeline {
+	if t.Unit != UnitDay || len(t.Periods) <= n {
+		return t
+	}
+	weeks := Timeline{Unit: UnitWeek}
+	for days := range slices.Chunk(t.Periods, 7) {
+		week := Period{Start: days[0].Start}
+		for _, day := range days {
+			week.Entries += day.Entries
+			week.Failed += day.Failed
+		}
+		weeks.Periods = append(weeks.Periods, week)
+	}
+	return weeks
+}
+
+// A Period is an hour, a day or a week of a timeline.
 type Period struct {
 	Start   time.Time `json:"start"`
 	Entries int64     `json:"entries"`
@@ -104,7 +130,8 @@ type groupBy struct {
 	name    string
 	firstOf bool
 	paths   []string
-	needs   string // the field without which an entry does not count; empty where any of them will do
+	needs   string  // the field without which an entry does not count; empty where any of them will do
+	fields  []field // nil for those at the paths
 }
 
 var (
@@ -130,41 +157,49 @@ var groups = []groupBy{
 // A grouping counts the values of a group.
 type grouping struct {
 	groupBy
-	fields []field // at the paths
+	in     *time.Location
 	count  *counter
 	absent int64
+	key    []byte // of the last entry
 }
 
-func newGrouping(by groupBy) (*grouping, error) {
+func newGrouping(by groupBy, in *time.Location) *grouping {
 	by.paths = slices.Clone(by.paths) // Some are the caller's.
-	fields, err := fieldsAt(by.paths)
-	return &grouping{groupBy: by, fields: fields, count: newCounter()}, err
+	if by.fields == nil {
+		for _, path := range by.paths {
+			by.fields = append(by.fields, fieldAt(path))
+		}
+	}
+	return &grouping{groupBy: by, in: in, count: newCounter()}
 }
 
-// appendKey appends what the entry counts as: for each field the length of its text and the text.
-// It appends nothing where the entry does not count.
-func (g *grouping) appendKey(b []byte, e *auditlogs.Entry, in *time.Location) []byte {
-	start, found := len(b), false
-	for i := range g.fields {
-		b = append(b, 0, 0) // A text has at most longText bytes.
-		from := len(b)
-		b = shortened(g.fields[i].appendTo(b, e, in), from)
-		n := len(b) - from
-		binary.BigEndian.PutUint16(b[from-2:], uint16(n))
+// keyOf returns what the entry counts as: for each field the length of its text and the text. It is
+// empty where the entry does not count, and valid until the next call.
+func (g *grouping) keyOf(e *auditlogs.Entry) []byte {
+	if cap(g.key) > 64<<10 {
+		g.key = nil // Of a huge value.
+	}
+	g.key = g.key[:0]
+	found := false
+	for i, field := range g.fields {
+		g.key = append(g.key, 0, 0) // A text has at most longText bytes.
+		from := len(g.key)
+		g.key = shortened(field(g.key, e, g.in), from)
+		n := len(g.key) - from
+		binary.BigEndian.PutUint16(g.key[from-2:], uint16(n))
 		switch {
 		case n == 0 && g.paths[i] == g.needs:
-			return b[:start]
+			return nil
+		case n > 0 && g.firstOf:
+			return g.key
 		case n > 0:
 			found = true
 		}
-		if found && g.firstOf {
-			return b
-		}
 	}
 	if !found {
-		return b[:start]
+		return nil
 	}
-	return b
+	return g.key
 }
 
 // is returns the values of a key by their paths, and their texts in order.
@@ -181,39 +216,22 @@ func (g *grouping) is(key string) (map[string]string, []string) {
 	return is, texts
 }
 
-// An Index tells which of a group's Values an entry has.
-type Index struct {
-	group    *grouping
-	values   []Value
-	places   map[string]int // by their texts
-	location *time.Location
-}
-
-// Index returns the group's index. The zone is that of the summary's times.
-func (g Group) Index(in *time.Location) *Index {
-	made, err := newGrouping(groupBy{name: g.Name, firstOf: g.FirstOf, paths: g.Fields})
-	if err != nil {
-		return new(Index) // It is no group of a summary.
-	}
-	x := &Index{group: made, values: g.Values, places: map[string]int{}, location: in}
+// Index returns a function that tells which of the group's Values an entry has: its place among
+// them, or -1. The zone is that of the summary's times.
+func (g Group) Index(in *time.Location) func(*auditlogs.Entry) int {
+	by := newGrouping(groupBy{firstOf: g.FirstOf, paths: g.Fields}, in)
+	places := map[string]int{}
 	for i, v := range g.Values {
-		x.places[v.Text] = i
+		places[v.Text] = i
 	}
-	return x
-}
-
-// Of returns the place of the entry's value in the group's Values, or -1 where it is not among
-// them.
-func (x *Index) Of(e *auditlogs.Entry) int {
-	if x.group == nil {
-		return -1
+	return func(e *auditlogs.Entry) int {
+		is, texts := by.is(string(by.keyOf(e)))
+		i, known := places[strings.Join(texts, separator)]
+		if !known || !maps.Equal(is, g.Values[i].Is) {
+			return -1
+		}
+		return i
 	}
-	is, texts := x.group.is(string(x.group.appendKey(nil, e, x.location)))
-	i, known := x.places[strings.Join(texts, separator)]
-	if !known || !maps.Equal(is, x.values[i].Is) {
-		return -1
-	}
-	return i
 }
 
 // separator joins the values of several fields for people.
@@ -226,8 +244,7 @@ type Collector struct {
 	counts  Summary // only the totals
 	clock   *clock
 	groups  []*grouping
-	hints   *hints
-	key     []byte
+	hints   []*finder
 }
 
 // New returns a Collector. It returns an error if an option is wrong.
@@ -246,23 +263,20 @@ func New(options Options) (*Collector, error) {
 	if options.Top == 0 {
 		options.Top = standardTop
 	}
-	c := &Collector{options: options, clock: newClock(options.Since, options.Before, options.Location), hints: newHints()}
-	for _, g := range groups {
-		made, err := newGrouping(g)
-		if err != nil {
-			panic(err) // The contract has these fields.
-		}
-		c.groups = append(c.groups, made)
+	c := &Collector{options: options, clock: newClock(options.Since, options.Before, options.Location)}
+	c.counts.Since, c.counts.Before = options.Since.In(options.Location), options.Before.In(options.Location)
+	c.counts.TimeZone = options.Location.String()
+	for _, by := range groups {
+		c.groups = append(c.groups, newGrouping(by, options.Location))
 	}
 	for _, paths := range options.By {
-		made, err := newGrouping(groupBy{name: strings.Join(paths, ","), paths: paths})
-		if err == nil && len(paths) == 0 {
-			err = errors.New("want one field or more")
-		}
-		if err != nil {
+		if err := checkPaths(paths); err != nil {
 			return nil, fmt.Errorf("summary: By: %w", err)
 		}
-		c.groups = append(c.groups, made)
+		c.groups = append(c.groups, newGrouping(groupBy{name: strings.Join(paths, ","), paths: paths}, options.Location))
+	}
+	for _, r := range rules {
+		c.hints = append(c.hints, newFinder(r, options.Location))
 	}
 	return c, nil
 }
@@ -310,17 +324,13 @@ func (c *Collector) Add(e *auditlogs.Entry) []Found {
 		t.Untimed++
 	}
 	for _, g := range c.groups {
-		c.key = g.appendKey(c.key[:0], e, c.options.Location)
-		if len(c.key) == 0 {
+		if key := g.keyOf(e); len(key) > 0 {
+			g.count.add(key, at, failed)
+		} else {
 			g.absent++
-			continue
 		}
-		g.count.add(c.key, at, failed)
 	}
-	if cap(c.key) > 64<<10 {
-		c.key = nil // Of a huge value.
-	}
-	return c.hints.add(e)
+	return c.find(e, failed)
 }
 
 // nanoseconds returns a time as a number, where it can be one.
@@ -334,16 +344,21 @@ func nanoseconds(t time.Time) (int64, bool) {
 // Summary returns the summary of the entries so far.
 func (c *Collector) Summary() *Summary {
 	s := c.counts
-	in := c.options.Location
-	s.Since, s.Before, s.TimeZone = c.options.Since.In(in), c.options.Before.In(in), in.String()
-	s.First, s.Last = inZone(s.First, in), inZone(s.Last, in)
+	s.First, s.Last = s.First.In(c.options.Location), s.Last.In(c.options.Location)
 	s.Outside = c.clock.outside
 	s.Timeline = Timeline{Unit: c.clock.unit, Periods: slices.Clone(c.clock.periods)}
 	s.Week = c.clock.week
 	for _, g := range c.groups {
 		s.Groups = append(s.Groups, c.group(g))
 	}
-	s.Hints = c.hints.found(in)
+	s.Hints = []Hint{}
+	for _, f := range c.hints {
+		if f.hint.Entries > 0 {
+			hint := f.hint
+			hint.Cases = slices.Clone(hint.Cases)
+			s.Hints = append(s.Hints, hint)
+		}
+	}
 	return &s
 }
 
@@ -365,6 +380,43 @@ func (c *Collector) group(g *grouping) Group {
 		made.Others -= top.entries
 	}
 	return made
+}
+
+// HeatLevels is how many levels of heat there are, beside 0 for an hour without entries.
+const HeatLevels = 4
+
+// Heat sorts the hours of the week into levels by their entries. Tops has the largest number of
+// each level; 0 for level 0, and for those that are empty since no hour has enough entries.
+func (s *Summary) Heat() (levels [7][24]int, tops [HeatLevels + 1]int64) {
+	var most int64
+	for _, day := range s.Week {
+		most = max(most, slices.Max(day[:]))
+	}
+	if most == 0 {
+		return levels, tops
+	}
+	for i, day := range s.Week {
+		for hour, n := range day {
+			levels[i][hour] = int((n*HeatLevels + most - 1) / most)
+		}
+	}
+	for i := range int64(HeatLevels) {
+		if top := most * (i + 1) / HeatLevels; top > most*i/HeatLevels {
+			tops[i+1] = top
+		}
+	}
+	return levels, tops
+}
+
+// Percent writes a share of the entries for people. Only none is 0.0%, and only all are 100.0%.
+func Percent(share float64) string {
+	switch {
+	case share > 0 && share < 0.001:
+		return "<0.1%"
+	case share > 0.999 && share < 1:
+		return ">99.9%"
+	}
+	return strconv.FormatFloat(100*share, 'f', 1, 64) + "%"
 }
 
 // share returns a part of a whole, rounded so that it reads well.

@@ -213,7 +213,7 @@ func TestIndex(t *testing.T) {
 	both, name, none := `{"actor":{"token_id":"k","token_name":"n"}}`, `{"actor":{"token_name":"n / k"}}`, `{}`
 	g := group(t, collect(t, Options{}, both, both), "tokens")
 	for raw, want := range map[string]int{both: 0, name: -1, none: -1} {
-		if got := g.Index(time.UTC).Of(entry(t, raw)); got != want {
+		if got := g.Index(time.UTC)(entry(t, raw)); got != want {
 			t.Errorf("%s is value %d, want %d", raw, got, want)
 		}
 	}

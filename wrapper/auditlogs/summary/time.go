@@ -12,6 +12,7 @@ const hourly = 48 * time.Hour
 const (
 	UnitHour = "hour"
 	UnitDay  = "day"
+	UnitWeek = "week"
 )
 
 // mostPeriods bounds a timeline, to about 100 years of days.
@@ -102,11 +103,4 @@ func widen(first, last *time.Time, at time.Time) {
 	if at.After(*last) {
 		*last = at
 	}
-}
-
-func inZone(t time.Time, in *time.Location) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.In(in)
 }

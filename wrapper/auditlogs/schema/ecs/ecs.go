@@ -50,11 +50,10 @@ var layout = mapping.New(mapping.Config{
 		"ecs.version": Version, "event.kind": "event", "event.module": "cloudflare", "event.dataset": "cloudflare.audit", "event.outcome": "unknown",
 		"cloud.provider": "cloudflare",
 	},
+	Derived: []string{"event.category", "event.type"},
 	Conversions: map[string]mapping.Conversion{
 		"@timestamp":                timestamp,
 		"event.action":              lower,
-		"event.category":            mapping.Derived,
-		"event.type":                mapping.Derived,
 		"event.outcome":             outcome,
 		"source.ip":                 mapping.Address,
 		"http.response.status_code": mapping.Integer,

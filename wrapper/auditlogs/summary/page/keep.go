@@ -2,7 +2,6 @@ package page
 
 import (
 	"cmp"
-	"container/heap"
 	"maps"
 	"slices"
 
@@ -82,9 +81,7 @@ func (k *Keeper) Entries() []Entry {
 	var kept []Entry
 	has := map[int]int{} // places in kept, from 1
 	take := func(from *newest) {
-		entries := slices.Clone(from.entries)
-		slices.SortFunc(entries, newer)
-		for _, e := range entries {
+		for _, e := range slices.Backward(from.entries) {
 			if place := has[e.number]; place > 0 {
 				kept[place-1].Rules = append(slices.Clip(kept[place-1].Rules), e.Rules...)
 			} else if len(kept) < MaxEntries {
@@ -97,42 +94,32 @@ func (k *Keeper) Entries() []Entry {
 		take(k.found[rule])
 	}
 	take(&k.newest)
-	slices.SortFunc(kept, newer)
+	slices.SortFunc(kept, older)
+	slices.Reverse(kept)
 	return kept
 }
 
-func newer(a, b Entry) int {
-	return cmp.Or(b.Action.Time.Compare(a.Action.Time), cmp.Compare(b.number, a.number))
+func older(a, b Entry) int {
+	return cmp.Or(a.Action.Time.Compare(b.Action.Time), cmp.Compare(a.number, b.number))
 }
 
-// newest keeps the newest entries: a heap with the oldest at its top.
+// newest keeps the newest entries.
 type newest struct {
 	most, bytesMost int
-	entries         []Entry
+	entries         []Entry // the oldest first, as listings have them, so that most are appended
 	bytes           int
 }
 
 func (n *newest) add(e Entry) {
-	heap.Push(n, e)
-	for len(n.entries) > n.most || n.bytes > n.bytesMost && len(n.entries) > 1 {
-		heap.Pop(n)
+	at, _ := slices.BinarySearchFunc(n.entries, e, older)
+	if at == 0 && len(n.entries) == n.most {
+		return
 	}
-}
-
-func (n *newest) Len() int           { return len(n.entries) }
-func (n *newest) Less(i, j int) bool { return newer(n.entries[i], n.entries[j]) > 0 }
-func (n *newest) Swap(i, j int)      { n.entries[i], n.entries[j] = n.entries[j], n.entries[i] }
-
-func (n *newest) Push(e any) {
-	n.entries = append(n.entries, e.(Entry))
-	n.bytes += len(e.(Entry).Raw)
-}
-
-func (n *newest) Pop() any {
-	last := len(n.entries) - 1
-	e := n.entries[last]
-	n.entries[last] = Entry{}
-	n.entries = n.entries[:last]
-	n.bytes -= len(e.Raw)
-	return e
+	n.entries = slices.Insert(n.entries, at, e)
+	n.bytes += len(e.Raw)
+	for len(n.entries) > n.most || n.bytes > n.bytesMost && len(n.entries) > 1 {
+		n.bytes -= len(n.entries[0].Raw)
+		n.entries[0] = Entry{}
+		n.entries = n.entries[1:]
+	}
 }

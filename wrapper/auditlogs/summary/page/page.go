@@ -39,7 +39,6 @@ type Page struct {
 	Entries []Entry // see [Keeper]
 
 	Location *time.Location // of times; nil for UTC
-	MaxNew   int            // how many new values of each kind are shown; 0 for all
 }
 
 //go:embed page.html.tmpl page.css page.js
@@ -49,7 +48,8 @@ var (
 	style  = read("page.css")
 	script = read("page.js")
 	markup = template.Must(template.New("page").Funcs(template.FuncMap{
-		"shown": shown, "count": entries, "fold": func(text string) string { return shown(detail.Fold(text)) },
+		"shown": shown, "count": entries, "top": func(h summary.Hint) summary.Hint { return h.Top(maxCases) },
+		"fold": func(text string) string { return shown(detail.Fold(text)) },
 	}).Parse(read("page.html.tmpl")))
 
 	// The policy forbids everything but the file's own style and script, which it knows by their
@@ -111,16 +111,16 @@ type view struct {
 
 	Title, Since, Before, Zone, Baseline string
 
-	Unit    string
-	Most    int64 // entries of the longest bar of the timeline
-	Periods []bar
-	Week    []weekday
-	Legend  []legend
-	Groups  []group
-	Kinds   []kind
-	Hints   []hint
-	Rows    []row
-	Total   int64 // entries of the window
+	Timeline summary.Timeline
+	Periods  []bar // of the timeline
+	Week     []weekday
+	Tops     [summary.HeatLevels + 1]int64
+	Groups   []group
+	Kinds    []kind
+	Rows     []row
+	Total    int64 // entries of the window
+
+	places map[string]int // of the rows by the ids of their entries
 }
 
 // A bar is a part of a chart. A click on it shows the entries whose key in that chart is its own.
@@ -142,11 +142,6 @@ type weekday struct {
 	Hours []bar
 }
 
-type legend struct {
-	Level int
-	Text  string
-}
-
 type group struct {
 	Name, Remark string
 	Fields       string
@@ -160,19 +155,7 @@ type kind struct {
 
 type novelty struct {
 	bar
-	First reference
-}
-
-type hint struct {
-	summary.Hint
-	Cases []hintCase
-	Rest  int64
-}
-
-type hintCase struct {
-	summary.Case
-	First, Last string
-	Found       []reference
+	First summary.Reference
 }
 
 type reference struct {
@@ -183,23 +166,19 @@ type reference struct {
 
 // A row is an entry in the table.
 type row struct {
-	N                                      int
-	Keys                                   []key
-	Time, At                               string
-	Actor, Address, Action, Resource, Zone string
-	Result, ID                             string
-	Failed                                 bool
-	Details                                []line
-	Bodies                                 []body
-	Left                                   bool // its details are left out
+	Entry
+	N                 int
+	Keys              []key
+	Time, At          string
+	Who, What, Result string
+	Details, Bodies   []text
+	Left              bool // its details are left out
 }
 
 // A key says which bar of a chart an entry belongs to.
 type key struct{ Chart, Key string }
 
-type line struct{ Label, Text string }
-
-type body struct{ Path, Text string }
+type text struct{ Label, Text string }
 
 // The bounds of what a page shows.
 const (
@@ -217,54 +196,41 @@ func (p *Page) view() *view {
 	switch {
 	case p.Summary != nil:
 		v.Title = "Summary"
-		v.Since, v.Before, v.Zone, v.Total = p.minute(p.Summary.Since), p.minute(p.Summary.Before), p.Summary.TimeZone, p.Summary.Entries
+		v.Since, v.Before, v.Zone, v.Total = v.Minute(p.Summary.Since), v.Minute(p.Summary.Before), p.Summary.TimeZone, p.Summary.Entries
 		v.charts()
 	case p.News != nil:
 		v.Title = "New"
-		v.Since, v.Before, v.Zone, v.Total = p.minute(p.News.Since), p.minute(p.News.Before), p.News.TimeZone, p.News.Entries
-		v.Baseline = p.minute(p.News.BaselineSince)
+		v.Since, v.Before, v.Zone, v.Total = v.Minute(p.News.Since), v.Minute(p.News.Before), p.News.TimeZone, p.News.Entries
+		v.Baseline = v.Minute(p.News.BaselineSince)
+		v.kinds()
 	}
-	rows := v.rows()
-	if p.Summary != nil {
-		v.hints(rows)
-	}
-	if p.News != nil {
-		v.kinds(rows)
-	}
+	v.rows()
 	return v
 }
 
 const minutes = "2006-01-02 15:04"
 
-func (p *Page) minute(t time.Time) string {
+// Minute writes a time; the template uses it too.
+func (v *view) Minute(t time.Time) string {
 	if t.IsZero() {
 		return "–"
 	}
-	return t.In(p.Location).Format(minutes)
+	return t.In(v.Location).Format(minutes)
 }
 
 func (v *view) charts() {
 	s := v.Summary
-	step, layout := 1, "Mon 2006-01-02"
-	v.Unit = s.Timeline.Unit
-	switch {
-	case v.Unit == summary.UnitHour:
+	layout := "Mon 2006-01-02"
+	v.Timeline = s.Timeline.Fit(maxPeriods)
+	if v.Timeline.Unit == summary.UnitHour {
 		layout = minutes
-	case len(s.Timeline.Periods) > maxPeriods:
-		step, v.Unit = 7, "week"
 	}
-	for periods := range slices.Chunk(s.Timeline.Periods, step) {
-		b := bar{Chart: "time", Key: strconv.Itoa(len(v.Periods)), Text: periods[0].Start.Format(layout)}
-		for _, period := range periods {
-			b.Entries += period.Entries
-			b.Failed += period.Failed
-		}
-		v.Most = max(v.Most, b.Entries)
+	most := v.Timeline.Most()
+	for i, period := range v.Timeline.Periods {
+		text := period.Start.Format(layout)
+		b := bar{Chart: "time", Key: strconv.Itoa(i), Label: "time " + text, Text: text, Entries: period.Entries, Failed: period.Failed}
+		b.scale(most)
 		v.Periods = append(v.Periods, b)
-	}
-	for i := range v.Periods {
-		v.Periods[i].scale(v.Most)
-		v.Periods[i].Label = "time " + v.Periods[i].Text
 	}
 	v.heatMap()
 	for i, g := range s.Groups {
@@ -275,7 +241,7 @@ func (v *view) charts() {
 		for j, value := range g.Values {
 			b := bar{
 				Chart: "g" + strconv.Itoa(i), Key: strconv.Itoa(j), Label: g.Name + " " + value.Text, Text: value.Text, Entries: value.Entries, Failed: value.Failed,
-				Number: strconv.FormatInt(value.Entries, 10), Share: percent(value.Share), First: v.minute(value.First), Last: v.minute(value.Last),
+				Number: strconv.FormatInt(value.Entries, 10), Share: summary.Percent(value.Share), First: v.Minute(value.First), Last: v.Minute(value.Last),
 			}
 			if value.AtMost > 0 {
 				b.Number += "+"
@@ -308,13 +274,6 @@ func (b bar) FailedY() float64 { return round(100 - b.FailedHeight) }
 
 func round(f float64) float64 { return float64(int64(f*100+0.5)) / 100 }
 
-func percent(share float64) string {
-	if share > 0 && share < 0.001 {
-		return "<0.1%"
-	}
-	return strconv.FormatFloat(100*share, 'f', 1, 64) + "%"
-}
-
 func entries(n int64) string {
 	if n == 1 {
 		return "1 entry"
@@ -336,15 +295,9 @@ func remark(g summary.Group) string {
 	return text
 }
 
-// levels is how many shades a heat map has, beside that for none.
-const levels = 4
-
 func (v *view) heatMap() {
-	var most int64
-	for _, day := range v.Summary.Week {
-		most = max(most, slices.Max(day[:]))
-	}
-	if most == 0 {
+	var levels [7][24]int
+	if levels, v.Tops = v.Summary.Heat(); v.Tops[summary.HeatLevels] == 0 {
 		return
 	}
 	for i, day := range v.Summary.Week {
@@ -353,23 +306,17 @@ func (v *view) heatMap() {
 		for hour, n := range day {
 			w.Hours = append(w.Hours, bar{
 				Chart: "week", Key: fmt.Sprint(i, "-", hour), Label: fmt.Sprintf("%s at %d", name, hour), Entries: n,
-				Text: fmt.Sprintf("%s, %02d:00 to %02d:59", name, hour, hour), Level: int((n*levels + most - 1) / most),
+				Text: fmt.Sprintf("%s, %02d:00 to %02d:59", name, hour, hour), Level: levels[i][hour],
 			})
 		}
 		v.Week = append(v.Week, w)
 	}
-	v.Legend = []legend{{0, "none"}}
-	for i := int64(1); i <= levels; i++ {
-		if top := most * i / levels; top > most*(i-1)/levels {
-			v.Legend = append(v.Legend, legend{int(i), "up to " + strconv.FormatInt(top, 10)})
-		}
-	}
 }
 
-// rows makes the table's rows, and returns their places by the ids of their entries.
-func (v *view) rows() map[string]int {
-	places := map[string]int{}
-	var indexes []*summary.Index
+// rows makes the table's rows.
+func (v *view) rows() {
+	v.places = map[string]int{}
+	var indexes []func(*auditlogs.Entry) int
 	found := map[string][]string{} // the rules that name an entry, by its id
 	if v.Summary != nil {
 		for _, g := range v.Summary.Groups {
@@ -378,45 +325,39 @@ func (v *view) rows() map[string]int {
 		for _, h := range v.Summary.Hints {
 			for _, c := range h.Cases {
 				for _, r := range c.Found {
-					found[r.ID] = append(found[r.ID], h.Rule)
+					if r.ID != "" {
+						found[r.ID] = append(found[r.ID], h.Rule)
+					}
 				}
 			}
 		}
 	}
 	left := maxDetails
 	for n, e := range v.Entries {
-		made := row{
-			N: n, Actor: actor(e), Address: e.Actor.IPAddress, Action: cmp.Or(e.Action.Description, e.Action.Type), Zone: cmp.Or(e.Zone.Name, e.Zone.ID),
-			Resource: resource(e), Result: result(e), ID: e.ID, Failed: e.Action.Result == "failure",
-		}
+		made := row{Entry: e, N: n, Who: actor(e), Result: result(e)}
+		made.What = strings.TrimSpace(cmp.Or(e.Resource.Type, e.Resource.Product) + " " + e.Resource.ID)
 		if at := e.Action.Time; !at.IsZero() {
 			made.Time, made.At = at.In(v.Location).Format(time.DateTime), at.UTC().Format("2006-01-02T15:04:05.000000000Z")
 			made.Keys = append(made.Keys, v.times(at)...)
 		}
 		for i, index := range indexes {
-			if place := index.Of(e.Entry); place >= 0 {
+			if place := index(e.Entry); place >= 0 {
 				made.Keys = append(made.Keys, key{"g" + strconv.Itoa(i), strconv.Itoa(place)})
 			}
 		}
-		for _, rule := range slices.Compact(slices.Sorted(slices.Values(e.Rules))) {
+		for _, rule := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(e.Rules, found[e.ID])))) {
 			made.Keys = append(made.Keys, key{"hint", rule})
-		}
-		for _, rule := range found[e.ID] {
-			if !slices.Contains(e.Rules, rule) && e.ID != "" {
-				made.Keys = append(made.Keys, key{"hint", rule})
-			}
 		}
 		if left > 0 {
 			left -= made.details(e.Entry)
 		} else {
 			made.Left = true
 		}
-		if _, known := places[e.ID]; !known && e.ID != "" {
-			places[e.ID] = n
+		if _, known := v.places[e.ID]; !known && e.ID != "" {
+			v.places[e.ID] = n
 		}
 		v.Rows = append(v.Rows, made)
 	}
-	return places
 }
 
 // times returns the bars of the timeline and of the heat map that a time belongs to.
@@ -429,13 +370,9 @@ func (v *view) times(at time.Time) (keys []key) {
 	if at.Before(v.Summary.Since) || !at.Before(v.Summary.Before) {
 		return keys
 	}
-	periods := v.Summary.Timeline.Periods
-	i, exact := slices.BinarySearchFunc(periods, at, func(p summary.Period, at time.Time) int { return p.Start.Compare(at) })
+	i, exact := slices.BinarySearchFunc(v.Timeline.Periods, at, func(p summary.Period, at time.Time) int { return p.Start.Compare(at) })
 	if !exact {
 		i--
-	}
-	if v.Unit == "week" {
-		i /= 7
 	}
 	return append(keys, key{"time", strconv.Itoa(i)})
 }
@@ -445,33 +382,30 @@ func (r *row) details(e *auditlogs.Entry) (bytes int) {
 	page := detail.Of(e)
 	for i, field := range page.Rows {
 		if i == maxLines {
-			r.Details = append(r.Details, line{"…", fmt.Sprintf("%d more", len(page.Rows)-maxLines)})
+			r.Details = append(r.Details, text{"…", fmt.Sprintf("%d more", len(page.Rows)-maxLines)})
 			break
 		}
-		r.Details = append(r.Details, line{detail.Fold(field.Label), field.Text(false)})
+		r.Details = append(r.Details, text{detail.Fold(field.Label), field.Text(false)})
 		bytes += len(field.Text(false))
 	}
-	for i, b := range page.Bodies {
-		if i == maxLines {
-			break
-		}
-		var text strings.Builder
+	for _, b := range page.Bodies[:min(len(page.Bodies), maxLines)] {
+		var lines strings.Builder
 		for _, l := range detail.Lines(b.Raw, false) {
-			text.WriteString(strings.Repeat("  ", l.Depth))
+			lines.WriteString(strings.Repeat("  ", l.Depth))
 			if l.Name != "" {
-				text.WriteString(l.Name + ": ")
+				lines.WriteString(l.Name + ": ")
 			}
-			text.WriteString(l.Value)
+			lines.WriteString(l.Value)
 			if l.Comma {
-				text.WriteByte(',')
+				lines.WriteByte(',')
 			}
 			if l.Note != "" {
-				text.WriteString("  (" + l.Note + ")")
+				lines.WriteString("  (" + l.Note + ")")
 			}
-			text.WriteByte('\n')
+			lines.WriteByte('\n')
 		}
-		r.Bodies = append(r.Bodies, body{detail.Fold(b.Path), text.String()})
-		bytes += text.Len()
+		r.Bodies = append(r.Bodies, text{detail.Fold(b.Path), lines.String()})
+		bytes += lines.Len()
 	}
 	return bytes
 }
@@ -484,16 +418,6 @@ func actor(e Entry) string {
 	return who
 }
 
-func resource(e Entry) string {
-	var words []string
-	for _, word := range []string{cmp.Or(e.Resource.Type, e.Resource.Product), e.Resource.ID} {
-		if word != "" {
-			words = append(words, word)
-		}
-	}
-	return strings.Join(words, " ")
-}
-
 func result(e Entry) string {
 	if e.Action.Result == "failure" && e.Entry.Entry.Raw.StatusCode != 0 {
 		return fmt.Sprintf("failure %d", e.Entry.Entry.Raw.StatusCode)
@@ -501,58 +425,36 @@ func result(e Entry) string {
 	return e.Action.Result
 }
 
-func (v *view) refer(r summary.Reference, rows map[string]int) reference {
-	made := reference{Reference: r, Time: v.minute(r.Time), Row: -1}
-	if place, known := rows[r.ID]; known {
+// Refer returns a reference with the row of its entry.
+func (v *view) Refer(r summary.Reference) reference {
+	made := reference{Reference: r, Time: v.Minute(r.Time), Row: -1}
+	if place, known := v.places[r.ID]; known {
 		made.Row = place
 	}
 	return made
 }
 
-func (v *view) hints(rows map[string]int) {
-	for _, h := range v.Summary.Hints {
-		made := hint{Hint: h, Rest: h.More}
-		for i, c := range h.Cases {
-			if i >= maxCases {
-				made.Rest += c.Entries
-				continue
-			}
-			shown := hintCase{Case: c, First: v.minute(c.First), Last: v.minute(c.Last)}
-			for _, r := range c.Found {
-				shown.Found = append(shown.Found, v.refer(r, rows))
-			}
-			made.Cases = append(made.Cases, shown)
-		}
-		v.Hints = append(v.Hints, made)
-	}
-}
-
-func (v *view) kinds(rows map[string]int) {
+func (v *view) kinds() {
 	for i, k := range v.News.Kinds {
 		made := kind{Name: k.Name}
 		var most int64
 		for _, n := range k.Values {
 			most = max(most, n.Entries)
 		}
-		more := k.More
 		for j, n := range k.Values {
-			if v.MaxNew > 0 && j >= v.MaxNew {
-				more++
-				continue
-			}
 			b := bar{
 				Chart: "k" + strconv.Itoa(i), Key: strconv.Itoa(j), Text: n.Text, Entries: n.Entries, Failed: n.Failed,
-				Number: strconv.FormatInt(n.Entries, 10), Last: v.minute(n.Last),
+				Number: strconv.FormatInt(n.Entries, 10), Last: v.Minute(n.Last),
 			}
 			b.scale(most)
-			made.Values = append(made.Values, novelty{bar: b, First: v.refer(n.First, rows)})
+			made.Values = append(made.Values, novelty{b, n.First})
 		}
 		made.Remark = fmt.Sprintf("%d new, %d in the baseline", int64(len(k.Values))+k.More, k.Baseline)
 		if k.AtLeast {
 			made.Remark = "at least " + made.Remark
 		}
-		if more > 0 {
-			made.Remark += fmt.Sprintf("; %d new ones are not shown", more)
+		if k.More > 0 {
+			made.Remark += fmt.Sprintf("; %d new ones are not shown", k.More)
 		}
 		v.Kinds = append(v.Kinds, made)
 	}

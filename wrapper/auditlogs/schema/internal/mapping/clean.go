@@ -9,15 +9,14 @@ import (
 // replacement is what stands for what is no text.
 const replacement = "\uFFFD"
 
-// clean returns JSON on one line, of which every string is text. It returns the same bytes where
-// they are like that already.
+// clean returns JSON that is valid UTF-8 on one line, of which every string is text. It returns the
+// same bytes where they are like that already.
 func clean(raw []byte) []byte {
 	if bytes.IndexByte(raw, '\n') >= 0 || bytes.IndexByte(raw, '\r') >= 0 {
 		// In JSON a line break is space, wherever it stands. In what is not JSON it is text,
 		// which is kept elsewhere.
 		raw = bytes.ReplaceAll(bytes.ReplaceAll(raw, []byte{'\n'}, []byte{' '}), []byte{'\r'}, []byte{' '})
 	}
-	raw = validUTF8(raw)
 	if bytes.Contains(raw, []byte(`\ud`)) || bytes.Contains(raw, []byte(`\uD`)) {
 		raw = wholeSurrogates(raw)
 	}

@@ -29,6 +29,7 @@ type Config struct {
 	Own         string                               // the path of our part, such as "unmapped"
 	Paths       []string                             // the paths that events can have, in their order; [Own] for our part
 	Targets     func(f *auditlogsapi.Field) []string // the paths that a field fills
+	Derived     []string                             // the paths that [Schema.Finish] fills
 	Conversions map[string]Conversion                // by path; the others take text
 	Constants   map[string]string                    // what every event says, by path
 }
@@ -52,13 +53,14 @@ type slot struct {
 
 // A segment is a step on a path.
 type segment struct {
-	name  string // "" for an element of an array
-	key   []byte // the name as it stands in JSON, with its colon
-	array bool
+	name     string // "" for an element of an array
+	key      []byte // the name as it stands in JSON, with its colon
+	brackets string // of an object or an array
 }
 
 // A field is a field of the contract.
 type field struct {
+	path    string
 	name    string
 	key     []byte // the name
 	object  int    // the number of its object
@@ -73,13 +75,13 @@ type target struct {
 
 // An object is an object of the contract. The first is the entry itself.
 type object struct {
-	segment
+	*segment
 	first, end int // its fields
 }
 
 // New compiles a schema. It panics where the description contradicts itself.
 func New(config Config) *Layout {
-	l := &Layout{index: map[string]int{}, objects: []object{{}}}
+	l := &Layout{index: map[string]int{}, objects: []object{{segment: new(segment)}}}
 	segments := map[string]*segment{}
 	for _, path := range config.Paths {
 		if path == Own {
@@ -114,36 +116,41 @@ func New(config Config) *Layout {
 // same.
 func chain(known map[string]*segment, path string) (segments []*segment) {
 	at := ""
-	step := func(name string, array bool, suffix string) {
+	step := func(name, brackets, suffix string) {
 		at += suffix
-		s := known[at]
-		if s == nil {
-			s = &segment{name: name, array: array}
-			if name != "" {
-				s.key = fmt.Appendf(nil, "%q:", name)
-			}
-			known[at] = s
+		if known[at] == nil {
+			known[at] = newSegment(name, brackets)
 		}
-		segments = append(segments, s)
+		segments = append(segments, known[at])
 	}
 	for part := range strings.SplitSeq(path, ".") {
 		name, element, array := strings.Cut(part, "[")
-		step(name, array, "."+name)
 		if array {
-			step("", false, "["+element)
+			step(name, "[]", "."+name)
+			step("", "{}", "["+element)
+		} else {
+			step(name, "{}", "."+name)
 		}
 	}
 	return segments
 }
 
+func newSegment(name, brackets string) *segment {
+	s := &segment{name: name, brackets: brackets}
+	if name != "" {
+		s.key = fmt.Appendf(nil, "%q:", name)
+	}
+	return s
+}
+
 func (l *Layout) add(f *auditlogsapi.Field, config Config) {
-	added := field{name: f.Path, nests: f.Type == "object" || f.Type == "" && f.Known == nil}
+	added := field{path: f.Path, name: f.Path, nests: f.Type == "object" || f.Type == "" && f.Known == nil}
 	if objectName, name, nested := strings.Cut(f.Path, "."); nested {
 		added.name = name
 		added.object = slices.IndexFunc(l.objects, func(o object) bool { return o.name == objectName })
 		if added.object < 0 {
 			added.object = len(l.objects)
-			l.objects = append(l.objects, object{segment: segment{name: objectName, key: fmt.Appendf(nil, "%q:", objectName)}})
+			l.objects = append(l.objects, object{segment: newSegment(objectName, "{}")})
 		}
 	}
 	added.key = []byte(added.name)
@@ -157,7 +164,10 @@ func (l *Layout) add(f *auditlogsapi.Field, config Config) {
 			panic(fmt.Sprintf("the field %s has the target %s, which is no path of an event", f.Path, path))
 		}
 		convert := config.Conversions[path]
-		if convert == nil {
+		switch {
+		case slices.Contains(config.Derived, path):
+			convert = derived
+		case convert == nil:
 			convert = Text
 		}
 		added.targets = append(added.targets, target{at, convert})
@@ -168,11 +178,7 @@ func (l *Layout) add(f *auditlogsapi.Field, config Config) {
 // Field returns the number of a field of the contract, for [Mapping.Field]. It panics where there
 // is none.
 func (l *Layout) Field(path string) int {
-	objectName, name, nested := strings.Cut(path, ".")
-	if !nested {
-		objectName, name = "", path
-	}
-	at := slices.IndexFunc(l.fields, func(f field) bool { return f.name == name && l.objects[f.object].name == objectName })
+	at := slices.IndexFunc(l.fields, func(f field) bool { return f.path == path })
 	if at < 0 {
 		panic("no field " + path)
 	}
@@ -237,8 +243,8 @@ func JSON(m *Mapping, slot int, value []byte) bool {
 	return true
 }
 
-// Derived leaves a target to [Schema.Finish].
-func Derived(*Mapping, int, []byte) bool { return false }
+// derived leaves a target to [Schema.Finish].
+func derived(*Mapping, int, []byte) bool { return false }
 
 // Time returns the time of the entry's action, whose text is RFC 3339.
 func (m *Mapping) Time(value []byte) (t time.Time, ok bool) {

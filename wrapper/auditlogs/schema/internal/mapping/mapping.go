@@ -23,7 +23,8 @@ type Mapping struct {
 	Entry *auditlogs.Entry
 
 	layout  *Layout
-	raw     []byte // the entry's bytes, clean
+	text    []byte // the entry's bytes, exactly as they came where they are text
+	raw     []byte // the same, clean
 	parser  parser
 	fields  []found
 	objects [][]byte // the bytes of the contract's objects; nil for those that have no members
@@ -32,7 +33,7 @@ type Mapping struct {
 	own     [][]item // by object
 	odd     []item
 	known   map[string]int // of the items in own, where they are many
-	made    []byte         // values that are not in the entry
+	buffer  []byte         // of values that are not in the entry
 
 	address   *byte // where the value starts that was last looked at as an address
 	isAddress bool
@@ -70,10 +71,11 @@ func (l *Layout) Map(e *auditlogs.Entry) *Mapping {
 	if raw == nil {
 		raw, _ = json.Marshal(e.Entry) // An entry that was made by hand.
 	}
-	m.raw = clean(raw)
+	m.text = validUTF8(raw)
+	m.raw = clean(m.text)
 	if !m.read() {
 		m.reset()
-		m.odd = append(m.odd, item{0, []byte("entry"), validUTF8(raw)})
+		m.odd = append(m.odd, item{0, []byte("entry"), m.text})
 	}
 	for i := range m.fields {
 		m.convert(&l.fields[i], m.fields[i])
@@ -89,11 +91,11 @@ func (m *Mapping) Release() {
 		clear(m.lists[i])
 		m.lists[i] = m.lists[i][:0]
 	}
-	m.Entry, m.raw, m.parser.Data, m.sink.b, m.address = nil, nil, nil, nil, nil
-	if cap(m.made) > 4096 {
-		m.made = nil
+	m.Entry, m.text, m.raw, m.parser.Data, m.sink.b, m.address = nil, nil, nil, nil, nil, nil
+	if cap(m.buffer) > 4096 {
+		m.buffer = nil
 	}
-	m.made = m.made[:0]
+	m.buffer = m.buffer[:0]
 	m.layout.pool.Put(m)
 }
 
@@ -322,22 +324,22 @@ func (m *Mapping) Set(slot int, v schema.Value) { m.values[slot] = v }
 func (m *Mapping) Copy(to, from int) { m.values[to] = m.values[from] }
 
 // SetText gives a slot a text that is not in the entry, and is valid UTF-8.
-func (m *Mapping) SetText(slot int, text string) { m.values[slot] = m.text(text) }
+func (m *Mapping) SetText(slot int, text string) { m.values[slot] = m.made(text) }
 
 // AddText adds a text that is not in the entry to the list in a slot.
-func (m *Mapping) AddText(slot int, text string) { m.Add(slot, m.text(text)) }
+func (m *Mapping) AddText(slot int, text string) { m.Add(slot, m.made(text)) }
 
-func (m *Mapping) text(text string) schema.Value {
-	at := len(m.made)
-	m.made = append(m.made, text...)
-	return schema.Text(m.made[at:len(m.made):len(m.made)])
+func (m *Mapping) made(text string) schema.Value {
+	at := len(m.buffer)
+	m.buffer = append(m.buffer, text...)
+	return schema.Text(m.buffer[at:len(m.buffer):len(m.buffer)])
 }
 
 // SetInt gives a slot a whole number that is not in the entry.
 func (m *Mapping) SetInt(slot int, n int64) {
-	at := len(m.made)
-	m.made = strconv.AppendInt(m.made, n, 10)
-	m.values[slot] = schema.Literal(schema.KindInteger, m.made[at:len(m.made):len(m.made)])
+	at := len(m.buffer)
+	m.buffer = strconv.AppendInt(m.buffer, n, 10)
+	m.values[slot] = schema.Literal(schema.KindInteger, m.buffer[at:len(m.buffer):len(m.buffer)])
 }
 
 // Add adds a text to the list in a slot, unless it is there.
@@ -372,18 +374,6 @@ func (m *Mapping) Problems() string {
 
 // Has reports whether a slot has a value.
 func (m *Mapping) Has(slot int) bool { return m.values[slot].Kind() != 0 }
-
-// Original gives a slot the entry's bytes, exactly as they came where they are text.
-func (m *Mapping) Original(slot int) {
-	raw := []byte(m.Entry.Raw)
-	switch {
-	case raw == nil || len(raw) > 0 && &raw[0] == &m.raw[0]:
-		raw = m.raw // Clean as it came.
-	default:
-		raw = validUTF8(raw)
-	}
-	m.values[slot] = schema.Text(raw)
-}
 
 // SetDigest gives a slot a name for the entry that is made of its bytes.
 func (m *Mapping) SetDigest(slot int) {
@@ -474,7 +464,7 @@ func (m *Mapping) visitOwn(out sink) {
 		if !m.hasOwnOf(number) {
 			continue
 		}
-		o := &m.layout.objects[number].segment
+		o := m.layout.objects[number].segment
 		if number > 0 {
 			out.begin(o)
 		}
@@ -516,21 +506,10 @@ func (s *jsonSink) comma() {
 
 func (s *jsonSink) begin(at *segment) {
 	s.comma()
-	s.b = append(s.b, at.key...)
-	if at.array {
-		s.b = append(s.b, '[')
-	} else {
-		s.b = append(s.b, '{')
-	}
+	s.b = append(append(s.b, at.key...), at.brackets[0])
 }
 
-func (s *jsonSink) end(at *segment) {
-	if at.array {
-		s.b = append(s.b, ']')
-	} else {
-		s.b = append(s.b, '}')
-	}
-}
+func (s *jsonSink) end(at *segment) { s.b = append(s.b, at.brackets[1]) }
 
 func (s *jsonSink) value(at *segment, v *schema.Value) {
 	s.comma()
@@ -547,7 +526,7 @@ func (s *jsonSink) item(name []byte, suffix string, v schema.Value) {
 type visitorSink struct{ schema.Visitor }
 
 func (s visitorSink) begin(at *segment) {
-	if at.array {
+	if at.brackets == "[]" {
 		s.Array(at.name)
 	} else {
 		s.Object(at.name)

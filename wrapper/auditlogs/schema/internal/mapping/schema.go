@@ -30,7 +30,7 @@ func (s Schema) event(e *auditlogs.Entry, omitOriginal bool) *Mapping {
 	m := s.Layout.Map(e)
 	s.Finish(m)
 	if !omitOriginal {
-		m.Original(s.Original)
+		m.Set(s.Original, schema.Text(m.text))
 	}
 	return m
 }
