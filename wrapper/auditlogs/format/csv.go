@@ -130,11 +130,11 @@ func (f *CSV) read(raw []byte) bool {
 
 func (f *CSV) readObject(l *lexer.Lexer, object *field, levels int) bool {
 	for first := true; ; first = false {
-		name, escaped, step := l.Member(first)
+		name, plain, step := l.Member(first)
 		if step != lexer.Inside {
 			return step == lexer.Closed
 		}
-		if escaped {
+		if !plain {
 			name = unquote(name)
 		}
 		start, member := l.At, object.members[string(name)]
