@@ -202,7 +202,7 @@ func (b *backfill) open() *stretch {
 		b.opened++
 		// A nanosecond early, so that it does not matter whether the bound is inclusive.
 		asked := l.startingAt(Time(start.Add(-time.Nanosecond)))
-		next := &stretch{reader: &reader{fetcher: b.fetcher, whole: l, asked: asked}, start: start, pace: s.pace, opened: true}
+		next := &stretch{reader: &reader{fetcher: b.fetcher, asked: asked}, start: start, pace: s.pace, opened: true}
 		b.stretches = slices.Insert(b.stretches, i+1, next)
 		return next
 	}

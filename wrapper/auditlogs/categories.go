@@ -3,7 +3,6 @@ package auditlogs
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/go-json-experiment/json"
 
@@ -29,13 +28,8 @@ func (l *Log) ProductCategories(ctx context.Context) ([]ProductCategory, error) 
 	if l.client.config.source != nil {
 		return nil, fmt.Errorf("%w: %s: an archive has no product categories: want the log of an account of the service", ErrInvalidQuery, l)
 	}
-	asked := &listing{
-		operation: &auditlogsapi.ListAccountAuditLogProductCategoriesOperation,
-		request: func(server string, _, _ string, _ *string) (*http.Request, error) {
-			return auditlogsapi.NewListAccountAuditLogProductCategoriesRequest(server, l.id)
-		},
-	}
-	if err := asked.check([]string{l.id}, func(string) []string { return nil }); err != nil {
+	asked := &listing{operation: &auditlogsapi.ListAccountAuditLogProductCategoriesOperation}
+	if err := asked.check(func(string) []string { return nil }, l.id); err != nil {
 		return nil, err
 	}
 	answer, err := newFetcher(&l.client.config).fetch(ctx, question{listing: asked})

@@ -192,15 +192,10 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 	l := q.listing
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("%w: no whole answer within %s", ErrTimeout, c.timeout))
 	defer cancel()
-	var from *string
-	if q.cursor != "" {
-		from = &q.cursor
-	}
-	request, err := l.request(c.baseURL+"/", l.since, l.before, from)
+	request, err := l.request(ctx, c.baseURL, q.cursor)
 	if err != nil {
 		return nil, err
 	}
-	request = request.WithContext(ctx)
 	request.Header.Set("Accept", "application/json")
 	// Requested here, and not by the transport, so that the sizes before and after decompression
 	// are both bounded.

@@ -81,9 +81,8 @@ func (l *listing) checkPosition(p Position) error {
 // A reader requests the pages of a listing, or of the rest of one, one after the other.
 type reader struct {
 	fetcher *fetcher
-	whole   *listing
-	asked   *listing // the whole, or the rest of it from a start
-	cursor  string   // of the next page
+	asked   *listing
+	cursor  string // of the next page
 	cursors cursorWatch
 	checked bool      // the cursor is new
 	moment  time.Time // of the last entry with a time
@@ -105,10 +104,7 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 	if err != nil {
 		return nil, err
 	}
-	answer.at, answer.bytes = &pageStart{listing: r.whole, cursor: r.cursor}, 64<<10
-	if r.asked != r.whole {
-		answer.at.start = r.asked.first()
-	}
+	answer.at, answer.bytes = &pageStart{listing: r.asked, cursor: r.cursor}, 64<<10
 	r.cursor, r.checked = answer.cursor, false
 	r.ties.OnPage = 0
 	var onPage time.Time // a listing that is resumed on this page does not know that an earlier page has this time
@@ -156,7 +152,7 @@ type pager struct {
 
 // reader returns a reader of the listing from the pager's position.
 func (p *pager) reader(fetcher *fetcher) *reader {
-	r := &reader{fetcher: fetcher, whole: p.listing, asked: p.listing, cursor: p.listing.start}
+	r := &reader{fetcher: fetcher, asked: p.listing, cursor: p.listing.query.Get("cursor")}
 	at := p.position.at
 	p.mark, p.search = at.mark, nil
 	if !p.position.IsZero() {
@@ -248,7 +244,7 @@ func (p *pager) page(answer *answer) (*Page, error) {
 		if entries, found = p.search.over(entries, answer.cursor == "", p.seen); found {
 			p.search = nil
 		}
-	} else if answer.at.start != p.resumed.at.Start {
+	} else if answer.at.listing.start != p.resumed.at.Start {
 		// With coarse bounds, the service shows entries from before the place that the listing was
 		// resumed at. The first stretch shows those of them that have not been delivered.
 		entries = slices.DeleteFunc(slices.Clone(entries), p.resumedAfter)

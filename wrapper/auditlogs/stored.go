@@ -3,7 +3,6 @@ package auditlogs
 import (
 	"bytes"
 	"context"
-	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -32,13 +31,13 @@ func init() {
 // everything is the kind of all logs of an archive together. No request can be made of it.
 var everything = &kind{
 	name:    "archive",
-	list:    ofEverything(auditlogsapi.ListAccountAuditLogsOperation, "account_id"),
-	history: ofEverything(auditlogsapi.GetAccountAuditLogHistoryOperation, "account_id"),
+	list:    ofEverything(auditlogsapi.ListAccountAuditLogsOperation),
+	history: ofEverything(auditlogsapi.GetAccountAuditLogHistoryOperation),
 }
 
-// ofEverything returns an operation without the parameter that names the log.
-func ofEverything(operation auditlogsapi.Operation, log string) *auditlogsapi.Operation {
-	operation.Parameters = slices.DeleteFunc(slices.Clone(operation.Parameters), func(p auditlogsapi.Parameter) bool { return p.Name == log })
+// ofEverything returns an operation without its first parameter, which names the log.
+func ofEverything(operation auditlogsapi.Operation) *auditlogsapi.Operation {
+	operation.Parameters = operation.Parameters[1:]
 	return &operation
 }
 
@@ -59,7 +58,7 @@ func (c *fetcher) answerStored(ctx context.Context, q question) (*answer, error)
 			since, before = before, since
 		}
 		c.stored = c.source.Open(stored.Request{
-			Log: l.log, Entry: l.entry, Since: since, Before: before, Descends: l.descends, Values: l.values,
+			Log: l.log, Entry: l.entry, Since: since, Before: before, Descends: l.descends, Values: func(name string) []string { return l.query[name] },
 		})
 	}
 	page, err := c.stored.Next(ctx, q.cursor)
