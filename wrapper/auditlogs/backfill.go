@@ -44,7 +44,6 @@ const (
 // that is sent, a page that arrives, and a page that is delivered.
 type backfill struct {
 	pager   *pager // delivers
-	fetcher *fetcher
 	ctx     context.Context
 	running *sync.WaitGroup
 
@@ -79,20 +78,19 @@ type stretch struct {
 	err            error     // of a request whose turn had come
 }
 
-func newBackfill(p *pager, first *reader) *backfill {
+func newBackfill(ctx context.Context, running *sync.WaitGroup, p *pager, first *reader) *backfill {
 	p.seen.size = max(p.seen.size, backfillMemory)
 	return &backfill{
-		pager: p, fetcher: first.fetcher, changed: sync.NewCond(new(sync.Mutex)), shown: newMemory(p.seen.size),
+		pager: p, ctx: ctx, running: running, changed: sync.NewCond(new(sync.Mutex)), shown: newMemory(p.seen.size),
 		stretches: []*stretch{{reader: first, start: first.asked.from}},
 	}
 }
 
-// next waits for the page whose turn it is, and reports whether there can be more. It returns nil
-// after the last.
-func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *answer, more bool, err error) {
+// next waits for the page whose turn it is. It returns nil after the last.
+func (b *backfill) next() (*answer, error) {
 	b.changed.L.Lock()
 	defer b.changed.L.Unlock()
-	b.ctx, b.running, b.searching = ctx, running, b.pager.search != nil
+	b.searching = b.pager.search != nil
 	if !b.seam {
 		b.sure = b.pager.position
 	}
@@ -105,7 +103,7 @@ func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *ans
 				b.late.pages = append(b.late.pages, s.pages...)
 			}
 			b.pager.position = b.sure
-			b.stretches = []*stretch{{reader: b.pager.reader(b.fetcher)}, b.late}
+			b.stretches = []*stretch{{reader: b.pager.reader()}, b.late}
 			if b.pager.resumed.IsZero() {
 				b.pager.search = nil // All that was delivered is known; not so after an earlier run.
 			}
@@ -114,23 +112,24 @@ func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *ans
 		front, only := b.stretches[0], len(b.stretches) == 1
 		switch {
 		case len(front.pages) > 0:
-			next = front.pages[0]
+			next := front.pages[0]
 			// The stretch is kept with what it has shown: its array must not keep the page as well.
 			front.pages = slices.Delete(front.pages, 0, 1)
 			b.owed -= len(next.entries)
 			b.plan()
-			return next, !front.done || len(front.pages) > 0 || !only, nil
+			next.more = !front.done || len(front.pages) > 0 || !only
+			return next, nil
 		case front.done && !front.underway && !only:
 			b.stretches, b.seam = b.stretches[1:], true
 		case front.done && b.underway == 0 && b.owed != 0:
-			return nil, false, fmt.Errorf("%s: %d entries were read and not delivered, which is a bug in this library: list again without Backfill, and report it", b.pager.listing, b.owed)
+			return nil, fmt.Errorf("%s: %d entries were read and not delivered, which is a bug in this library: list again without Backfill, and report it", b.pager.listing, b.owed)
 		case front.done && b.underway == 0, front.err != nil:
-			return nil, false, front.err
+			return nil, front.err
 		default:
 			b.changed.Wait()
 		}
 	}
-	return nil, false, ended(ctx)
+	return nil, ended(b.ctx)
 }
 
 // plan starts as many requests as the budget, the memory and the work allow, in the order of their
@@ -202,7 +201,8 @@ func (b *backfill) open() *stretch {
 		b.opened++
 		// A nanosecond early, so that it does not matter whether the bound is inclusive.
 		asked := l.startingAt(Time(start.Add(-time.Nanosecond)))
-		next := &stretch{reader: &reader{fetcher: b.fetcher, asked: asked}, start: start, pace: s.pace, opened: true}
+		read := &reader{config: b.pager.config, transfers: b.pager.transfers, asked: asked}
+		next := &stretch{reader: read, start: start, pace: s.pace, opened: true}
 		b.stretches = slices.Insert(b.stretches, i+1, next)
 		return next
 	}

@@ -32,7 +32,7 @@ func (l *Log) ProductCategories(ctx context.Context) ([]ProductCategory, error) 
 	if err := asked.check(func(string) []string { return nil }, l.id); err != nil {
 		return nil, err
 	}
-	answer, err := newFetcher(&l.client.config).fetch(ctx, question{listing: asked})
+	answer, err := (&reader{config: &l.client.config, asked: asked}).fetch(ctx, 0, nil)
 	if err != nil {
 		return nil, err
 	}

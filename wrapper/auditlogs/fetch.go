@@ -24,13 +24,13 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"cfaudit.example/gen/auditlogsapi"
-	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
 // An answer is one page as the service sent it.
 type answer struct {
 	entries  []*Entry
 	cursor   string
+	more     bool // pages follow
 	history  HistoryStatus
 	rayID    string
 	attempts int
@@ -42,81 +42,59 @@ type answer struct {
 	overlaps bool     // other stretches of a backfill show some of the entries too
 }
 
-// A question is the request for one page.
-type question struct {
-	listing *listing
-	cursor  string
-	most    int    // bytes of the answer; 0 for the client's own bound
-	sent    func() // called whenever the budget has released a request; may be nil
-}
-
-// A fetcher asks for the pages of one run through a listing.
-type fetcher struct {
-	*config
-	transfers chan *transfer // the free ones
-	stored    stored.Listing // of stored entries, once there is one
-}
-
-// maxTransfers is how many transfers are kept for further pages. A run that reads one page after
-// the other needs one.
-const maxTransfers = 4
-
-func newFetcher(c *config) *fetcher {
-	return &fetcher{config: c, transfers: make(chan *transfer, maxTransfers)}
-}
-
 // fetch requests one page until it has been received completely. Request, transfer and decoding are
-// one step, which is retried as a whole.
-func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
-	if c.source != nil {
-		return c.answerStored(ctx, q)
+// one step, which is retried as a whole. Most bounds the bytes of the answer, unless it is 0, and
+// sent is called whenever the budget has released a request, unless it is nil.
+func (r *reader) fetch(ctx context.Context, most int, sent func()) (*answer, error) {
+	if r.source != nil {
+		return r.answerStored(ctx)
 	}
-	l := q.listing
+	l := r.asked
 	pause := &backoff.ExponentialBackOff{
 		// A randomization of 1 draws from 0 to twice the interval: full jitter below a bound of
 		// twice the interval.
 		RandomizationFactor: 1,
-		InitialInterval:     c.backoff / 2,
-		MaxInterval:         c.backoffCap / 2,
+		InitialInterval:     r.backoff / 2,
+		MaxInterval:         r.backoffCap / 2,
 		Multiplier:          2,
 	}
 	attempts, limited := 0, 0
 	var last error
 	waiting := func(pause time.Duration) {
-		c.observer.Waiting(pause)
-		c.logger.DebugContext(ctx, "audit log request waits", slog.String("path", l.path), slog.Duration("pause", pause))
+		r.observer.Waiting(pause)
+		r.logger.DebugContext(ctx, "audit log request waits", slog.String("path", l.path), slog.Duration("pause", pause))
 	}
 	result, err := backoff.Retry(ctx, func() (*answer, error) {
 		attempts++
-		if err := c.pace.wait(ctx, waiting); err != nil {
+		if err := r.pace.wait(ctx, waiting); err != nil {
 			return nil, backoff.Permanent(err)
 		}
-		if q.sent != nil {
-			q.sent()
+		if sent != nil {
+			sent()
 		}
 		a := Attempt{Number: attempts, Remaining: -1}
 		start := time.Now()
-		page, err := c.attempt(ctx, q, &a)
-		c.pace.answered()
+		page, err := r.attempt(ctx, most, &a)
+		r.pace.answered()
 		a.Duration, a.Err = time.Since(start), err
 		if a.StatusCode == http.StatusTooManyRequests {
 			limited++
-			c.logger.WarnContext(ctx, "audit log request refused: too many requests for the token's user",
+			r.logger.WarnContext(ctx, "audit log request refused: too many requests for the token's user",
 				slog.String("path", l.path), slog.Any("error", err))
 		}
 		if err != nil {
 			last = err
-			a.Retried = attempts < c.attempts && ctx.Err() == nil && c.passesSoon(err)
+			a.Retried = attempts < r.attempts && ctx.Err() == nil && r.passesSoon(err)
 		}
-		c.observer.Attempted(a)
-		c.logger.DebugContext(ctx, "audit log request", slog.String("path", l.path), slog.Int("attempt", attempts),
+		r.observer.Attempted(a)
+		r.logger.DebugContext(ctx, "audit log request", slog.String("path", l.path), slog.Int("attempt", attempts),
 			slog.Int("status", a.StatusCode), slog.String("ray", printable(a.RayID)), slog.Int64("bytes", a.Received),
 			slog.Duration("duration", a.Duration), slog.Any("error", err), slog.Bool("retried", a.Retried))
 		if err != nil && !a.Retried {
 			return nil, backoff.Permanent(err)
 		}
 		return page, err
-	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(c.longest()),
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(r.longest()),
 		backoff.WithNotify(func(_ error, pause time.Duration) { waiting(pause) }))
 	if err == nil {
 		result.attempts, result.limited = attempts, limited
@@ -171,28 +149,23 @@ func (c *config) passesSoon(err error) bool {
 var errToken = errors.New("no token")
 
 // attempt makes one request and reads its complete answer.
-func (c *fetcher) attempt(ctx context.Context, q question, a *Attempt) (*answer, error) {
-	l := q.listing
-	token, err := c.token(ctx)
+func (r *reader) attempt(ctx context.Context, most int, a *Attempt) (_ *answer, err error) {
+	l := r.asked
+	token, err := r.token(ctx)
 	if err == nil {
 		err = checkToken(token)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", l, errToken, err)
 	}
-	page, err := c.exchange(ctx, q, token, a)
-	if err != nil {
-		return nil, hideToken(err, token, l)
-	}
-	return page, nil
-}
-
-// exchange sends one request with the token and decodes its answer.
-func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Attempt) (*answer, error) {
-	l := q.listing
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("%w: no whole answer within %s", ErrTimeout, c.timeout))
+	defer func() {
+		if err != nil {
+			err = hideToken(err, token, l)
+		}
+	}()
+	ctx, cancel := context.WithTimeoutCause(ctx, r.timeout, fmt.Errorf("%w: no whole answer within %s", ErrTimeout, r.timeout))
 	defer cancel()
-	request, err := l.request(ctx, c.baseURL, q.cursor)
+	request, err := l.request(ctx, r.baseURL, r.cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -200,10 +173,10 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 	// Requested here, and not by the transport, so that the sizes before and after decompression
 	// are both bounded.
 	request.Header.Set("Accept-Encoding", "gzip")
-	request.Header.Set("User-Agent", c.userAgent)
+	request.Header.Set("User-Agent", r.userAgent)
 	request.Header.Set("Authorization", "Bearer "+token)
 	sent := time.Now()
-	response, err := c.httpClient.Do(request)
+	response, err := r.httpClient.Do(request)
 	if err != nil {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err // Without the method and the URL, which are long, and in the message anyway.
@@ -212,13 +185,13 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 	}
 	defer func() { _ = response.Body.Close() }()
 	a.StatusCode, a.RayID = response.StatusCode, redact(response.Header.Get("CF-Ray"), token)
-	a.ClockOffset = c.compareClocks(ctx, response, sent)
-	a.Remaining = c.obey(response)
-	t := c.transfer()
-	defer c.release(t)
-	limits := c.limits
-	if q.most > 0 {
-		limits.Body, limits.Inflated = min(limits.Body, q.most), min(limits.Inflated, q.most)
+	a.ClockOffset = r.compareClocks(ctx, response, sent)
+	a.Remaining = r.obey(response)
+	t := r.transfer()
+	defer r.release(t)
+	limits := r.limits
+	if most > 0 {
+		limits.Body, limits.Inflated = min(limits.Body, most), min(limits.Inflated, most)
 	}
 	if response.StatusCode != http.StatusOK {
 		limits.Body, limits.Inflated = min(limits.Body, largestError), min(limits.Inflated, largestError)
@@ -231,7 +204,7 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 	case err != nil:
 		return nil, timedOut(ctx, err)
 	}
-	entries, info, err := decodePage(body, c.limits)
+	entries, info, err := decodePage(body, r.limits)
 	switch {
 	case errors.Is(err, errNoSuccess):
 		return nil, newError(l, response, body)
@@ -268,23 +241,27 @@ type transfer struct {
 // largestKept bounds the memory that is kept after an unusually large answer.
 const largestKept = 16 << 20
 
+// maxTransfers is how many transfers are kept for further pages. A run that reads one page after
+// the other needs one.
+const maxTransfers = 4
+
 // transfer returns memory for an answer, until its release. A sync.Pool would lose it on every
 // other page, to the other processor or to the garbage collector.
-func (c *fetcher) transfer() *transfer {
+func (r *reader) transfer() *transfer {
 	select {
-	case t := <-c.transfers:
+	case t := <-r.transfers:
 		return t
 	default:
 		return new(transfer)
 	}
 }
 
-func (c *fetcher) release(t *transfer) {
+func (r *reader) release(t *transfer) {
 	if cap(t.received)+cap(t.inflated) > largestKept {
 		return
 	}
 	select {
-	case c.transfers <- t:
+	case r.transfers <- t:
 	default:
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
 // String returns the listing's method and path.
@@ -29,18 +31,24 @@ func (c *Client) pages(ctx context.Context, l *listing, options []ListOption) it
 			return
 		}
 		l.warn(ctx, c.config.logger)
-		p := &pager{config: &c.config, listing: l, position: o.from, resumed: o.from, seen: newMemory(c.config.limits.Remembered)}
-		fetcher := newFetcher(&c.config)
-		defer fetcher.close()
-		first := p.reader(fetcher)
+		ctx, stop := context.WithCancel(ctx)
+		var running sync.WaitGroup
+		p := &pager{
+			config: &c.config, listing: l, position: o.from, resumed: o.from, seen: newMemory(c.config.limits.Remembered),
+			transfers: make(chan *transfer, maxTransfers),
+		}
+		first := p.reader()
+		defer first.close()
+		defer running.Wait()
+		defer stop()
+		next := func() (*answer, error) { return first.next(ctx, 0, nil) }
 		switch {
 		case o.backfill && c.config.source == nil: // An archive reads in parallel by itself.
-			p.run(ctx, newBackfill(p, first).next, yield)
+			next = newBackfill(ctx, &running, p, first).next
 		case o.ahead:
-			p.run(ctx, first.ahead(), yield)
-		default:
-			p.run(ctx, first.plainly, yield)
+			next = ahead(next, &running)
 		}
+		p.run(ctx, next, yield)
 	}
 }
 
@@ -80,19 +88,21 @@ func (l *listing) checkPosition(p Position) error {
 
 // A reader requests the pages of a listing, or of the rest of one, one after the other.
 type reader struct {
-	fetcher *fetcher
-	asked   *listing
-	cursor  string // of the next page
-	cursors cursorWatch
-	checked bool      // the cursor is new
-	moment  time.Time // of the last entry with a time
-	ties    ties      // of the last entry
+	*config
+	transfers chan *transfer // the free ones, which the readers of one run share
+	stored    stored.Listing // of stored entries, once there is one
+	asked     *listing
+	cursor    string // of the next page
+	cursors   cursorWatch
+	checked   bool      // the cursor is new
+	moment    time.Time // of the last entry with a time
+	ties      ties      // of the last entry
 	// identical counts the rows with that time that have no id and the same bytes: they are
 	// distinct entries.
 	identical map[identity]int
 }
 
-// next requests the next page.
+// next requests the next page; see fetch.
 func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, error) {
 	if !r.checked {
 		if err := r.cursors.check(r.cursor); err != nil {
@@ -100,11 +110,12 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 		}
 	}
 	r.checked = true // Requesting a page again after a failure is not a loop.
-	answer, err := r.fetcher.fetch(ctx, question{listing: r.asked, cursor: r.cursor, most: most, sent: sent})
+	answer, err := r.fetch(ctx, most, sent)
 	if err != nil {
 		return nil, err
 	}
 	answer.at, answer.bytes = &pageStart{listing: r.asked, cursor: r.cursor}, 64<<10
+	answer.more = answer.cursor != ""
 	r.cursor, r.checked = answer.cursor, false
 	r.ties.OnPage = 0
 	var onPage time.Time // a listing that is resumed on this page does not know that an earlier page has this time
@@ -140,21 +151,21 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 
 // A pager is one run through a listing: what has been delivered of it, and where it continues.
 type pager struct {
-	config   *config
-	listing  *listing
-	position Position // after the last entry that was delivered
-	mark     mark     // the entry by which that place is found again
-	empty    int      // pages in a row without anything new
-	search   *search  // not nil while a resumed listing searches for its place
-	resumed  Position // where the listing started
-	seen     *memory
+	config    *config
+	listing   *listing
+	position  Position // after the last entry that was delivered
+	empty     int      // pages in a row without anything new
+	search    *search  // not nil while a resumed listing searches for its place
+	resumed   Position // where the listing started
+	seen      *memory
+	transfers chan *transfer
 }
 
 // reader returns a reader of the listing from the pager's position.
-func (p *pager) reader(fetcher *fetcher) *reader {
-	r := &reader{fetcher: fetcher, asked: p.listing, cursor: p.listing.query.Get("cursor")}
+func (p *pager) reader() *reader {
+	r := &reader{config: p.config, transfers: p.transfers, asked: p.listing, cursor: p.listing.query.Get("cursor")}
 	at := p.position.at
-	p.mark, p.search = at.mark, nil
+	p.search = nil
 	if !p.position.IsZero() {
 		r.cursor, r.asked = at.Cursor, p.listing.startingAt(at.Start)
 		p.search = &search{mark: at.mark, descends: p.listing.descends, bound: min(at.Offset, p.config.limits.Entries) + p.config.limits.Remembered}
@@ -162,22 +173,13 @@ func (p *pager) reader(fetcher *fetcher) *reader {
 	return r
 }
 
-// A source returns a listing's answers one after the other, and whether there can be more; nil
-// after the last. The goroutines that it starts end with the context, and are counted by running.
-type source func(ctx context.Context, running *sync.WaitGroup) (next *answer, more bool, err error)
-
-// run yields page after page.
-func (p *pager) run(ctx context.Context, next source, yield func(*Page, error) bool) {
-	ctx, stop := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer stop()
+// run yields page after page. Next returns an answer, or nil after the last.
+func (p *pager) run(ctx context.Context, next func() (*answer, error), yield func(*Page, error) bool) {
 	for {
 		var answer *answer
-		more := false
 		err := ended(ctx) // Also before the first request of a listing whose context has ended.
 		if err == nil {
-			answer, more, err = next(ctx, &running)
+			answer, err = next()
 		}
 		if err == nil && answer == nil {
 			return
@@ -190,45 +192,35 @@ func (p *pager) run(ctx context.Context, next source, yield func(*Page, error) b
 			yield(nil, &IncompleteError{Position: p.position, Err: err})
 			return
 		}
-		if more {
-			page.Next = p.position
-		}
-		if !yield(page, nil) || !more {
+		if !yield(page, nil) || !answer.more {
 			return
 		}
 	}
 }
 
-// plainly requests a page when it is needed.
-func (r *reader) plainly(ctx context.Context, _ *sync.WaitGroup) (*answer, bool, error) {
-	answer, err := r.next(ctx, 0, nil)
-	return answer, err == nil && answer.cursor != "", err
-}
-
 // ahead also requests the page after the one that it returns.
-func (r *reader) ahead() source {
+func ahead(next func() (*answer, error), running *sync.WaitGroup) func() (*answer, error) {
 	type result struct {
 		answer *answer
-		more   bool
 		err    error
 	}
 	results := make(chan result, 1)
-	asked := false
-	return func(ctx context.Context, running *sync.WaitGroup) (*answer, bool, error) {
-		ask := func() {
-			running.Go(func() {
-				answer, more, err := r.plainly(ctx, running)
-				results <- result{answer, more, err}
-			})
+	request := func() {
+		running.Go(func() {
+			answer, err := next()
+			results <- result{answer, err}
+		})
+	}
+	requested := false
+	return func() (*answer, error) {
+		if !requested {
+			request()
 		}
-		if !asked {
-			ask()
+		r := <-results
+		if requested = r.err == nil && r.answer.more; requested {
+			request()
 		}
-		next := <-results
-		if asked = next.more; asked {
-			ask()
-		}
-		return next.answer, next.more, next.err
+		return r.answer, r.err
 	}
 }
 
@@ -249,7 +241,7 @@ func (p *pager) page(answer *answer) (*Page, error) {
 		// resumed at. The first stretch shows those of them that have not been delivered.
 		entries = slices.DeleteFunc(slices.Clone(entries), p.resumedAfter)
 	}
-	p.deliver(page, entries)
+	mark := p.deliver(page, entries)
 	if answer.overlaps {
 		page.Repeated = answer.repeated
 	}
@@ -261,7 +253,10 @@ func (p *pager) page(answer *answer) (*Page, error) {
 	// After that, the listing resumes on this page, and gets the next cursor again, since that
 	// cursor may be the cause of the error.
 	if p.search == nil && (len(page.Entries) > 0 || !answer.overlaps) {
-		p.position = answer.at.position(len(answer.entries), p.mark)
+		p.position = answer.at.position(len(answer.entries), mark)
+	}
+	if answer.more {
+		page.Next = p.position
 	}
 	if p.empty++; len(page.Entries) > 0 || searching {
 		p.empty = 0
@@ -279,24 +274,26 @@ func (p *pager) resumedAfter(e *Entry) bool {
 }
 
 // deliver adds entries to a page, except those that were delivered before, and records the place
-// after each.
-func (p *pager) deliver(page *Page, entries []*Entry) {
+// after each. It returns the mark of the last place.
+func (p *pager) deliver(page *Page, entries []*Entry) mark {
+	at := p.position.at.mark
 	page.Entries = make([]*Entry, 0, len(entries))
 	for _, entry := range entries {
 		if !p.seen.add(entry.id) {
 			page.Repeated++
 			continue
 		}
-		entry.before = p.mark
-		if t := entry.Action.Time; beyond(p.mark.Time, t, p.listing.descends) {
+		entry.before = at
+		if t := entry.Action.Time; beyond(at.Time, t, p.listing.descends) {
 			page.OutOfOrder++
 		} else {
-			p.mark.Identity, p.mark.Untimed, p.mark.ties = entry.id, t.IsZero(), entry.ties
+			at.Identity, at.Untimed, at.ties = entry.id, t.IsZero(), entry.ties
 			if !t.IsZero() {
-				p.mark.Time = t
+				at.Time = t
 			}
 		}
-		entry.mark = p.mark
+		entry.mark = at
 		page.Entries = append(page.Entries, entry)
 	}
+	return at
 }

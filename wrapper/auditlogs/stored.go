@@ -50,18 +50,18 @@ func (l *Log) storedAs() string {
 }
 
 // answerStored returns a page of stored entries.
-func (c *fetcher) answerStored(ctx context.Context, q question) (*answer, error) {
-	l := q.listing
-	if c.stored == nil {
+func (r *reader) answerStored(ctx context.Context) (*answer, error) {
+	l := r.asked
+	if r.stored == nil {
 		since, before := l.from, l.to
 		if l.descends {
 			since, before = before, since
 		}
-		c.stored = c.source.Open(stored.Request{
+		r.stored = r.source.Open(stored.Request{
 			Log: l.log, Entry: l.entry, Since: since, Before: before, Descends: l.descends, Values: func(name string) []string { return l.query[name] },
 		})
 	}
-	page, err := c.stored.Next(ctx, q.cursor)
+	page, err := r.stored.Next(ctx, r.cursor)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, ended(ctx)
@@ -76,9 +76,9 @@ func (c *fetcher) answerStored(ctx context.Context, q question) (*answer, error)
 }
 
 // close ends what a listing of stored entries started.
-func (c *fetcher) close() {
-	if c.stored != nil {
-		c.stored.Close()
+func (r *reader) close() {
+	if r.stored != nil {
+		r.stored.Close()
 	}
 }
 
