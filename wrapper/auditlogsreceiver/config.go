@@ -59,11 +59,7 @@ func validate(c *Config) error {
 			add("%s: there is no token: want token: ${env:CLOUDFLARE_API_TOKEN}, or token_file: /run/secrets/cloudflare, for this log or for all", l.field)
 		}
 	}
-	query, err := c.query()
-	if err != nil {
-		wrong = append(wrong, err)
-	}
-	options, err := c.options(&query)
+	query, options, err := c.following()
 	if err != nil {
 		wrong = append(wrong, err)
 	}
@@ -84,7 +80,7 @@ func (c *Config) tryOut(query auditlogs.Query, options []follow.Option) (wrong [
 	}
 	said := map[string]bool{} // What is wrong with all logs is said once.
 	for _, l := range c.logs() {
-		if _, err := follow.New(l.of(clients[c.credential(l)]), query, store{client: new(memory)}, options...); err != nil && !said[err.Error()] {
+		if _, err := follow.New(l.of(clients[c.credential(l)]), query, new(memory), options...); err != nil && !said[err.Error()] {
 			said[err.Error()] = true
 			wrong = append(wrong, fmt.Errorf("%s: %w", l.field, err))
 		}
@@ -197,8 +193,8 @@ var filters = func() map[string]auditlogsapi.Parameter {
 	return all
 }()
 
-// query returns the filters.
-func (c *Config) query() (query auditlogs.Query, err error) {
+// following returns what is followed of each log, and how.
+func (c *Config) following() (query auditlogs.Query, options []follow.Option, err error) {
 	var wrong []error
 	names := slices.Sorted(maps.Keys(filters))
 	for _, name := range slices.Sorted(maps.Keys(c.Filters)) {
@@ -213,7 +209,21 @@ func (c *Config) query() (query auditlogs.Query, err error) {
 			*query.Filter(name) = values
 		}
 	}
-	return query, errors.Join(wrong...)
+	options = []follow.Option{
+		follow.WithInterval(c.Interval),
+		follow.WithSettle(c.Settle),
+		follow.WithLookBack(c.LookBack, min(max(c.LookBack/3, time.Second), time.Hour)),
+		follow.WithOverlap(min(max(c.LookBack/2, time.Second), follow.DefaultOverlap)),
+		follow.WithoutEnd(),
+	}
+	if age, ok := parseAge(c.Start); ok {
+		options = append(options, follow.WithStartAge(age))
+	} else if at, err := auditlogs.ParseTime(c.Start); err == nil {
+		query.Since = auditlogs.Time(at)
+	} else if c.Start != "" {
+		wrong = append(wrong, fmt.Errorf("start is %q: want an age such as 24h or 30d, a date such as 2026-10-31, or a time such as 2026-10-31T08:30:00Z", c.Start))
+	}
+	return query, options, errors.Join(wrong...)
 }
 
 // unknown returns the values of filters that the contract does not list, in words. They are sent
@@ -227,29 +237,6 @@ func (c *Config) unknown() (all []string) {
 		}
 	}
 	return all
-}
-
-// options returns how logs are followed. It sets the query's start if that is a time.
-func (c *Config) options(query *auditlogs.Query) ([]follow.Option, error) {
-	options := []follow.Option{
-		follow.WithInterval(c.Interval),
-		follow.WithSettle(c.Settle),
-		follow.WithLookBack(c.LookBack, min(max(c.LookBack/3, time.Second), time.Hour)),
-		follow.WithOverlap(min(max(c.LookBack/2, time.Second), follow.DefaultOverlap)),
-		follow.WithoutEnd(),
-	}
-	if c.Start == "" {
-		return options, nil
-	}
-	if age, ok := parseAge(c.Start); ok {
-		return append(options, follow.WithStartAge(age)), nil
-	}
-	at, err := auditlogs.ParseTime(c.Start)
-	if err != nil {
-		return nil, fmt.Errorf("start is %q: want an age such as 24h or 30d, a date such as 2026-10-31, or a time such as 2026-10-31T08:30:00Z", c.Start)
-	}
-	query.Since = auditlogs.Time(at)
-	return options, nil
 }
 
 // parseAge reads a length of time above 0: days, or what Go calls a duration.
