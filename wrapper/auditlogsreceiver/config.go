@@ -74,13 +74,13 @@ func validateLog(*Log) error { return nil }
 
 // tryOut makes what Start makes, whose checks are the ones that count.
 func (c *Config) tryOut(query auditlogs.Query, options []follow.Option) (wrong []error) {
-	clients, err := c.clients(nil)
+	logs, err := c.open()
 	if err != nil {
 		return []error{err}
 	}
 	said := map[string]bool{} // What is wrong with all logs is said once.
-	for _, l := range c.logs() {
-		if _, err := follow.New(l.of(clients[c.credential(l)]), query, new(memory), options...); err != nil && !said[err.Error()] {
+	for _, l := range logs {
+		if _, err := follow.New(l.log, query, l.state, options...); err != nil && !said[err.Error()] {
 			said[err.Error()] = true
 			wrong = append(wrong, fmt.Errorf("%s: %w", l.field, err))
 		}
@@ -106,14 +106,6 @@ func (c *Config) logs() []source {
 	return all
 }
 
-// of returns the log, read by a client.
-func (s source) of(client *auditlogs.Client) *auditlogs.Log {
-	if s.organization {
-		return client.Organization(s.ID)
-	}
-	return client.Account(s.ID)
-}
-
 // key is the name of the log's state. It must never change.
 func (s source) key() string {
 	kind := "account"
@@ -133,29 +125,35 @@ func (c *Config) credential(s source) credential {
 	return credential{string(c.Token), c.TokenFile}
 }
 
-// clients makes a client for each credential, since the service's budget is for each user. Further
-// returns more options for one; it may be nil.
-func (c *Config) clients(further func(credential) []auditlogs.Option) (map[credential]*auditlogs.Client, error) {
-	clients := map[credential]*auditlogs.Client{}
-	for _, l := range c.logs() {
-		is := c.credential(l)
-		if clients[is] != nil {
-			continue
-		}
-		options := []auditlogs.Option{auditlogs.WithBaseURL(c.Endpoint)}
-		if is.file != "" {
-			options = append(options, auditlogs.WithTokenSource(readToken(is.file)))
-		}
-		if further != nil {
-			options = append(options, further(is)...)
-		}
-		client, err := auditlogs.New(is.token, options...)
-		if err != nil {
-			return nil, fmt.Errorf("%s, or endpoint: %w", l.field, err)
-		}
-		clients[is] = client
+// open returns the logs, whose states last as long as the collector. They share a client for each
+// credential, since the service's budget is for each user.
+func (c *Config) open(further ...auditlogs.Option) (logs []*followed, err error) {
+	type reader struct {
+		client *auditlogs.Client
+		budget *budget
 	}
-	return clients, nil
+	readers := map[credential]reader{}
+	for _, s := range c.logs() {
+		is := c.credential(s)
+		by, known := readers[is]
+		if !known {
+			by.budget = newBudget()
+			options := append([]auditlogs.Option{auditlogs.WithBaseURL(c.Endpoint), auditlogs.WithObserver(by.budget)}, further...)
+			if is.file != "" {
+				options = append(options, auditlogs.WithTokenSource(readToken(is.file)))
+			}
+			if by.client, err = auditlogs.New(is.token, options...); err != nil {
+				return nil, fmt.Errorf("%s, or endpoint: %w", s.field, err)
+			}
+			readers[is] = by
+		}
+		log := by.client.Account(s.ID)
+		if s.organization {
+			log = by.client.Organization(s.ID)
+		}
+		logs = append(logs, &followed{source: s, log: log, state: new(memory), budget: by.budget})
+	}
+	return logs, nil
 }
 
 // largestToken bounds what is read from a token file, which may be any file.

@@ -1,6 +1,7 @@
 package auditlogsreceiver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,9 +83,7 @@ func (r *auditReceiver) deliverPart(ctx, consuming context.Context, batch follow
 			r.drop(from, batch, left, fmt.Errorf("the pipeline refuses them for good: %w", err))
 			return nil
 		}
-		if part, ok := rest(err); ok {
-			left = &part
-		}
+		left = cmp.Or(rest(err), left)
 		if ctx.Err() != nil {
 			return err
 		}
@@ -96,11 +95,9 @@ func (r *auditReceiver) deliverPart(ctx, consuming context.Context, batch follow
 		r.status.set(trouble, err)
 		r.settings.Logger.Warn("The pipeline does not take a batch; it is sent again.", zap.Stringer("log", batch.Log),
 			zap.Int("entries", count), zap.Duration("wait", wait), zap.Error(err))
-		timer := time.NewTimer(wait)
 		select {
-		case <-timer.C:
+		case <-time.After(wait):
 		case <-ctx.Done():
-			timer.Stop()
 			return err
 		}
 	}
@@ -134,17 +131,17 @@ func (r *auditReceiver) drop(from *followed, batch follow.Batch, left *plog.Logs
 	}
 }
 
-// rest returns what the pipeline has not taken, if that is only a part. Where several exporters
+// rest returns what the pipeline has not taken; nil if that is everything. Where several exporters
 // have failed, each may have left something else, and all of it must be sent again.
-func rest(err error) (plog.Logs, bool) {
+func rest(err error) *plog.Logs {
 	for ; err != nil; err = errors.Unwrap(err) {
 		if part, ok := err.(consumererror.Logs); ok && part.Data().LogRecordCount() > 0 {
 			left := plog.NewLogs()
 			part.Data().CopyTo(left)
-			return left, true
+			return &left
 		}
 	}
-	return plog.Logs{}, false
+	return nil
 }
 
 // isPermanent reports whether an error is permanent in all its parts. If one of several exporters

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -33,7 +32,6 @@ type auditReceiver struct {
 	mapper    mapper
 	further   []auditlogs.Option // for tests
 
-	clients []*auditlogs.Client
 	storage storage.Client // nil for none
 
 	mu      sync.Mutex // held while a run starts or ends
@@ -69,30 +67,22 @@ func newReceiver(config *Config, settings receiver.Settings, next consumer.Logs,
 // tried again.
 func (r *auditReceiver) Start(ctx context.Context, host component.Host) error {
 	r.status.host = host
-	budgets := map[credential]*budget{}
-	clients, err := r.config.clients(func(is credential) []auditlogs.Option {
-		budgets[is] = newBudget()
-		return append([]auditlogs.Option{auditlogs.WithObserver(budgets[is])}, r.further...)
-	})
+	logs, err := r.config.open(r.further...)
 	if err != nil {
 		return err
 	}
-	r.clients = slices.Collect(maps.Values(clients))
 	for _, value := range r.config.unknown() {
 		r.settings.Logger.Warn("A filter has a value that is not known, and is sent as it is.", zap.String("filter", value))
 	}
 	if r.storage, err = openStorage(ctx, host, r.config.Storage, r.settings.ID); err != nil {
 		return err
 	}
-	for _, l := range r.config.logs() {
-		is := r.config.credential(l)
-		log := l.of(clients[is])
-		var state follow.Store = new(memory)
+	for _, l := range logs {
 		if r.storage != nil {
-			state = store{r.storage, l.key(), fmt.Sprintf("of %s in the storage of %s", log, r.settings.ID)}
+			l.state = store{r.storage, l.key(), fmt.Sprintf("of %s in the storage of %s", l.log, r.settings.ID)}
 		}
-		r.telemetry.observe(&followed{source: l, log: log, state: state, budget: budgets[is]})
 	}
+	r.telemetry.logs = logs
 	if err := r.telemetry.register(); err != nil {
 		return err
 	}
@@ -191,11 +181,9 @@ func (r *auditReceiver) end(ctx context.Context, last bool) error {
 		return nil
 	}
 	r.run.cancel()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
 	select {
 	case <-r.run.ended:
-	case <-timer.C:
+	case <-time.After(patience):
 	case <-ctx.Done():
 	}
 	r.run.abandon()
@@ -214,8 +202,8 @@ func (r *auditReceiver) Shutdown(ctx context.Context) error {
 	r.status.close()
 	err := r.end(ctx, true)
 	r.telemetry.builder.Shutdown()
-	for _, client := range r.clients {
-		client.CloseIdleConnections()
+	for _, l := range r.telemetry.logs {
+		l.log.Client().CloseIdleConnections()
 	}
 	if r.storage != nil {
 		err = errors.Join(err, r.storage.Close(ctx))

@@ -27,7 +27,7 @@ type telemetry struct {
 	builder *metadata.TelemetryBuilder
 
 	mu   sync.Mutex
-	logs []*followed // in the order of the configuration; complete once the receiver has started
+	logs []*followed // in the order of the configuration; set once, by Start
 }
 
 // A followed log.
@@ -195,14 +195,7 @@ func (t *telemetry) register() error {
 	return err
 }
 
-// observe adds a log.
-func (t *telemetry) observe(l *followed) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.logs = append(t.logs, l)
-}
-
-// of returns a log that was added.
+// of returns what is followed of a log.
 func (t *telemetry) of(log *auditlogs.Log) *followed {
 	return t.logs[slices.IndexFunc(t.logs, func(l *followed) bool { return l.log == log })]
 }
