@@ -59,7 +59,7 @@ func newReceiver(config *Config, settings receiver.Settings, next consumer.Logs,
 	}
 	return &auditReceiver{
 		config: config, settings: settings, next: next, obs: obs, telemetry: telemetry{builder: builder}, further: further,
-		mapper: mapper{schema: config.Schema, version: settings.BuildInfo.Version},
+		status: status{troubles: map[string]error{}}, mapper: mapper{schema: config.Schema, version: settings.BuildInfo.Version},
 	}, nil
 }
 

@@ -33,8 +33,6 @@ func (s *status) set(about string, err error) {
 		return
 	case err == nil:
 		delete(s.troubles, about)
-	case s.troubles == nil:
-		s.troubles = map[string]error{about: err}
 	default:
 		s.troubles[about] = err
 	}
