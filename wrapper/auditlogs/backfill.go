@@ -115,7 +115,7 @@ func (b *backfill) next() (*answer, error) {
 			next := front.pages[0]
 			// The stretch is kept with what it has shown: its array must not keep the page as well.
 			front.pages = slices.Delete(front.pages, 0, 1)
-			b.owed -= len(next.entries)
+			b.owed -= len(next.Entries)
 			b.plan()
 			next.more = !front.done || len(front.pages) > 0 || !only
 			return next, nil
@@ -253,28 +253,28 @@ func (b *backfill) came(s *stretch, answer *answer) {
 	s.done = s.done || answer.cursor == ""
 	answer.overlaps = true
 	b.reads++
-	b.entries += len(answer.entries)
-	b.owed += len(answer.entries)
+	b.entries += len(answer.Entries)
+	b.owed += len(answer.Entries)
 	b.largest = max(b.largest, answer.bytes)
 	if answer.cursor == "" && (s.read || !s.opened) {
 		b.skip(s, nil)
 	}
-	if len(answer.entries) == 0 || s == b.late || givenUp {
+	if len(answer.Entries) == 0 || s == b.late || givenUp {
 		return
 	}
 	if started := func(e *Entry) bool { return !e.Action.Time.IsZero() && !b.beyond(s.start, e.Action.Time) }; s.opened && !s.read &&
-		(!slices.ContainsFunc(answer.entries, started) || slices.ContainsFunc(answer.entries, b.pager.resumedAfter)) {
+		(!slices.ContainsFunc(answer.Entries, started) || slices.ContainsFunc(answer.Entries, b.pager.resumedAfter)) {
 		// Bounds are so coarse that earlier stretches, or the listing that was resumed, have read
 		// this, or soon will.
 		s.done, b.closed = true, true
 		return
 	}
 	s.read = true
-	for _, entry := range answer.entries {
+	for _, entry := range answer.Entries {
 		by, _ := b.shown.set(entry.id, s)
 		switch t := entry.Action.Time; {
 		case by == s:
-			answer.repeated++
+			answer.Repeated++
 		case by == nil && b.beyond(s.reached, t):
 			b.unordered, b.closed = true, true
 		case by != nil && b.beyond(by.start, s.start):
@@ -288,7 +288,7 @@ func (b *backfill) came(s *stretch, answer *answer) {
 			s.reached = t
 		}
 	}
-	if first := answer.entries[0].Action.Time; !first.IsZero() {
+	if first := answer.Entries[0].Action.Time; !first.IsZero() {
 		s.pace = max((s.pace+b.pager.listing.distance(first, s.reached))/2, time.Millisecond)
 	}
 }

@@ -39,8 +39,8 @@ func (l *Log) ProductCategories(ctx context.Context) ([]ProductCategory, error) 
 	if answer.cursor != "" {
 		return nil, fmt.Errorf("%s: %w: there are more categories, and no way to ask for them", asked, ErrMalformedResponse)
 	}
-	categories := make([]ProductCategory, len(answer.entries))
-	for i, row := range answer.entries {
+	categories := make([]ProductCategory, len(answer.Entries))
+	for i, row := range answer.Entries {
 		if err := json.Unmarshal(row.Raw, &categories[i], decodeOptions); err != nil {
 			// Without the decoder's message, which could hold anything that was received.
 			return nil, fmt.Errorf("%s: %w: category %d does not have the types that the contract gives it", asked, ErrMalformedResponse, i+1)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 )
 
 // A Client reads audit logs. It is made by [New]; the zero Client is of no use. Make one and keep
@@ -24,19 +25,19 @@ type Client struct {
 // be one or an option is wrong, and makes no request.
 func New(token string, options ...Option) (*Client, error) {
 	c := config{
-		baseURL:    DefaultBaseURL,
-		httpClient: hide(defaultHTTPClient()),
-		timeout:    DefaultTimeout,
-		attempts:   DefaultAttempts,
-		backoff:    DefaultBackoff,
-		backoffCap: DefaultMaxBackoff,
-		maxWait:    DefaultMaxWait,
-		pace:       newPacer(budgetRequests, budgetWindow, false),
-		clock:      new(clock),
-		logger:     slog.New(slog.DiscardHandler),
-		observer:   noObserver{},
-		userAgent:  defaultUserAgent(),
-		limits:     defaultLimits,
+		baseURL:     DefaultBaseURL,
+		httpClient:  hide(defaultHTTPClient()),
+		timeout:     DefaultTimeout,
+		attempts:    DefaultAttempts,
+		backoff:     DefaultBackoff,
+		backoffCap:  DefaultMaxBackoff,
+		maxWait:     DefaultMaxWait,
+		pace:        newPacer(budgetRequests, budgetWindow, false),
+		clockOffset: new(atomic.Int64),
+		logger:      slog.New(slog.DiscardHandler),
+		observer:    noObserver{},
+		userAgent:   defaultUserAgent(),
+		limits:      defaultLimits,
 	}
 	for i, option := range options {
 		if option == nil {

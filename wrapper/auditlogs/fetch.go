@@ -2,6 +2,7 @@ package auditlogs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -9,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -28,17 +28,12 @@ import (
 
 // An answer is one page as the service sent it.
 type answer struct {
-	entries  []*Entry
+	Page
 	cursor   string
 	more     bool // pages follow
-	history  HistoryStatus
-	rayID    string
-	attempts int
-	limited  int // attempts that were answered 429
-	bytes    int // of memory, estimated
+	bytes    int  // of memory, estimated
 	at       *pageStart
 	logs     []string // for each stored entry, the log that it is from
-	repeated int      // entries that the same stretch of a backfill showed before
 	overlaps bool     // other stretches of a backfill show some of the entries too
 }
 
@@ -94,15 +89,18 @@ func (r *reader) fetch(ctx context.Context, most int, sent func()) (*answer, err
 			return nil, backoff.Permanent(err)
 		}
 		return page, err
-	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(r.longest()),
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(r.maxWait+time.Duration(r.attempts)*(r.timeout+r.backoffCap)),
 		backoff.WithNotify(func(_ error, pause time.Duration) { waiting(pause) }))
 	if err == nil {
-		result.attempts, result.limited = attempts, limited
+		result.Attempts, result.RateLimited = attempts, limited
 		return result, nil
 	}
 	if ctx.Err() != nil {
-		// The earlier failure explains why it took so long.
-		return nil, fmt.Errorf("%s: %w", l, joined(ended(ctx), last))
+		err = ended(ctx)
+		if last != nil && !errors.Is(last, err) { // The earlier failure explains why it took so long.
+			err = fmt.Errorf("%w; before that: %w", err, last)
+		}
+		return nil, fmt.Errorf("%s: %w", l, err)
 	}
 	if answered, ok := errors.AsType[*Error](err); ok {
 		answered.Attempts = attempts
@@ -112,11 +110,6 @@ func (r *reader) fetch(ctx context.Context, most int, sent func()) (*answer, err
 	return nil, err
 }
 
-// longest is how long after the first request of a page the last attempt may start.
-func (c *config) longest() time.Duration {
-	return c.maxWait + time.Duration(c.attempts)*(c.timeout+c.backoffCap)
-}
-
 // ended returns why a context has ended; nil as long as it has not.
 func ended(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
@@ -124,14 +117,6 @@ func ended(ctx context.Context) error {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", err, cause)
-}
-
-// joined appends a second error to the first, if there is one that says more.
-func joined(first, second error) error {
-	if second == nil || errors.Is(second, first) {
-		return first
-	}
-	return fmt.Errorf("%w; before that: %w", first, second)
 }
 
 // passesSoon reports whether a failed request may succeed within the few attempts of a client.
@@ -176,12 +161,12 @@ func (r *reader) attempt(ctx context.Context, most int, a *Attempt) (_ *answer, 
 	request.Header.Set("User-Agent", r.userAgent)
 	request.Header.Set("Authorization", "Bearer "+token)
 	sent := time.Now()
-	response, err := r.httpClient.Do(request)
+	response, err := r.httpClient().Do(request)
 	if err != nil {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err // Without the method and the URL, which are long, and in the message anyway.
 		}
-		return nil, timedOut(ctx, err)
+		return nil, cmp.Or(context.Cause(ctx), err) // The cause is the timeout.
 	}
 	defer func() { _ = response.Body.Close() }()
 	a.StatusCode, a.RayID = response.StatusCode, redact(response.Header.Get("CF-Ray"), token)
@@ -202,7 +187,7 @@ func (r *reader) attempt(ctx context.Context, most int, a *Attempt) (_ *answer, 
 		// The status says more than a body that is cut short or too large.
 		return nil, newError(l, response, body)
 	case err != nil:
-		return nil, timedOut(ctx, err)
+		return nil, cmp.Or(context.Cause(ctx), err) // The cause is the timeout.
 	}
 	entries, info, err := decodePage(body, r.limits)
 	switch {
@@ -219,15 +204,8 @@ func (r *reader) attempt(ctx context.Context, most int, a *Attempt) (_ *answer, 
 		// It would become part of positions, which are printed and stored.
 		return nil, fmt.Errorf("%w: the cursor holds the token", ErrMalformedResponse)
 	}
-	return &answer{entries: entries, cursor: info.Cursor, history: HistoryStatus(redact(info.HistoryStatus, token)), rayID: a.RayID}, nil
-}
-
-// timedOut replaces the error of an attempt that ran out of time with the reason.
-func timedOut(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	return err
+	page := Page{Entries: entries, History: HistoryStatus(redact(info.HistoryStatus, token)), RayID: a.RayID}
+	return &answer{Page: page, cursor: info.Cursor}, nil
 }
 
 // A transfer holds the memory that one answer is read into. It is used again for the next one:
@@ -336,19 +314,15 @@ func tooLarge(name string, most int) error {
 // how many requests are left; -1 if the service does not say.
 func (c *config) obey(response *http.Response) int64 {
 	pause := retryAfter(response.Header)
-	remaining, reset, ok := rateLimit(response.Header)
+	remaining, reset := rateLimit(response.Header)
 	switch {
-	case !ok:
-	case remaining <= 0:
+	case remaining == 0:
 		pause = max(pause, reset)
-	case remaining < quota(response.Header)/4 && reset <= c.maxWait:
+	case remaining > 0 && remaining < quota(response.Header)/4 && reset <= c.maxWait:
 		c.pace.space(remaining, reset)
 	}
 	if pause > 0 && pause <= c.maxWait {
 		c.pace.hold(pause)
-	}
-	if !ok {
-		return -1
 	}
 	return remaining
 }
@@ -366,36 +340,29 @@ func retryAfter(header http.Header) time.Duration {
 }
 
 // rateLimit reads the header Ratelimit, such as "default";r=1199;t=300: the requests left, and when
-// they are given back.
-func rateLimit(header http.Header) (remaining int64, reset time.Duration, ok bool) {
-	remaining = math.MaxInt64
+// they are given back. Of several policies, the one with the least left counts; -1 for none.
+func rateLimit(header http.Header) (remaining int64, reset time.Duration) {
+	remaining = -1
 	for _, policy := range policies(header, "Ratelimit") {
 		left, counted := policy["r"]
 		seconds, timed := policy["t"]
-		// The policy with the least left counts.
-		if counted && timed && left >= 0 && seconds >= 0 && left < remaining {
-			remaining, reset, ok = left, time.Duration(seconds)*time.Second, true
+		if counted && timed && left >= 0 && seconds >= 0 && (remaining < 0 || left < remaining) {
+			remaining, reset = left, time.Duration(seconds)*time.Second
 		}
 	}
-	return remaining, reset, ok
+	return remaining, reset
 }
 
-// documentedQuota is the service's budget if no header states it.
-const documentedQuota = 1200
-
 // quota reads the header Ratelimit-Policy, such as "default";q=1200;w=300: of several policies, the
-// least number of requests.
+// least number of requests; the documented budget without one.
 func quota(header http.Header) int64 {
-	least := int64(math.MaxInt64)
+	least := int64(0)
 	for _, policy := range policies(header, "Ratelimit-Policy") {
-		if n := policy["q"]; n > 0 {
-			least = min(least, n)
+		if n := policy["q"]; n > 0 && (least == 0 || n < least) {
+			least = n
 		}
 	}
-	if least == math.MaxInt64 {
-		return documentedQuota
-	}
-	return least
+	return cmp.Or(least, 1200)
 }
 
 // policies reads the whole numbers among the parameters of each policy in a header.
@@ -423,20 +390,15 @@ func newError(l *listing, response *http.Response, body []byte) *Error {
 	if len(body) <= largestError {
 		_ = json.Unmarshal(body, &envelope, decodeOptions)
 	}
-	e := &Error{
+	return &Error{
 		StatusCode: response.StatusCode,
 		RayID:      response.Header.Get("CF-Ray"),
 		RetryAfter: retryAfter(response.Header),
 		Request:    l.String(),
 		Attempts:   1,
 		History:    HistoryStatus(envelope.ResultInfo.HistoryStatus),
+		Details:    slices.DeleteFunc(envelope.Errors, func(d Detail) bool { return d == Detail{} }),
 	}
-	for _, detail := range envelope.Errors {
-		if detail != (Detail{}) {
-			e.Details = append(e.Details, detail)
-		}
-	}
-	return e
 }
 
 const redacted = "[redacted]"

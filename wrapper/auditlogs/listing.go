@@ -30,7 +30,9 @@ func (c *Client) pages(ctx context.Context, l *listing, options []ListOption) it
 			yield(nil, err)
 			return
 		}
-		l.warn(ctx, c.config.logger)
+		for _, unknown := range l.unknown {
+			c.config.logger.LogAttrs(ctx, slog.LevelWarn, "audit log filter has a value that is not known, and is sent as it is", unknown...)
+		}
 		ctx, stop := context.WithCancel(ctx)
 		var running sync.WaitGroup
 		p := &pager{
@@ -119,7 +121,7 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 	r.cursor, r.checked = answer.cursor, false
 	r.ties.OnPage = 0
 	var onPage time.Time // a listing that is resumed on this page does not know that an earlier page has this time
-	for i, entry := range answer.entries {
+	for i, entry := range answer.Entries {
 		t := entry.Action.Time
 		if !t.IsZero() && !t.Equal(r.moment) {
 			r.moment, r.ties.Read, r.identical = t, 0, nil
@@ -228,9 +230,9 @@ func ahead(next func() (*answer, error), running *sync.WaitGroup) func() (*answe
 // the position after the rest. It fails after too many pages without anything new: a page of only
 // repeated entries makes no more progress than an empty one.
 func (p *pager) page(answer *answer) (*Page, error) {
-	page := &Page{RayID: answer.rayID, Attempts: answer.attempts, RateLimited: answer.limited, History: answer.history}
-	searching := p.search != nil && len(answer.entries) > 0 // The search has a bound of its own.
-	entries := answer.entries
+	page := answer.Page
+	searching := p.search != nil && len(answer.Entries) > 0 // The search has a bound of its own.
+	entries := answer.Entries
 	if p.search != nil {
 		var found bool
 		if entries, found = p.search.over(entries, answer.cursor == "", p.seen); found {
@@ -241,9 +243,9 @@ func (p *pager) page(answer *answer) (*Page, error) {
 		// resumed at. The first stretch shows those of them that have not been delivered.
 		entries = slices.DeleteFunc(slices.Clone(entries), p.resumedAfter)
 	}
-	mark := p.deliver(page, entries)
+	mark := p.deliver(&page, entries)
 	if answer.overlaps {
-		page.Repeated = answer.repeated
+		page.Repeated = answer.Repeated // An entry of another stretch is not a repeated one.
 	}
 	if page.Repeated > 0 || page.OutOfOrder > 0 {
 		p.config.logger.Warn("audit log page overlaps an earlier one", slog.String("path", p.listing.path),
@@ -253,7 +255,7 @@ func (p *pager) page(answer *answer) (*Page, error) {
 	// After that, the listing resumes on this page, and gets the next cursor again, since that
 	// cursor may be the cause of the error.
 	if p.search == nil && (len(page.Entries) > 0 || !answer.overlaps) {
-		p.position = answer.at.position(len(answer.entries), mark)
+		p.position = answer.at.position(len(answer.Entries), mark)
 	}
 	if answer.more {
 		page.Next = p.position
@@ -264,7 +266,7 @@ func (p *pager) page(answer *answer) (*Page, error) {
 	if most := p.config.limits.EmptyPages; p.empty > most && answer.cursor != "" {
 		return nil, fmt.Errorf("%s: %w: more than %d pages in a row brought nothing new, and Limits.EmptyPages allows no more", p.listing, ErrLimitExceeded, most)
 	}
-	return page, nil
+	return &page, nil
 }
 
 // resumedAfter reports whether a resumed listing was resumed after an entry's time, or within it.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
 // A Log is the audit log of one account or of one organization, with all its operations.
@@ -23,7 +24,7 @@ type Log struct {
 
 // A kind holds the differences between accounts and organizations.
 type kind struct {
-	name          string
+	name, prefix  string // prefix is that of the log's name in an archive
 	list, history *auditlogsapi.Operation
 }
 
@@ -35,6 +36,7 @@ var (
 	}
 	organizations = &kind{
 		name:    "organization",
+		prefix:  stored.Organization,
 		list:    &auditlogsapi.ListOrganizationAuditLogsOperation,
 		history: &auditlogsapi.GetOrganizationAuditLogHistoryOperation,
 	}
@@ -131,7 +133,7 @@ func (l *Log) asked(operation *auditlogsapi.Operation, values func(name string) 
 	made := newListing(operation, values, path...)
 	if l.client.config.source != nil {
 		// Positions of stored entries are of no use to the service, and the other way round.
-		made.log, made.identity = l.storedAs(), "archive-"+made.identity
+		made.log, made.identity = l.kind.prefix+l.id, "archive-"+made.identity
 	}
 	return made
 }

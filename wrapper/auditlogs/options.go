@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cfaudit.example/wrapper/auditlogs/internal/stored"
@@ -20,22 +21,22 @@ import (
 type Option func(*config) error
 
 type config struct {
-	baseURL    string
-	insecure   bool
-	httpClient hiddenClient
-	token      func(context.Context) (string, error)
-	timeout    time.Duration
-	attempts   int
-	backoff    time.Duration
-	backoffCap time.Duration
-	maxWait    time.Duration
-	pace       *pacer
-	clock      *clock
-	logger     *slog.Logger
-	observer   Observer
-	userAgent  string
-	limits     Limits
-	source     stored.Source // answers in place of the service; nil for the service
+	baseURL     string
+	insecure    bool
+	httpClient  func() *http.Client // see hide
+	token       func(context.Context) (string, error)
+	timeout     time.Duration
+	attempts    int
+	backoff     time.Duration
+	backoffCap  time.Duration
+	maxWait     time.Duration
+	pace        *pacer
+	clockOffset *atomic.Int64 // see [Client.ClockOffset]
+	logger      *slog.Logger
+	observer    Observer
+	userAgent   string
+	limits      Limits
+	source      stored.Source // answers in place of the service; nil for the service
 }
 
 // The defaults of a client.
@@ -279,18 +280,13 @@ func loopback(host string) bool {
 	return err == nil && address.IsLoopback()
 }
 
-// A hiddenClient is an HTTP client that no print or dump reaches, since it is in a closure: the
-// buffers and header tables of its connections contain the token once a request has been sent.
-type hiddenClient func() *http.Client
-
-func hide(client *http.Client) hiddenClient {
+// hide returns an HTTP client that no print or dump reaches, since it is in a closure: the buffers
+// and header tables of its connections contain the token once a request has been sent.
+func hide(client *http.Client) func() *http.Client {
 	// Redirects are never followed, so that the token cannot reach another host.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return func() *http.Client { return client }
 }
-
-// Do sends a request.
-func (c hiddenClient) Do(request *http.Request) (*http.Response, error) { return c().Do(request) }
 
 // defaultHTTPClient is not http.DefaultClient, which other code in the program may have changed.
 func defaultHTTPClient() *http.Client {

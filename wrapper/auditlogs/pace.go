@@ -137,22 +137,16 @@ func (p *pacer) space(remaining int64, reset time.Duration) {
 	p.spacing, p.spaced = reset/time.Duration(remaining), time.Now().Add(reset)
 }
 
-// gap is the time from one request to the next once the budget is the limit; 0 as long as it is
-// not.
-func (p *pacer) gap() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.requests == 0 || p.requests > 1 && !p.full(time.Now()) {
-		return 0
-	}
-	return p.share()
-}
-
 // busy reports whether the budget, and not the service, limits the rate, given the number of
 // requests under way and how long each takes: then more concurrent requests gain nothing.
 func (p *pacer) busy(each time.Duration, underway int) bool {
-	gap := p.gap()
-	return each <= gap*3/2 || gap > 0 && underway > int(each/gap)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.requests == 0 || p.requests > 1 && !p.full(time.Now()) {
+		return each <= 0
+	}
+	gap := p.share()
+	return each <= gap*3/2 || underway > int(each/gap)
 }
 
 func later(a, b time.Time) time.Time {

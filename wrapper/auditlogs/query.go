@@ -66,10 +66,10 @@ type listing struct {
 	from, to      time.Time
 	start         string // where the requests start, if not at the start of the window
 	descends      bool
-	identity      string // differs between queries that list different entries
-	unknown       []unknownValue
-	wrong         error  // what is wrong with the query; nil for a right one
-	log, entry    string // of stored entries: the log, and the entry whose history is listed
+	identity      string        // differs between queries that list different entries
+	unknown       [][]slog.Attr // the values of filters that the contract does not list; the service may know them
+	wrong         error         // what is wrong with the query; nil for a right one
+	log, entry    string        // of stored entries: the log, and the entry whose history is listed
 }
 
 // defaults are the values of parameters that a query leaves out.
@@ -117,7 +117,9 @@ func (l *listing) check(values func(name string) []string, path ...string) error
 		for _, value := range given {
 			fmt.Fprintf(&identity, "%q=%q&", p.Name, value)
 			if !parameter.Known(p, value) {
-				l.unknown = append(l.unknown, unknownValue{p, value})
+				l.unknown = append(l.unknown, []slog.Attr{
+					slog.String("path", l.path), slog.String("parameter", p.Name), slog.String("value", value), slog.Any("known", p.Known),
+				})
 			}
 		}
 	}
@@ -139,21 +141,6 @@ func (l *listing) request(ctx context.Context, server, cursor string) (*http.Req
 	}
 	request.URL.RawQuery = query.Encode()
 	return request, nil
-}
-
-// An unknownValue is a value of a filter that the contract does not list. The service may still
-// know it.
-type unknownValue struct {
-	parameter auditlogsapi.Parameter
-	value     string
-}
-
-// warn logs the values that the contract does not list.
-func (l *listing) warn(ctx context.Context, logger *slog.Logger) {
-	for _, u := range l.unknown {
-		logger.WarnContext(ctx, "audit log filter has a value that is not known, and is sent as it is", slog.String("path", l.path),
-			slog.String("parameter", u.parameter.Name), slog.String("value", u.value), slog.Any("known", u.parameter.Known))
-	}
 }
 
 // checkParameter says what is wrong with the values of one parameter.

@@ -41,14 +41,6 @@ func ofEverything(operation auditlogsapi.Operation) *auditlogsapi.Operation {
 	return &operation
 }
 
-// storedAs is the name of the log in an archive.
-func (l *Log) storedAs() string {
-	if l.kind == organizations {
-		return stored.Organization + l.id
-	}
-	return l.id
-}
-
 // answerStored returns a page of stored entries.
 func (r *reader) answerStored(ctx context.Context) (*answer, error) {
 	l := r.asked
@@ -68,9 +60,9 @@ func (r *reader) answerStored(ctx context.Context) (*answer, error) {
 	case err != nil:
 		return nil, err
 	}
-	a := &answer{cursor: page.Cursor, history: HistoryStatus(page.History), entries: make([]*Entry, len(page.Entries)), logs: page.Logs, attempts: 1}
-	for i, entry := range page.Entries {
-		a.entries[i] = entry.(*Entry)
+	a := &answer{Page: Page{History: HistoryStatus(page.History), Attempts: 1}, cursor: page.Cursor, logs: page.Logs}
+	for _, entry := range page.Entries {
+		a.Entries = append(a.Entries, entry.(*Entry))
 	}
 	return a, nil
 }
