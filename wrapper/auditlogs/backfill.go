@@ -307,4 +307,4 @@ func (b *backfill) skip(s, to *stretch) {
 	}
 }
 
-func (b *backfill) beyond(t, than time.Time) bool { return beyond(t, than, b.pager.listing.descends) }
+func (b *backfill) beyond(t, than time.Time) bool { return b.pager.listing.beyond(t, than) }

@@ -170,7 +170,7 @@ func (p *pager) reader() *reader {
 	p.search = nil
 	if !p.position.IsZero() {
 		r.cursor, r.asked = at.Cursor, p.listing.startingAt(at.Start)
-		p.search = &search{mark: at.mark, descends: p.listing.descends, bound: min(at.Offset, p.config.limits.Entries) + p.config.limits.Remembered}
+		p.search = &search{listing: p.listing, mark: at.mark, bound: min(at.Offset, p.config.limits.Entries) + p.config.limits.Remembered}
 	}
 	return r
 }
@@ -272,7 +272,7 @@ func (p *pager) page(answer *answer) (*Page, error) {
 // resumedAfter reports whether a resumed listing was resumed after an entry's time, or within it.
 func (p *pager) resumedAfter(e *Entry) bool {
 	at, t := p.resumed.at.Time, e.Action.Time
-	return !at.IsZero() && !t.IsZero() && !beyond(t, at, p.listing.descends)
+	return !at.IsZero() && !t.IsZero() && !p.listing.beyond(t, at)
 }
 
 // deliver adds entries to a page, except those that were delivered before, and records the place
@@ -286,7 +286,7 @@ func (p *pager) deliver(page *Page, entries []*Entry) mark {
 			continue
 		}
 		entry.before = at
-		if t := entry.Action.Time; beyond(at.Time, t, p.listing.descends) {
+		if t := entry.Action.Time; p.listing.beyond(at.Time, t) {
 			page.OutOfOrder++
 		} else {
 			at.Identity, at.Untimed, at.ties = entry.id, t.IsZero(), entry.ties

@@ -173,9 +173,18 @@ func checkWindow(since, before string) (from, to time.Time, err error) {
 // distance is how far the listing goes from one time to another.
 func (l *listing) distance(from, to time.Time) time.Duration {
 	if l.descends {
-		return from.Sub(to)
+		from, to = to, from
 	}
 	return to.Sub(from)
+}
+
+// beyond reports whether a time is strictly after another in the order of the listing. A zero time
+// never is.
+func (l *listing) beyond(t, than time.Time) bool {
+	if l.descends {
+		t, than = than, t
+	}
+	return !t.IsZero() && !than.IsZero() && t.After(than)
 }
 
 // round returns a time at about the given distance from another: a whole second, minute, hour or
