@@ -70,7 +70,7 @@ type stretch struct {
 	start, reached time.Time // start of the requests; time of the latest entry that it showed, zero before
 	pace           time.Duration
 	pages          []*answer // read, and not delivered yet
-	opened, read   bool      // it is not the first; it has shown something
+	read           bool      // it has shown something, or is the first
 	most           int       // bytes of the page under way; 0 for no bound of its own
 	underway, done bool      // a page is being read; nothing more is to be read
 	stop           func()    // gives up the page under way
@@ -82,7 +82,7 @@ func newBackfill(ctx context.Context, running *sync.WaitGroup, p *pager, first *
 	p.seen.size = max(p.seen.size, backfillMemory)
 	return &backfill{
 		pager: p, ctx: ctx, running: running, changed: sync.NewCond(new(sync.Mutex)), shown: newMemory(p.seen.size),
-		stretches: []*stretch{{reader: first, start: first.asked.from}},
+		stretches: []*stretch{{reader: first, start: first.asked.from, read: true}},
 	}
 }
 
@@ -103,7 +103,7 @@ func (b *backfill) next() (*answer, error) {
 				b.late.pages = append(b.late.pages, s.pages...)
 			}
 			b.pager.position = b.sure
-			b.stretches = []*stretch{{reader: b.pager.reader()}, b.late}
+			b.stretches = []*stretch{{reader: b.pager.reader(), read: true}, b.late}
 			if b.pager.resumed.IsZero() {
 				b.pager.search = nil // All that was delivered is known; not so after an earlier run.
 			}
@@ -202,7 +202,7 @@ func (b *backfill) open() *stretch {
 		// A nanosecond early, so that it does not matter whether the bound is inclusive.
 		asked := l.startingAt(Time(start.Add(-time.Nanosecond)))
 		read := &reader{config: b.pager.config, transfers: b.pager.transfers, asked: asked}
-		next := &stretch{reader: read, start: start, pace: s.pace, opened: true}
+		next := &stretch{reader: read, start: start, pace: s.pace}
 		b.stretches = slices.Insert(b.stretches, i+1, next)
 		return next
 	}
@@ -256,13 +256,13 @@ func (b *backfill) came(s *stretch, answer *answer) {
 	b.entries += len(answer.Entries)
 	b.owed += len(answer.Entries)
 	b.largest = max(b.largest, answer.bytes)
-	if answer.cursor == "" && (s.read || !s.opened) {
+	if answer.cursor == "" && s.read {
 		b.skip(s, nil)
 	}
 	if len(answer.Entries) == 0 || s == b.late || givenUp {
 		return
 	}
-	if started := func(e *Entry) bool { return !e.Action.Time.IsZero() && !b.beyond(s.start, e.Action.Time) }; s.opened && !s.read &&
+	if started := func(e *Entry) bool { return !e.Action.Time.IsZero() && !b.beyond(s.start, e.Action.Time) }; !s.read &&
 		(!slices.ContainsFunc(answer.Entries, started) || slices.ContainsFunc(answer.Entries, b.pager.resumedAfter)) {
 		// Bounds are so coarse that earlier stretches, or the listing that was resumed, have read
 		// this, or soon will.

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -186,6 +187,42 @@ func TestBackfillFails(t *testing.T) {
 		}
 		wantIDs(t, append(first, rest...), counted(0, 399))
 	}
+}
+
+// A page that is read ahead and fails is requested again when its turn comes, even if the pages
+// before it were empty.
+func TestBackfillFailsAfterEmptyPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failed := false
+		service := doer(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Millisecond)
+			page, _ := strconv.Atoi(r.URL.Query().Get("cursor"))
+			body := fmt.Sprintf(`{"success":true,"result":[],"result_info":{"cursor":"%d"}}`, page+1)
+			switch {
+			case page == 3 && !failed:
+				failed = true
+				return nil, errors.New("connection reset")
+			case page == 5:
+				body = `{"success":true,"result":[` + at(1, noon) + `]}`
+			}
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+		})
+		c, err := auditlogs.New(token, auditlogs.WithHTTPClient(&http.Client{Transport: service}), auditlogs.WithRetry(1, 0, 0), auditlogs.WithRate(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for page, err := range c.Account(account).Pages(t.Context(), day, auditlogs.Backfill()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range page.Entries {
+				ids = append(ids, e.ID)
+			}
+			time.Sleep(time.Second) // Meanwhile the next pages are read.
+		}
+		wantIDs(t, ids, []string{"1"})
+	})
 }
 
 // A job that outlasts the budget of five minutes bursts through it and then settles at its rate.
