@@ -165,13 +165,13 @@ func (b *backfill) choose() (next *stretch, most int) {
 	room := bytes <= aheadBytes
 	for i, s := range b.stretches {
 		switch {
-		case s.done, s.underway, s.err != nil, s.parked && i > 0:
+		case s.done, s.underway, s.err != nil:
 		case i+1 < len(b.stretches) && b.stretches[i+1].underway && !b.stretches[i+1].read && b.beyond(s.reached, b.stretches[i+1].start):
 			// The first page of the next stretch decides which of the two continues. Waiting for it
 			// saves a request.
 		case i == 0 && len(s.pages) < 2:
 			return s, 0
-		case room:
+		case room && !s.parked:
 			return s, reserve
 		}
 	}
@@ -228,6 +228,7 @@ func (b *backfill) read(ctx context.Context, s *stretch) {
 	switch {
 	case err == nil:
 		b.latency = max((3*b.latency+time.Since(sent))/4, time.Since(sent)/2)
+		s.parked = false
 		b.came(s, answer)
 	case s.done:
 	case !bounded:
