@@ -288,9 +288,7 @@ func fill(b []byte, reader io.Reader, size int64, most int, name string) ([]byte
 	}
 	for {
 		if len(b) == cap(b) {
-			grown := make([]byte, len(b), min(max(2*cap(b), 64<<10), most+1))
-			copy(grown, b)
-			b = grown
+			b = slices.Grow(b, min(max(cap(b), 64<<10), most+1-cap(b)))
 		}
 		n, err := reader.Read(b[len(b):min(cap(b), most+1)])
 		b = b[:len(b)+n]

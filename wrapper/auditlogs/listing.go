@@ -179,22 +179,19 @@ func (p *pager) reader() *reader {
 func (p *pager) run(ctx context.Context, next func() (*answer, error), yield func(*Page, error) bool) {
 	for {
 		var answer *answer
+		var page *Page
 		err := ended(ctx) // Also before the first request of a listing whose context has ended.
 		if err == nil {
 			answer, err = next()
 		}
-		if err == nil && answer == nil {
-			return
-		}
-		var page *Page
-		if err == nil {
+		if answer != nil {
 			page, err = p.page(answer)
 		}
 		if err != nil {
 			yield(nil, &IncompleteError{Position: p.position, Err: err})
 			return
 		}
-		if !yield(page, nil) || !answer.more {
+		if answer == nil || !yield(page, nil) || !answer.more {
 			return
 		}
 	}

@@ -176,7 +176,7 @@ func WithMaxWait(wait time.Duration) Option {
 func WithRate(perSecond float64) Option {
 	const slowest, fastest = 1.0 / (24 * 60 * 60), 1e6
 	return option(perSecond == 0 || perSecond >= slowest && perSecond <= fastest, func(c *config) {
-		c.pace = newPacer(0, 0, true)
+		c.pace = newPacer(0, time.Second, true)
 		if perSecond > 0 {
 			c.pace = newPacer(1, time.Duration(float64(time.Second)/perSecond), true)
 		}
