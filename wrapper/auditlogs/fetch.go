@@ -171,7 +171,7 @@ func (r *reader) attempt(ctx context.Context, most int, a *Attempt) (_ *answer, 
 	defer func() { _ = response.Body.Close() }()
 	a.StatusCode, a.RayID = response.StatusCode, redact(response.Header.Get("CF-Ray"), token)
 	a.ClockOffset = r.compareClocks(ctx, response, sent)
-	a.Remaining = r.obey(response)
+	a.Remaining = r.obey(response.Header)
 	t := r.transfer()
 	defer r.release(t)
 	limits := r.limits
@@ -307,16 +307,26 @@ func tooLarge(name string, most int) error {
 	return fmt.Errorf("%w: the body is larger than Limits.%s allows, %d bytes", ErrLimitExceeded, name, most)
 }
 
+// documentedQuota is the service's budget if no header states it.
+const documentedQuota = 1200
+
 // obey delays all requests of the client if the service says so, and spreads the rest of the budget
 // if that is less than a quarter, since the user's dashboard and other tools share it. It returns
 // how many requests are left; -1 if the service does not say.
-func (c *config) obey(response *http.Response) int64 {
-	pause := retryAfter(response.Header)
-	remaining, reset := rateLimit(response.Header)
-	switch {
+//
+// The headers are such as Ratelimit: "default";r=1199;t=300, the requests left and when they are
+// given back, and Ratelimit-Policy: "default";q=1200;w=300.
+func (c *config) obey(header http.Header) (remaining int64) {
+	pause := retryAfter(header)
+	limit := scarcest(header, "Ratelimit", "r")
+	remaining, known := limit["r"]
+	reset := time.Duration(limit["t"]) * time.Second
+	switch quota := scarcest(header, "Ratelimit-Policy", "q")["q"]; {
+	case !known:
+		remaining = -1
 	case remaining == 0:
 		pause = max(pause, reset)
-	case remaining > 0 && remaining < quota(response.Header)/4 && reset <= c.maxWait:
+	case remaining < cmp.Or(quota, documentedQuota)/4 && reset <= c.maxWait:
 		c.pace.space(remaining, reset)
 	}
 	if pause > 0 && pause <= c.maxWait {
@@ -337,45 +347,22 @@ func retryAfter(header http.Header) time.Duration {
 	return 0
 }
 
-// rateLimit reads the header Ratelimit, such as "default";r=1199;t=300: the requests left, and when
-// they are given back. Of several policies, the one with the least left counts; -1 for none.
-func rateLimit(header http.Header) (remaining int64, reset time.Duration) {
-	remaining = -1
-	for _, policy := range policies(header, "Ratelimit") {
-		left, counted := policy["r"]
-		seconds, timed := policy["t"]
-		if counted && timed && left >= 0 && seconds >= 0 && (remaining < 0 || left < remaining) {
-			remaining, reset = left, time.Duration(seconds)*time.Second
-		}
-	}
-	return remaining, reset
-}
-
-// quota reads the header Ratelimit-Policy, such as "default";q=1200;w=300: of several policies, the
-// least number of requests; the documented budget without one.
-func quota(header http.Header) int64 {
-	least := int64(0)
-	for _, policy := range policies(header, "Ratelimit-Policy") {
-		if n := policy["q"]; n > 0 && (least == 0 || n < least) {
-			least = n
-		}
-	}
-	return cmp.Or(least, 1200)
-}
-
-// policies reads the whole numbers among the parameters of each policy in a header.
-func policies(header http.Header, name string) (all []map[string]int64) {
+// scarcest reads the whole numbers among the parameters of a policy: of several in a header, the
+// one that has the least of one of them.
+func scarcest(header http.Header, name, of string) (least map[string]int64) {
 	for policy := range strings.SplitSeq(strings.Join(header.Values(name), ","), ",") {
 		numbers := map[string]int64{}
 		for parameter := range strings.SplitSeq(policy, ";") {
 			key, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
-			if n, err := strconv.ParseInt(value, 10, 32); err == nil {
-				numbers[key] = n
+			if n, err := strconv.ParseUint(value, 10, 31); err == nil {
+				numbers[key] = int64(n)
 			}
 		}
-		all = append(all, numbers)
+		if n, known := numbers[of]; known && (least == nil || n < least[of]) {
+			least = numbers
+		}
 	}
-	return all
+	return least
 }
 
 // largestError is how large an answer may be for its errors to be read.
