@@ -1,6 +1,7 @@
 package auditlogs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -21,10 +22,7 @@ func (c *Client) pages(ctx context.Context, l *listing, options []ListOption) it
 	for _, option := range options {
 		option(&o)
 	}
-	err := l.wrong
-	if err == nil {
-		err = l.checkPosition(o.from)
-	}
+	err := cmp.Or(l.wrong, l.checkPosition(o.from))
 	return func(yield func(*Page, error) bool) {
 		if err != nil {
 			yield(nil, err)
@@ -167,9 +165,11 @@ type pager struct {
 func (p *pager) reader() *reader {
 	r := &reader{config: p.config, transfers: p.transfers, asked: p.listing, cursor: p.listing.query.Get("cursor")}
 	at := p.position.at
-	p.search = nil
 	if !p.position.IsZero() {
 		r.cursor, r.asked = at.Cursor, p.listing.startingAt(at.Start)
+	}
+	p.search = nil
+	if at.Identity != (identity{}) {
 		p.search = &search{listing: p.listing, mark: at.mark, bound: min(at.Offset, p.config.limits.Entries) + p.config.limits.Remembered}
 	}
 	return r

@@ -57,9 +57,6 @@ type search struct {
 // since. They are left out only if they are the same that were before the mark then. If the mark
 // cannot be found, everything after the cursor is delivered: rather twice than never.
 func (s *search) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry, bool) {
-	if s.mark.Identity == (identity{}) {
-		return entries, true
-	}
 	s.held = append(s.held, entries...)
 	gone := lastPage || len(s.held) >= s.bound
 	for i, entry := range s.held {

@@ -22,10 +22,7 @@ func init() {
 		return client
 	}
 	stored.Everything = func(client any) any { return &Log{client: client.(*Client), kind: everything} }
-	stored.Decode = func(line []byte) (any, bool) {
-		e := decodeLine(line)
-		return e, e != nil
-	}
+	stored.Decode = decodeLine
 }
 
 // everything is the kind of all logs of an archive together. No request can be made of it.
@@ -60,7 +57,8 @@ func (r *reader) answerStored(ctx context.Context) (*answer, error) {
 	case err != nil:
 		return nil, err
 	}
-	a := &answer{Page: Page{History: HistoryStatus(page.History), Attempts: 1}, cursor: page.Cursor, logs: page.Logs}
+	a := &answer{cursor: page.Cursor, logs: page.Logs}
+	a.Page = Page{Entries: make([]*Entry, 0, len(page.Entries)), History: HistoryStatus(page.History), Attempts: 1}
 	for _, entry := range page.Entries {
 		a.Entries = append(a.Entries, entry.(*Entry))
 	}
@@ -74,20 +72,20 @@ func (r *reader) close() {
 	}
 }
 
-// decodeLine decodes an entry that is stored as a line. It returns nil if that is not a JSON
+// decodeLine decodes an entry that is stored as a line. It returns false if that is not a JSON
 // object.
-func decodeLine(line []byte) *Entry {
+func decodeLine(line []byte) (entry any, ok bool) {
 	s := scanner{Lexer: lexer.Lexer{Data: line}, depth: defaultLimits.Depth}
 	e := new(Entry)
 	s.Space()
 	if s.entry(e) {
 		if s.Space(); s.At == len(line) {
-			return e
+			return e, true
 		}
 	}
 	line = bytes.Trim(line, " \t\r\n")
 	if len(line) == 0 || line[0] != '{' || !jsontext.Value(line).IsValid(decodeOptions) {
-		return nil
+		return nil, false
 	}
-	return decodeEntry(bytes.Clone(line))
+	return decodeEntry(bytes.Clone(line)), true
 }
