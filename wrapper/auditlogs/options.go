@@ -258,12 +258,7 @@ func defaultHTTPClient() *http.Client {
 // visible reports whether text consists of visible ASCII characters, and of spaces where these are
 // allowed.
 func visible(text string, spaces bool) bool {
-	for _, c := range []byte(text) {
-		if c > '~' || c < ' ' || c == ' ' && !spaces {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(text, func(c rune) bool { return c > '~' || c < ' ' || c == ' ' && !spaces })
 }
 
 // checkToken refuses a text that cannot be a token, without showing it.
