@@ -3,7 +3,6 @@ package auditlogs
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -139,7 +138,7 @@ func (l *listing) check(values func(name string) []string, path ...string) error
 		}
 	}
 	sum := sha256.Sum256([]byte(l.path + "?" + identity.String()))
-	l.identity = hex.EncodeToString(sum[:6])
+	l.identity = fmt.Sprintf("%x", sum[:6])
 	return nil
 }
 
