@@ -142,7 +142,8 @@ func (l *listing) check(values func(name string) []string, path ...string) error
 	return nil
 }
 
-// request returns the request for the page at a cursor, which is empty for the first one.
+// request returns the request for the page at a cursor, which is empty for the first one. The
+// contract sends each value of a parameter under its name (style form, exploded), as url.Values do.
 func (l *listing) request(ctx context.Context, server, cursor string) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, l.operation.Method, server+l.path, nil)
 	if err != nil {
