@@ -47,7 +47,8 @@ func (r *reader) answerStored(ctx context.Context) (*answer, error) {
 			since, before = before, since
 		}
 		r.stored = r.source.Open(stored.Request{
-			Log: l.log, Entry: l.entry, Since: since, Before: before, Descends: l.descends, Values: func(name string) []string { return l.query[name] },
+			Log: l.log, Entry: l.entry, Since: since, Before: before, Descends: l.descends,
+			Values: func(name string) []string { return l.query[name] },
 		})
 	}
 	page, err := r.stored.Next(ctx, r.cursor)
