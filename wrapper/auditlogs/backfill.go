@@ -44,7 +44,6 @@ const (
 // that is sent, a page that arrives, and a page that is delivered.
 type backfill struct {
 	pager   *pager // delivers
-	fetcher *fetcher
 	ctx     context.Context
 	running *sync.WaitGroup
 
@@ -71,7 +70,7 @@ type stretch struct {
 	start, reached time.Time // start of the requests; time of the latest entry that it showed, zero before
 	pace           time.Duration
 	pages          []*answer // read, and not delivered yet
-	opened, read   bool      // it is not the first; it has shown something
+	read           bool      // it has shown something, or is the first
 	most           int       // bytes of the page under way; 0 for no bound of its own
 	underway, done bool      // a page is being read; nothing more is to be read
 	stop           func()    // gives up the page under way
@@ -79,20 +78,19 @@ type stretch struct {
 	err            error     // of a request whose turn had come
 }
 
-func newBackfill(p *pager, first *reader) *backfill {
+func newBackfill(ctx context.Context, running *sync.WaitGroup, p *pager, first *reader) *backfill {
 	p.seen.size = max(p.seen.size, backfillMemory)
 	return &backfill{
-		pager: p, fetcher: first.fetcher, changed: sync.NewCond(new(sync.Mutex)), shown: newMemory(p.seen.size),
-		stretches: []*stretch{{reader: first, start: first.asked.from}},
+		pager: p, ctx: ctx, running: running, changed: sync.NewCond(new(sync.Mutex)), shown: newMemory(p.seen.size),
+		stretches: []*stretch{{reader: first, start: first.asked.from, read: true}},
 	}
 }
 
-// next waits for the page whose turn it is, and reports whether there can be more. It returns nil
-// after the last.
-func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *answer, more bool, err error) {
+// next waits for the page whose turn it is. It returns nil after the last.
+func (b *backfill) next() (*answer, error) {
 	b.changed.L.Lock()
 	defer b.changed.L.Unlock()
-	b.ctx, b.running, b.searching = ctx, running, b.pager.search != nil
+	b.searching = b.pager.search != nil
 	if !b.seam {
 		b.sure = b.pager.position
 	}
@@ -105,7 +103,7 @@ func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *ans
 				b.late.pages = append(b.late.pages, s.pages...)
 			}
 			b.pager.position = b.sure
-			b.stretches = []*stretch{{reader: b.pager.reader(b.fetcher)}, b.late}
+			b.stretches = []*stretch{{reader: b.pager.reader(), read: true}, b.late}
 			if b.pager.resumed.IsZero() {
 				b.pager.search = nil // All that was delivered is known; not so after an earlier run.
 			}
@@ -114,23 +112,24 @@ func (b *backfill) next(ctx context.Context, running *sync.WaitGroup) (next *ans
 		front, only := b.stretches[0], len(b.stretches) == 1
 		switch {
 		case len(front.pages) > 0:
-			next = front.pages[0]
+			next := front.pages[0]
 			// The stretch is kept with what it has shown: its array must not keep the page as well.
 			front.pages = slices.Delete(front.pages, 0, 1)
-			b.owed -= len(next.entries)
+			b.owed -= len(next.Entries)
 			b.plan()
-			return next, !front.done || len(front.pages) > 0 || !only, nil
+			next.more = !front.done || len(front.pages) > 0 || !only
+			return next, nil
 		case front.done && !front.underway && !only:
 			b.stretches, b.seam = b.stretches[1:], true
 		case front.done && b.underway == 0 && b.owed != 0:
-			return nil, false, fmt.Errorf("%s: %d entries were read and not delivered, which is a bug in this library: list again without Backfill, and report it", b.pager.listing, b.owed)
+			return nil, fmt.Errorf("%s: %d entries were read and not delivered, which is a bug in this library: list again without Backfill, and report it", b.pager.listing, b.owed)
 		case front.done && b.underway == 0, front.err != nil:
-			return nil, false, front.err
+			return nil, front.err
 		default:
 			b.changed.Wait()
 		}
 	}
-	return nil, false, ended(ctx)
+	return nil, ended(b.ctx)
 }
 
 // plan starts as many requests as the budget, the memory and the work allow, in the order of their
@@ -166,13 +165,13 @@ func (b *backfill) choose() (next *stretch, most int) {
 	room := bytes <= aheadBytes
 	for i, s := range b.stretches {
 		switch {
-		case s.done, s.underway, s.err != nil, s.parked && i > 0:
+		case s.done, s.underway, s.err != nil:
 		case i+1 < len(b.stretches) && b.stretches[i+1].underway && !b.stretches[i+1].read && b.beyond(s.reached, b.stretches[i+1].start):
 			// The first page of the next stretch decides which of the two continues. Waiting for it
 			// saves a request.
 		case i == 0 && len(s.pages) < 2:
 			return s, 0
-		case room:
+		case room && !s.parked:
 			return s, reserve
 		}
 	}
@@ -202,7 +201,8 @@ func (b *backfill) open() *stretch {
 		b.opened++
 		// A nanosecond early, so that it does not matter whether the bound is inclusive.
 		asked := l.startingAt(Time(start.Add(-time.Nanosecond)))
-		next := &stretch{reader: &reader{fetcher: b.fetcher, whole: l, asked: asked}, start: start, pace: s.pace, opened: true}
+		read := &reader{config: b.pager.config, transfers: b.pager.transfers, asked: asked}
+		next := &stretch{reader: read, start: start, pace: s.pace}
 		b.stretches = slices.Insert(b.stretches, i+1, next)
 		return next
 	}
@@ -228,6 +228,7 @@ func (b *backfill) read(ctx context.Context, s *stretch) {
 	switch {
 	case err == nil:
 		b.latency = max((3*b.latency+time.Since(sent))/4, time.Since(sent)/2)
+		s.parked = false
 		b.came(s, answer)
 	case s.done:
 	case !bounded:
@@ -253,28 +254,28 @@ func (b *backfill) came(s *stretch, answer *answer) {
 	s.done = s.done || answer.cursor == ""
 	answer.overlaps = true
 	b.reads++
-	b.entries += len(answer.entries)
-	b.owed += len(answer.entries)
+	b.entries += len(answer.Entries)
+	b.owed += len(answer.Entries)
 	b.largest = max(b.largest, answer.bytes)
-	if answer.cursor == "" && (s.read || !s.opened) {
+	if answer.cursor == "" && s.read {
 		b.skip(s, nil)
 	}
-	if len(answer.entries) == 0 || s == b.late || givenUp {
+	if len(answer.Entries) == 0 || s == b.late || givenUp {
 		return
 	}
-	if started := func(e *Entry) bool { return !e.Action.Time.IsZero() && !b.beyond(s.start, e.Action.Time) }; s.opened && !s.read &&
-		(!slices.ContainsFunc(answer.entries, started) || slices.ContainsFunc(answer.entries, b.pager.resumedAfter)) {
+	if started := func(e *Entry) bool { return !e.Action.Time.IsZero() && !b.beyond(s.start, e.Action.Time) }; !s.read &&
+		(!slices.ContainsFunc(answer.Entries, started) || slices.ContainsFunc(answer.Entries, b.pager.resumedAfter)) {
 		// Bounds are so coarse that earlier stretches, or the listing that was resumed, have read
 		// this, or soon will.
 		s.done, b.closed = true, true
 		return
 	}
 	s.read = true
-	for _, entry := range answer.entries {
+	for _, entry := range answer.Entries {
 		by, _ := b.shown.set(entry.id, s)
 		switch t := entry.Action.Time; {
 		case by == s:
-			answer.repeated++
+			answer.Repeated++
 		case by == nil && b.beyond(s.reached, t):
 			b.unordered, b.closed = true, true
 		case by != nil && b.beyond(by.start, s.start):
@@ -288,7 +289,7 @@ func (b *backfill) came(s *stretch, answer *answer) {
 			s.reached = t
 		}
 	}
-	if first := answer.entries[0].Action.Time; !first.IsZero() {
+	if first := answer.Entries[0].Action.Time; !first.IsZero() {
 		s.pace = max((s.pace+b.pager.listing.distance(first, s.reached))/2, time.Millisecond)
 	}
 }
@@ -307,4 +308,4 @@ func (b *backfill) skip(s, to *stretch) {
 	}
 }
 
-func (b *backfill) beyond(t, than time.Time) bool { return beyond(t, than, b.pager.listing.descends) }
+func (b *backfill) beyond(t, than time.Time) bool { return b.pager.listing.beyond(t, than) }

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,6 +186,61 @@ func TestBackfillFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantIDs(t, append(first, rest...), counted(0, 399))
+	}
+}
+
+// A page that is read ahead and fails is requested again when its turn comes, and not before; so
+// too if the pages before it were empty.
+func TestBackfillParks(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		fails int // how many requests for the fourth page fail
+		want  []string
+		wrong error
+	}{
+		{"a page that fails once", 1, []string{"1"}, nil},
+		{"a page that always fails", 1e6, nil, auditlogs.ErrForbidden},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				requests := 0 // for the fourth page
+				service := doer(func(r *http.Request) (*http.Response, error) {
+					time.Sleep(time.Millisecond)
+					page, _ := strconv.Atoi(r.URL.Query().Get("cursor"))
+					status, body := 200, fmt.Sprintf(`{"success":true,"result":[],"result_info":{"cursor":"%d"}}`, page+1)
+					switch page {
+					case 3:
+						if requests++; requests <= test.fails {
+							status, body = 403, `{"success":false}`
+						}
+					case 5:
+						body = `{"success":true,"result":[` + at(1, noon) + `]}`
+					}
+					return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+				})
+				c, err := auditlogs.New(token, auditlogs.WithHTTPClient(&http.Client{Transport: service}), auditlogs.WithRate(0))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var ids []string
+				for page, err := range c.Account(account).Pages(t.Context(), day, auditlogs.Backfill()) {
+					if err != nil {
+						if !errors.Is(err, test.wrong) {
+							t.Errorf("got %v, want %v", err, test.wrong)
+						}
+						break
+					}
+					for _, e := range page.Entries {
+						ids = append(ids, e.ID)
+					}
+					time.Sleep(time.Second) // Meanwhile the next pages are read.
+				}
+				wantIDs(t, ids, test.want)
+				if requests != 2 {
+					t.Errorf("%d requests for the page that fails, want one ahead and one when its turn comes", requests)
+				}
+			})
+		})
 	}
 }
 

@@ -3,7 +3,6 @@ package auditlogs
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/go-json-experiment/json"
 
@@ -29,24 +28,19 @@ func (l *Log) ProductCategories(ctx context.Context) ([]ProductCategory, error) 
 	if l.client.config.source != nil {
 		return nil, fmt.Errorf("%w: %s: an archive has no product categories: want the log of an account of the service", ErrInvalidQuery, l)
 	}
-	asked := &listing{
-		operation: &auditlogsapi.ListAccountAuditLogProductCategoriesOperation,
-		request: func(server string, _, _ string, _ *string) (*http.Request, error) {
-			return auditlogsapi.NewListAccountAuditLogProductCategoriesRequest(server, l.id)
-		},
-	}
-	if err := asked.check([]string{l.id}, func(string) []string { return nil }); err != nil {
+	asked := &listing{operation: &auditlogsapi.ListAccountAuditLogProductCategoriesOperation}
+	if err := asked.check(func(string) []string { return nil }, l.id); err != nil {
 		return nil, err
 	}
-	answer, err := newFetcher(&l.client.config).fetch(ctx, question{listing: asked})
+	answer, err := (&reader{config: &l.client.config, asked: asked}).fetch(ctx, 0, nil)
 	if err != nil {
 		return nil, err
 	}
 	if answer.cursor != "" {
 		return nil, fmt.Errorf("%s: %w: there are more categories, and no way to ask for them", asked, ErrMalformedResponse)
 	}
-	categories := make([]ProductCategory, len(answer.entries))
-	for i, row := range answer.entries {
+	categories := make([]ProductCategory, len(answer.Entries))
+	for i, row := range answer.Entries {
 		if err := json.Unmarshal(row.Raw, &categories[i], decodeOptions); err != nil {
 			// Without the decoder's message, which could hold anything that was received.
 			return nil, fmt.Errorf("%s: %w: category %d does not have the types that the contract gives it", asked, ErrMalformedResponse, i+1)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 )
 
 // A Client reads audit logs. It is made by [New]; the zero Client is of no use. Make one and keep
@@ -24,41 +25,46 @@ type Client struct {
 // be one or an option is wrong, and makes no request.
 func New(token string, options ...Option) (*Client, error) {
 	c := config{
-		baseURL:    DefaultBaseURL,
-		httpClient: hide(defaultHTTPClient()),
-		timeout:    DefaultTimeout,
-		attempts:   DefaultAttempts,
-		backoff:    DefaultBackoff,
-		backoffCap: DefaultMaxBackoff,
-		maxWait:    DefaultMaxWait,
-		pace:       newPacer(budgetRequests, budgetWindow, false),
-		clock:      new(clock),
-		logger:     slog.New(slog.DiscardHandler),
-		observer:   noObserver{},
-		userAgent:  defaultUserAgent(),
-		limits:     defaultLimits,
+		baseURL:     DefaultBaseURL,
+		httpClient:  hide(defaultHTTPClient()),
+		timeout:     DefaultTimeout,
+		attempts:    DefaultAttempts,
+		backoff:     DefaultBackoff,
+		backoffCap:  DefaultMaxBackoff,
+		maxWait:     DefaultMaxWait,
+		pace:        newPacer(budgetRequests, budgetWindow, false),
+		clockOffset: new(atomic.Int64),
+		logger:      slog.New(slog.DiscardHandler),
+		observer:    noObserver{},
+		userAgent:   defaultUserAgent(),
+		limits:      defaultLimits,
 	}
+	if err := c.apply(token, options); err != nil {
+		return nil, fmt.Errorf("auditlogs: %w", err)
+	}
+	return &Client{config: c}, nil
+}
+
+func (c *config) apply(token string, options []Option) error {
 	for i, option := range options {
 		if option == nil {
-			return nil, fmt.Errorf("auditlogs: option %d is nil: want one, or leave it out", i+1)
+			return fmt.Errorf("option %d is nil: want one, or leave it out", i+1)
 		}
-		if err := option(&c); err != nil {
-			return nil, fmt.Errorf("auditlogs: %w", err)
+		if err := option(c); err != nil {
+			return err
 		}
 	}
 	if err := c.checkBaseURL(); err != nil {
-		return nil, fmt.Errorf("auditlogs: %w", err)
+		return err
 	}
 	switch {
 	case c.token == nil:
-		if err := checkToken(token); err != nil {
-			return nil, fmt.Errorf("auditlogs: %w", err)
-		}
 		c.token = func(context.Context) (string, error) { return token, nil }
+		return checkToken(token)
 	case token != "":
-		return nil, errors.New("auditlogs: both a token and a token source are given: want one of them")
+		return errors.New("both a token and a token source are given: want one of them")
 	}
-	return &Client{config: c}, nil
+	return nil
 }
 
 // CloseIdleConnections closes the connections that are kept for further requests. The client can be

@@ -99,8 +99,7 @@ type Page struct {
 // A pageStart is what a page's entries share to know their positions. It holds nothing else of the
 // page.
 type pageStart struct {
-	listing *listing // the whole
-	start   string   // of the requests, if that is not the start of the window
+	listing *listing
 	cursor  string
 }
 
@@ -113,7 +112,7 @@ func (s *pageStart) position(offset int, m mark) Position {
 		m.Time = time.Time{} // RFC 3339 cannot express it.
 	}
 	return Position{at: place{
-		Start:  s.start,
+		Start:  s.listing.start,
 		Cursor: s.cursor,
 		Offset: offset,
 		mark:   m,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -103,7 +104,7 @@ func (e *Error) Error() string {
 	if e.RetryAfter > 0 {
 		fmt.Fprintf(&b, "; the service asks to wait %s", e.RetryAfter)
 	}
-	if hint := e.hint(); hint != "" {
+	if _, hint := e.meaning(); hint != "" {
 		b.WriteString("; " + hint)
 	}
 	return b.String()
@@ -112,49 +113,41 @@ func (e *Error) Error() string {
 // maxDetails bounds how much of a long error list a message repeats; Details holds them all.
 const maxDetails = 5
 
-func (e *Error) hint() string {
+// meanings are what statuses mean: the kind of error, and what to do about it.
+var meanings = []struct {
+	from, to int
+	kind     error
+	hint     string
+}{
+	{200, 299, ErrMalformedResponse, "the service answered without success; try again later"},
+	{300, 399, ErrRedirect, "redirects are not followed; check the base URL"},
+	{400, 400, ErrInvalidQuery, ""},
+	{401, 401, ErrUnauthorized, "check that the token is whole and has not expired"},
+	{403, 403, ErrForbidden, `check the account ID, and that the token has the permission "Account Settings: Read" on that account ("Access: Audit Logs" is not enough)`},
+	{404, 404, ErrNotFound, "check the account ID, or the organization ID, and the base URL"},
+	{429, 429, ErrRateLimited, "the budget of 1200 requests in 5 minutes is shared with the user's dashboard and other tools"},
+	{500, math.MaxInt, nil, "the service failed; try again later"},
+}
+
+func (e *Error) meaning() (kind error, hint string) {
 	switch {
-	case e.StatusCode >= 200 && e.StatusCode < 300:
-		return "the service answered without success; try again later"
-	case e.StatusCode == http.StatusUnauthorized:
-		return "check that the token is whole and has not expired"
 	case e.StatusCode == http.StatusForbidden && strings.HasPrefix(e.Request, "GET /organizations/"):
-		return "check the organization ID, and that the token may read the audit log of that organization"
-	case e.StatusCode == http.StatusForbidden:
-		return `check the account ID, and that the token has the permission "Account Settings: Read" on that account ("Access: Audit Logs" is not enough)`
+		return ErrForbidden, "check the organization ID, and that the token may read the audit log of that organization"
 	case e.StatusCode == http.StatusNotFound && e.History != "":
-		return "the service knows no such entry; check its ID, and that the action time is the entry's own"
-	case e.StatusCode == http.StatusNotFound:
-		return "check the account ID, or the organization ID, and the base URL"
-	case e.StatusCode == http.StatusTooManyRequests:
-		return "the budget of 1200 requests in 5 minutes is shared with the user's dashboard and other tools"
-	case e.StatusCode >= 500:
-		return "the service failed; try again later"
-	case e.StatusCode >= 300 && e.StatusCode < 400:
-		return "redirects are not followed; check the base URL"
+		return ErrNotFound, "the service knows no such entry; check its ID, and that the action time is the entry's own"
 	}
-	return ""
+	for _, m := range meanings {
+		if m.from <= e.StatusCode && e.StatusCode <= m.to {
+			return m.kind, m.hint
+		}
+	}
+	return nil, ""
 }
 
 // Is reports whether e is of the kind of target.
 func (e *Error) Is(target error) bool {
-	switch target {
-	case ErrInvalidQuery:
-		return e.StatusCode == http.StatusBadRequest
-	case ErrUnauthorized:
-		return e.StatusCode == http.StatusUnauthorized
-	case ErrForbidden:
-		return e.StatusCode == http.StatusForbidden
-	case ErrNotFound:
-		return e.StatusCode == http.StatusNotFound
-	case ErrRateLimited:
-		return e.StatusCode == http.StatusTooManyRequests
-	case ErrRedirect:
-		return e.StatusCode >= 300 && e.StatusCode < 400
-	case ErrMalformedResponse:
-		return e.StatusCode >= 200 && e.StatusCode < 300
-	}
-	return false
+	kind, _ := e.meaning()
+	return kind != nil && kind == target
 }
 
 // LogValue groups the error's fields for log/slog.

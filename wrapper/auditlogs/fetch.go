@@ -2,6 +2,7 @@ package auditlogs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -9,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -24,107 +24,83 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"cfaudit.example/gen/auditlogsapi"
-	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
 // An answer is one page as the service sent it.
 type answer struct {
-	entries  []*Entry
+	Page
 	cursor   string
-	history  HistoryStatus
-	rayID    string
-	attempts int
-	limited  int // attempts that were answered 429
-	bytes    int // of memory, estimated
+	more     bool // pages follow
+	bytes    int  // of memory, estimated
 	at       *pageStart
 	logs     []string // for each stored entry, the log that it is from
-	repeated int      // entries that the same stretch of a backfill showed before
 	overlaps bool     // other stretches of a backfill show some of the entries too
 }
 
-// A question is the request for one page.
-type question struct {
-	listing *listing
-	cursor  string
-	most    int    // bytes of the answer; 0 for the client's own bound
-	sent    func() // called whenever the budget has released a request; may be nil
-}
-
-// A fetcher asks for the pages of one run through a listing.
-type fetcher struct {
-	*config
-	transfers chan *transfer // the free ones
-	stored    stored.Listing // of stored entries, once there is one
-}
-
-// maxTransfers is how many transfers are kept for further pages. A run that reads one page after
-// the other needs one.
-const maxTransfers = 4
-
-func newFetcher(c *config) *fetcher {
-	return &fetcher{config: c, transfers: make(chan *transfer, maxTransfers)}
-}
-
 // fetch requests one page until it has been received completely. Request, transfer and decoding are
-// one step, which is retried as a whole.
-func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
-	if c.source != nil {
-		return c.answerStored(ctx, q)
+// one step, which is retried as a whole. Most bounds the bytes of the answer, unless it is 0, and
+// sent is called whenever the budget has released a request, unless it is nil.
+func (r *reader) fetch(ctx context.Context, most int, sent func()) (*answer, error) {
+	if r.source != nil {
+		return r.answerStored(ctx)
 	}
-	l := q.listing
+	l := r.asked
 	pause := &backoff.ExponentialBackOff{
 		// A randomization of 1 draws from 0 to twice the interval: full jitter below a bound of
 		// twice the interval.
 		RandomizationFactor: 1,
-		InitialInterval:     c.backoff / 2,
-		MaxInterval:         c.backoffCap / 2,
+		InitialInterval:     r.backoff / 2,
+		MaxInterval:         r.backoffCap / 2,
 		Multiplier:          2,
 	}
 	attempts, limited := 0, 0
 	var last error
 	waiting := func(pause time.Duration) {
-		c.observer.Waiting(pause)
-		c.logger.DebugContext(ctx, "audit log request waits", slog.String("path", l.path), slog.Duration("pause", pause))
+		r.observer.Waiting(pause)
+		r.logger.DebugContext(ctx, "audit log request waits", slog.String("path", l.path), slog.Duration("pause", pause))
 	}
 	result, err := backoff.Retry(ctx, func() (*answer, error) {
 		attempts++
-		if err := c.pace.wait(ctx, waiting); err != nil {
+		if err := r.pace.wait(ctx, waiting); err != nil {
 			return nil, backoff.Permanent(err)
 		}
-		if q.sent != nil {
-			q.sent()
+		if sent != nil {
+			sent()
 		}
 		a := Attempt{Number: attempts, Remaining: -1}
 		start := time.Now()
-		page, err := c.attempt(ctx, q, &a)
-		c.pace.answered()
+		page, err := r.attempt(ctx, most, &a)
+		r.pace.answered()
 		a.Duration, a.Err = time.Since(start), err
 		if a.StatusCode == http.StatusTooManyRequests {
 			limited++
-			c.logger.WarnContext(ctx, "audit log request refused: too many requests for the token's user",
+			r.logger.WarnContext(ctx, "audit log request refused: too many requests for the token's user",
 				slog.String("path", l.path), slog.Any("error", err))
 		}
 		if err != nil {
 			last = err
-			a.Retried = attempts < c.attempts && ctx.Err() == nil && c.passesSoon(err)
+			a.Retried = attempts < r.attempts && ctx.Err() == nil && r.passesSoon(err)
 		}
-		c.observer.Attempted(a)
-		c.logger.DebugContext(ctx, "audit log request", slog.String("path", l.path), slog.Int("attempt", attempts),
+		r.observer.Attempted(a)
+		r.logger.DebugContext(ctx, "audit log request", slog.String("path", l.path), slog.Int("attempt", attempts),
 			slog.Int("status", a.StatusCode), slog.String("ray", printable(a.RayID)), slog.Int64("bytes", a.Received),
 			slog.Duration("duration", a.Duration), slog.Any("error", err), slog.Bool("retried", a.Retried))
 		if err != nil && !a.Retried {
 			return nil, backoff.Permanent(err)
 		}
 		return page, err
-	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(c.longest()),
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(r.maxWait+time.Duration(r.attempts)*(r.timeout+r.backoffCap)),
 		backoff.WithNotify(func(_ error, pause time.Duration) { waiting(pause) }))
 	if err == nil {
-		result.attempts, result.limited = attempts, limited
+		result.Attempts, result.RateLimited = attempts, limited
 		return result, nil
 	}
 	if ctx.Err() != nil {
-		// The earlier failure explains why it took so long.
-		return nil, fmt.Errorf("%s: %w", l, joined(ended(ctx), last))
+		err = ended(ctx)
+		if last != nil && !errors.Is(last, err) { // The earlier failure explains why it took so long.
+			err = fmt.Errorf("%w; before that: %w", err, last)
+		}
+		return nil, fmt.Errorf("%s: %w", l, err)
 	}
 	if answered, ok := errors.AsType[*Error](err); ok {
 		answered.Attempts = attempts
@@ -134,11 +110,6 @@ func (c *fetcher) fetch(ctx context.Context, q question) (*answer, error) {
 	return nil, err
 }
 
-// longest is how long after the first request of a page the last attempt may start.
-func (c *config) longest() time.Duration {
-	return c.maxWait + time.Duration(c.attempts)*(c.timeout+c.backoffCap)
-}
-
 // ended returns why a context has ended; nil as long as it has not.
 func ended(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
@@ -146,14 +117,6 @@ func ended(ctx context.Context) error {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", err, cause)
-}
-
-// joined appends a second error to the first, if there is one that says more.
-func joined(first, second error) error {
-	if second == nil || errors.Is(second, first) {
-		return first
-	}
-	return fmt.Errorf("%w; before that: %w", first, second)
 }
 
 // passesSoon reports whether a failed request may succeed within the few attempts of a client.
@@ -171,59 +134,49 @@ func (c *config) passesSoon(err error) bool {
 var errToken = errors.New("no token")
 
 // attempt makes one request and reads its complete answer.
-func (c *fetcher) attempt(ctx context.Context, q question, a *Attempt) (*answer, error) {
-	l := q.listing
-	token, err := c.token(ctx)
+func (r *reader) attempt(ctx context.Context, most int, a *Attempt) (_ *answer, err error) {
+	l := r.asked
+	token, err := r.token(ctx)
 	if err == nil {
 		err = checkToken(token)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", l, errToken, err)
 	}
-	page, err := c.exchange(ctx, q, token, a)
-	if err != nil {
-		return nil, hideToken(err, token, l)
-	}
-	return page, nil
-}
-
-// exchange sends one request with the token and decodes its answer.
-func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Attempt) (*answer, error) {
-	l := q.listing
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("%w: no whole answer within %s", ErrTimeout, c.timeout))
+	defer func() {
+		if err != nil {
+			err = hideToken(err, token, l)
+		}
+	}()
+	ctx, cancel := context.WithTimeoutCause(ctx, r.timeout, fmt.Errorf("%w: no whole answer within %s", ErrTimeout, r.timeout))
 	defer cancel()
-	var from *string
-	if q.cursor != "" {
-		from = &q.cursor
-	}
-	request, err := l.request(c.baseURL+"/", l.since, l.before, from)
+	request, err := l.request(ctx, r.baseURL, r.cursor)
 	if err != nil {
 		return nil, err
 	}
-	request = request.WithContext(ctx)
 	request.Header.Set("Accept", "application/json")
 	// Requested here, and not by the transport, so that the sizes before and after decompression
 	// are both bounded.
 	request.Header.Set("Accept-Encoding", "gzip")
-	request.Header.Set("User-Agent", c.userAgent)
+	request.Header.Set("User-Agent", r.userAgent)
 	request.Header.Set("Authorization", "Bearer "+token)
 	sent := time.Now()
-	response, err := c.httpClient.Do(request)
+	response, err := r.httpClient().Do(request)
 	if err != nil {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err // Without the method and the URL, which are long, and in the message anyway.
 		}
-		return nil, timedOut(ctx, err)
+		return nil, cmp.Or(context.Cause(ctx), err) // The cause is the timeout.
 	}
 	defer func() { _ = response.Body.Close() }()
 	a.StatusCode, a.RayID = response.StatusCode, redact(response.Header.Get("CF-Ray"), token)
-	a.ClockOffset = c.compareClocks(ctx, response, sent)
-	a.Remaining = c.obey(response)
-	t := c.transfer()
-	defer c.release(t)
-	limits := c.limits
-	if q.most > 0 {
-		limits.Body, limits.Inflated = min(limits.Body, q.most), min(limits.Inflated, q.most)
+	a.ClockOffset = r.compareClocks(ctx, response, sent)
+	a.Remaining = r.obey(response.Header)
+	t := r.transfer()
+	defer r.release(t)
+	limits := r.limits
+	if most > 0 {
+		limits.Body, limits.Inflated = min(limits.Body, most), min(limits.Inflated, most)
 	}
 	if response.StatusCode != http.StatusOK {
 		limits.Body, limits.Inflated = min(limits.Body, largestError), min(limits.Inflated, largestError)
@@ -234,9 +187,9 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 		// The status says more than a body that is cut short or too large.
 		return nil, newError(l, response, body)
 	case err != nil:
-		return nil, timedOut(ctx, err)
+		return nil, cmp.Or(context.Cause(ctx), err) // The cause is the timeout.
 	}
-	entries, info, err := decodePage(body, c.limits)
+	entries, info, err := decodePage(body, r.limits)
 	switch {
 	case errors.Is(err, errNoSuccess):
 		return nil, newError(l, response, body)
@@ -251,15 +204,8 @@ func (c *fetcher) exchange(ctx context.Context, q question, token string, a *Att
 		// It would become part of positions, which are printed and stored.
 		return nil, fmt.Errorf("%w: the cursor holds the token", ErrMalformedResponse)
 	}
-	return &answer{entries: entries, cursor: info.Cursor, history: HistoryStatus(redact(info.HistoryStatus, token)), rayID: a.RayID}, nil
-}
-
-// timedOut replaces the error of an attempt that ran out of time with the reason.
-func timedOut(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	return err
+	page := Page{Entries: entries, History: HistoryStatus(redact(info.HistoryStatus, token)), RayID: a.RayID}
+	return &answer{Page: page, cursor: info.Cursor}, nil
 }
 
 // A transfer holds the memory that one answer is read into. It is used again for the next one:
@@ -273,23 +219,27 @@ type transfer struct {
 // largestKept bounds the memory that is kept after an unusually large answer.
 const largestKept = 16 << 20
 
+// maxTransfers is how many transfers are kept for further pages. A run that reads one page after
+// the other needs one.
+const maxTransfers = 4
+
 // transfer returns memory for an answer, until its release. A sync.Pool would lose it on every
 // other page, to the other processor or to the garbage collector.
-func (c *fetcher) transfer() *transfer {
+func (r *reader) transfer() *transfer {
 	select {
-	case t := <-c.transfers:
+	case t := <-r.transfers:
 		return t
 	default:
 		return new(transfer)
 	}
 }
 
-func (c *fetcher) release(t *transfer) {
+func (r *reader) release(t *transfer) {
 	if cap(t.received)+cap(t.inflated) > largestKept {
 		return
 	}
 	select {
-	case c.transfers <- t:
+	case r.transfers <- t:
 	default:
 	}
 }
@@ -338,9 +288,7 @@ func fill(b []byte, reader io.Reader, size int64, most int, name string) ([]byte
 	}
 	for {
 		if len(b) == cap(b) {
-			grown := make([]byte, len(b), min(max(2*cap(b), 64<<10), most+1))
-			copy(grown, b)
-			b = grown
+			b = slices.Grow(b, min(max(cap(b), 64<<10), most+1-cap(b)))
 		}
 		n, err := reader.Read(b[len(b):min(cap(b), most+1)])
 		b = b[:len(b)+n]
@@ -359,24 +307,30 @@ func tooLarge(name string, most int) error {
 	return fmt.Errorf("%w: the body is larger than Limits.%s allows, %d bytes", ErrLimitExceeded, name, most)
 }
 
+// documentedQuota is the service's budget if no header states it.
+const documentedQuota = 1200
+
 // obey delays all requests of the client if the service says so, and spreads the rest of the budget
 // if that is less than a quarter, since the user's dashboard and other tools share it. It returns
 // how many requests are left; -1 if the service does not say.
-func (c *config) obey(response *http.Response) int64 {
-	pause := retryAfter(response.Header)
-	remaining, reset, ok := rateLimit(response.Header)
-	switch {
-	case !ok:
-	case remaining <= 0:
+//
+// The headers are such as Ratelimit: "default";r=1199;t=300, the requests left and when they are
+// given back, and Ratelimit-Policy: "default";q=1200;w=300.
+func (c *config) obey(header http.Header) (remaining int64) {
+	pause := retryAfter(header)
+	limit := scarcest(header, "Ratelimit", "r")
+	remaining, known := limit["r"]
+	reset := time.Duration(limit["t"]) * time.Second
+	switch quota := scarcest(header, "Ratelimit-Policy", "q")["q"]; {
+	case !known:
+		remaining = -1
+	case remaining == 0:
 		pause = max(pause, reset)
-	case remaining < quota(response.Header)/4 && reset <= c.maxWait:
+	case remaining < cmp.Or(quota, documentedQuota)/4 && reset <= c.maxWait:
 		c.pace.space(remaining, reset)
 	}
 	if pause > 0 && pause <= c.maxWait {
 		c.pace.hold(pause)
-	}
-	if !ok {
-		return -1
 	}
 	return remaining
 }
@@ -393,52 +347,22 @@ func retryAfter(header http.Header) time.Duration {
 	return 0
 }
 
-// rateLimit reads the header Ratelimit, such as "default";r=1199;t=300: the requests left, and when
-// they are given back.
-func rateLimit(header http.Header) (remaining int64, reset time.Duration, ok bool) {
-	remaining = math.MaxInt64
-	for _, policy := range policies(header, "Ratelimit") {
-		left, counted := policy["r"]
-		seconds, timed := policy["t"]
-		// The policy with the least left counts.
-		if counted && timed && left >= 0 && seconds >= 0 && left < remaining {
-			remaining, reset, ok = left, time.Duration(seconds)*time.Second, true
-		}
-	}
-	return remaining, reset, ok
-}
-
-// documentedQuota is the service's budget if no header states it.
-const documentedQuota = 1200
-
-// quota reads the header Ratelimit-Policy, such as "default";q=1200;w=300: of several policies, the
-// least number of requests.
-func quota(header http.Header) int64 {
-	least := int64(math.MaxInt64)
-	for _, policy := range policies(header, "Ratelimit-Policy") {
-		if n := policy["q"]; n > 0 {
-			least = min(least, n)
-		}
-	}
-	if least == math.MaxInt64 {
-		return documentedQuota
-	}
-	return least
-}
-
-// policies reads the whole numbers among the parameters of each policy in a header.
-func policies(header http.Header, name string) (all []map[string]int64) {
+// scarcest reads the whole numbers among the parameters of a policy: of several in a header, the
+// one that has the least of one of them.
+func scarcest(header http.Header, name, of string) (least map[string]int64) {
 	for policy := range strings.SplitSeq(strings.Join(header.Values(name), ","), ",") {
 		numbers := map[string]int64{}
 		for parameter := range strings.SplitSeq(policy, ";") {
 			key, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
-			if n, err := strconv.ParseInt(value, 10, 32); err == nil {
-				numbers[key] = n
+			if n, err := strconv.ParseUint(value, 10, 31); err == nil {
+				numbers[key] = int64(n)
 			}
 		}
-		all = append(all, numbers)
+		if n, known := numbers[of]; known && (least == nil || n < least[of]) {
+			least = numbers
+		}
 	}
-	return all
+	return least
 }
 
 // largestError is how large an answer may be for its errors to be read.
@@ -451,20 +375,15 @@ func newError(l *listing, response *http.Response, body []byte) *Error {
 	if len(body) <= largestError {
 		_ = json.Unmarshal(body, &envelope, decodeOptions)
 	}
-	e := &Error{
+	return &Error{
 		StatusCode: response.StatusCode,
 		RayID:      response.Header.Get("CF-Ray"),
 		RetryAfter: retryAfter(response.Header),
 		Request:    l.String(),
 		Attempts:   1,
 		History:    HistoryStatus(envelope.ResultInfo.HistoryStatus),
+		Details:    slices.DeleteFunc(envelope.Errors, func(d Detail) bool { return d == Detail{} }),
 	}
-	for _, detail := range envelope.Errors {
-		if detail != (Detail{}) {
-			e.Details = append(e.Details, detail)
-		}
-	}
-	return e
 }
 
 const redacted = "[redacted]"

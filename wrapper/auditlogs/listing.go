@@ -1,6 +1,7 @@
 package auditlogs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
 // String returns the listing's method and path.
@@ -19,28 +22,33 @@ func (c *Client) pages(ctx context.Context, l *listing, options []ListOption) it
 	for _, option := range options {
 		option(&o)
 	}
-	err := l.wrong
-	if err == nil {
-		err = l.checkPosition(o.from)
-	}
+	err := cmp.Or(l.wrong, l.checkPosition(o.from))
 	return func(yield func(*Page, error) bool) {
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		l.warn(ctx, c.config.logger)
-		p := &pager{config: &c.config, listing: l, position: o.from, resumed: o.from, seen: newMemory(c.config.limits.Remembered)}
-		fetcher := newFetcher(&c.config)
-		defer fetcher.close()
-		first := p.reader(fetcher)
+		for _, unknown := range l.unknown {
+			c.config.logger.LogAttrs(ctx, slog.LevelWarn, "audit log filter has a value that is not known, and is sent as it is", unknown...)
+		}
+		ctx, stop := context.WithCancel(ctx)
+		var running sync.WaitGroup
+		p := &pager{
+			config: &c.config, listing: l, position: o.from, resumed: o.from, seen: newMemory(c.config.limits.Remembered),
+			transfers: make(chan *transfer, maxTransfers),
+		}
+		first := p.reader()
+		defer first.close()
+		defer running.Wait()
+		defer stop()
+		next := func() (*answer, error) { return first.next(ctx, 0, nil) }
 		switch {
 		case o.backfill && c.config.source == nil: // An archive reads in parallel by itself.
-			p.run(ctx, newBackfill(p, first).next, yield)
+			next = newBackfill(ctx, &running, p, first).next
 		case o.ahead:
-			p.run(ctx, first.ahead(), yield)
-		default:
-			p.run(ctx, first.plainly, yield)
+			next = ahead(next, &running)
 		}
+		p.run(ctx, next, yield)
 	}
 }
 
@@ -80,20 +88,21 @@ func (l *listing) checkPosition(p Position) error {
 
 // A reader requests the pages of a listing, or of the rest of one, one after the other.
 type reader struct {
-	fetcher *fetcher
-	whole   *listing
-	asked   *listing // the whole, or the rest of it from a start
-	cursor  string   // of the next page
-	cursors cursorWatch
-	checked bool      // the cursor is new
-	moment  time.Time // of the last entry with a time
-	ties    ties      // of the last entry
+	*config
+	transfers chan *transfer // the free ones, which the readers of one run share
+	stored    stored.Listing // of stored entries, once there is one
+	asked     *listing
+	cursor    string // of the next page
+	cursors   cursorWatch
+	checked   bool      // the cursor is new
+	moment    time.Time // of the last entry with a time
+	ties      ties      // of the last entry
 	// identical counts the rows with that time that have no id and the same bytes: they are
 	// distinct entries.
 	identical map[identity]int
 }
 
-// next requests the next page.
+// next requests the next page; see fetch.
 func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, error) {
 	if !r.checked {
 		if err := r.cursors.check(r.cursor); err != nil {
@@ -101,18 +110,16 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 		}
 	}
 	r.checked = true // Requesting a page again after a failure is not a loop.
-	answer, err := r.fetcher.fetch(ctx, question{listing: r.asked, cursor: r.cursor, most: most, sent: sent})
+	answer, err := r.fetch(ctx, most, sent)
 	if err != nil {
 		return nil, err
 	}
-	answer.at, answer.bytes = &pageStart{listing: r.whole, cursor: r.cursor}, 64<<10
-	if r.asked != r.whole {
-		answer.at.start = r.asked.first()
-	}
+	answer.at, answer.bytes = &pageStart{listing: r.asked, cursor: r.cursor}, 64<<10
+	answer.more = answer.cursor != ""
 	r.cursor, r.checked = answer.cursor, false
 	r.ties.OnPage = 0
 	var onPage time.Time // a listing that is resumed on this page does not know that an earlier page has this time
-	for i, entry := range answer.entries {
+	for i, entry := range answer.Entries {
 		t := entry.Action.Time
 		if !t.IsZero() && !t.Equal(r.moment) {
 			r.moment, r.ties.Read, r.identical = t, 0, nil
@@ -144,95 +151,75 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 
 // A pager is one run through a listing: what has been delivered of it, and where it continues.
 type pager struct {
-	config   *config
-	listing  *listing
-	position Position // after the last entry that was delivered
-	mark     mark     // the entry by which that place is found again
-	empty    int      // pages in a row without anything new
-	search   *search  // not nil while a resumed listing searches for its place
-	resumed  Position // where the listing started
-	seen     *memory
+	config    *config
+	listing   *listing
+	position  Position // after the last entry that was delivered
+	empty     int      // pages in a row without anything new
+	search    *search  // not nil while a resumed listing searches for its place
+	resumed   Position // where the listing started
+	seen      *memory
+	transfers chan *transfer
 }
 
 // reader returns a reader of the listing from the pager's position.
-func (p *pager) reader(fetcher *fetcher) *reader {
-	r := &reader{fetcher: fetcher, whole: p.listing, asked: p.listing, cursor: p.listing.start}
+func (p *pager) reader() *reader {
+	r := &reader{config: p.config, transfers: p.transfers, asked: p.listing, cursor: p.listing.query.Get("cursor")}
 	at := p.position.at
-	p.mark, p.search = at.mark, nil
 	if !p.position.IsZero() {
 		r.cursor, r.asked = at.Cursor, p.listing.startingAt(at.Start)
-		p.search = &search{mark: at.mark, descends: p.listing.descends, bound: min(at.Offset, p.config.limits.Entries) + p.config.limits.Remembered}
+	}
+	p.search = nil
+	if at.Identity != (identity{}) {
+		p.search = &search{listing: p.listing, mark: at.mark, bound: min(at.Offset, p.config.limits.Entries) + p.config.limits.Remembered}
 	}
 	return r
 }
 
-// A source returns a listing's answers one after the other, and whether there can be more; nil
-// after the last. The goroutines that it starts end with the context, and are counted by running.
-type source func(ctx context.Context, running *sync.WaitGroup) (next *answer, more bool, err error)
-
-// run yields page after page.
-func (p *pager) run(ctx context.Context, next source, yield func(*Page, error) bool) {
-	ctx, stop := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer stop()
+// run yields page after page. Next returns an answer, or nil after the last.
+func (p *pager) run(ctx context.Context, next func() (*answer, error), yield func(*Page, error) bool) {
 	for {
 		var answer *answer
-		more := false
+		var page *Page
 		err := ended(ctx) // Also before the first request of a listing whose context has ended.
 		if err == nil {
-			answer, more, err = next(ctx, &running)
+			answer, err = next()
 		}
-		if err == nil && answer == nil {
-			return
-		}
-		var page *Page
-		if err == nil {
+		if answer != nil {
 			page, err = p.page(answer)
 		}
 		if err != nil {
 			yield(nil, &IncompleteError{Position: p.position, Err: err})
 			return
 		}
-		if more {
-			page.Next = p.position
-		}
-		if !yield(page, nil) || !more {
+		if answer == nil || !yield(page, nil) || !answer.more {
 			return
 		}
 	}
 }
 
-// plainly requests a page when it is needed.
-func (r *reader) plainly(ctx context.Context, _ *sync.WaitGroup) (*answer, bool, error) {
-	answer, err := r.next(ctx, 0, nil)
-	return answer, err == nil && answer.cursor != "", err
-}
-
 // ahead also requests the page after the one that it returns.
-func (r *reader) ahead() source {
+func ahead(next func() (*answer, error), running *sync.WaitGroup) func() (*answer, error) {
 	type result struct {
 		answer *answer
-		more   bool
 		err    error
 	}
 	results := make(chan result, 1)
-	asked := false
-	return func(ctx context.Context, running *sync.WaitGroup) (*answer, bool, error) {
-		ask := func() {
-			running.Go(func() {
-				answer, more, err := r.plainly(ctx, running)
-				results <- result{answer, more, err}
-			})
+	request := func() {
+		running.Go(func() {
+			answer, err := next()
+			results <- result{answer, err}
+		})
+	}
+	requested := false
+	return func() (*answer, error) {
+		if !requested {
+			request()
 		}
-		if !asked {
-			ask()
+		r := <-results
+		if requested = r.err == nil && r.answer.more; requested {
+			request()
 		}
-		next := <-results
-		if asked = next.more; asked {
-			ask()
-		}
-		return next.answer, next.more, next.err
+		return r.answer, r.err
 	}
 }
 
@@ -240,22 +227,22 @@ func (r *reader) ahead() source {
 // the position after the rest. It fails after too many pages without anything new: a page of only
 // repeated entries makes no more progress than an empty one.
 func (p *pager) page(answer *answer) (*Page, error) {
-	page := &Page{RayID: answer.rayID, Attempts: answer.attempts, RateLimited: answer.limited, History: answer.history}
-	searching := p.search != nil && len(answer.entries) > 0 // The search has a bound of its own.
-	entries := answer.entries
+	page := answer.Page
+	searching := p.search != nil && len(answer.Entries) > 0 // The search has a bound of its own.
+	entries := answer.Entries
 	if p.search != nil {
 		var found bool
 		if entries, found = p.search.over(entries, answer.cursor == "", p.seen); found {
 			p.search = nil
 		}
-	} else if answer.at.start != p.resumed.at.Start {
+	} else if answer.at.listing.start != p.resumed.at.Start {
 		// With coarse bounds, the service shows entries from before the place that the listing was
 		// resumed at. The first stretch shows those of them that have not been delivered.
 		entries = slices.DeleteFunc(slices.Clone(entries), p.resumedAfter)
 	}
-	p.deliver(page, entries)
+	mark := p.deliver(&page, entries)
 	if answer.overlaps {
-		page.Repeated = answer.repeated
+		page.Repeated = answer.Repeated // An entry of another stretch is not a repeated one.
 	}
 	if page.Repeated > 0 || page.OutOfOrder > 0 {
 		p.config.logger.Warn("audit log page overlaps an earlier one", slog.String("path", p.listing.path),
@@ -265,7 +252,10 @@ func (p *pager) page(answer *answer) (*Page, error) {
 	// After that, the listing resumes on this page, and gets the next cursor again, since that
 	// cursor may be the cause of the error.
 	if p.search == nil && (len(page.Entries) > 0 || !answer.overlaps) {
-		p.position = answer.at.position(len(answer.entries), p.mark)
+		p.position = answer.at.position(len(answer.Entries), mark)
+	}
+	if answer.more {
+		page.Next = p.position
 	}
 	if p.empty++; len(page.Entries) > 0 || searching {
 		p.empty = 0
@@ -273,34 +263,36 @@ func (p *pager) page(answer *answer) (*Page, error) {
 	if most := p.config.limits.EmptyPages; p.empty > most && answer.cursor != "" {
 		return nil, fmt.Errorf("%s: %w: more than %d pages in a row brought nothing new, and Limits.EmptyPages allows no more", p.listing, ErrLimitExceeded, most)
 	}
-	return page, nil
+	return &page, nil
 }
 
 // resumedAfter reports whether a resumed listing was resumed after an entry's time, or within it.
 func (p *pager) resumedAfter(e *Entry) bool {
 	at, t := p.resumed.at.Time, e.Action.Time
-	return !at.IsZero() && !t.IsZero() && !beyond(t, at, p.listing.descends)
+	return !at.IsZero() && !t.IsZero() && !p.listing.beyond(t, at)
 }
 
 // deliver adds entries to a page, except those that were delivered before, and records the place
-// after each.
-func (p *pager) deliver(page *Page, entries []*Entry) {
+// after each. It returns the mark of the last place.
+func (p *pager) deliver(page *Page, entries []*Entry) mark {
+	at := p.position.at.mark
 	page.Entries = make([]*Entry, 0, len(entries))
 	for _, entry := range entries {
 		if !p.seen.add(entry.id) {
 			page.Repeated++
 			continue
 		}
-		entry.before = p.mark
-		if t := entry.Action.Time; beyond(p.mark.Time, t, p.listing.descends) {
+		entry.before = at
+		if t := entry.Action.Time; p.listing.beyond(at.Time, t) {
 			page.OutOfOrder++
 		} else {
-			p.mark.Identity, p.mark.Untimed, p.mark.ties = entry.id, t.IsZero(), entry.ties
+			at.Identity, at.Untimed, at.ties = entry.id, t.IsZero(), entry.ties
 			if !t.IsZero() {
-				p.mark.Time = t
+				at.Time = t
 			}
 		}
-		entry.mark = p.mark
+		entry.mark = at
 		page.Entries = append(page.Entries, entry)
 	}
+	return at
 }

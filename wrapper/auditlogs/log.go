@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"net/http"
 	"slices"
 	"strings"
 
 	"cfaudit.example/gen/auditlogsapi"
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
 // A Log is the audit log of one account or of one organization, with all its operations.
@@ -24,32 +24,23 @@ type Log struct {
 
 // A kind holds the differences between accounts and organizations.
 type kind struct {
-	name          string
+	name, prefix  string // prefix is that of the log's name in an archive
 	list, history *auditlogsapi.Operation
-	entries       func(server, id string, q *Query) (*http.Request, error)
-	related       func(server, id, entryID string, q *HistoryQuery) (*http.Request, error)
 }
 
-var accounts = &kind{
-	name:    "account",
-	list:    &auditlogsapi.ListAccountAuditLogsOperation,
-	history: &auditlogsapi.GetAccountAuditLogHistoryOperation,
-	entries: auditlogsapi.NewListAccountAuditLogsRequest,
-	related: auditlogsapi.NewGetAccountAuditLogHistoryRequest,
-}
-
-var organizations = &kind{
-	name:    "organization",
-	list:    &auditlogsapi.ListOrganizationAuditLogsOperation,
-	history: &auditlogsapi.GetOrganizationAuditLogHistoryOperation,
-	entries: func(server, id string, q *Query) (*http.Request, error) {
-		return auditlogsapi.NewListOrganizationAuditLogsRequest(server, id, organizationQuery(q))
-	},
-	related: func(server, id, entryID string, q *HistoryQuery) (*http.Request, error) {
-		own := auditlogsapi.GetOrganizationAuditLogHistoryParams(*q)
-		return auditlogsapi.NewGetOrganizationAuditLogHistoryRequest(server, id, entryID, &own)
-	},
-}
+var (
+	accounts = &kind{
+		name:    "account",
+		list:    &auditlogsapi.ListAccountAuditLogsOperation,
+		history: &auditlogsapi.GetAccountAuditLogHistoryOperation,
+	}
+	organizations = &kind{
+		name:    "organization",
+		prefix:  stored.Organization,
+		list:    &auditlogsapi.ListOrganizationAuditLogsOperation,
+		history: &auditlogsapi.GetOrganizationAuditLogHistoryOperation,
+	}
+)
 
 // Account returns the audit log of an account, by its ID of 32 hexadecimal digits. It makes no
 // request: an ID that cannot be one is reported by [Log.Check], and by the methods that list
@@ -111,18 +102,13 @@ func (l *Log) Client() *Client { return l.client }
 func (l *Log) Fingerprint(query Query) string {
 	query.Since, query.Before = Date(2000, 1, 1), Date(2000, 1, 2)
 	query.Direction, query.Limit, query.Cursor = nil, nil, nil
-	for _, p := range l.kind.list.Parameters {
-		if filter := query.Filter(p.Name); filter != nil {
-			*filter = slices.Compact(slices.Sorted(slices.Values(*filter)))
-		}
-	}
-	return l.listing(query).identity
+	return l.asked(l.kind.list, func(name string) []string {
+		return slices.Compact(slices.Sorted(slices.Values(query.Values(name))))
+	}).identity
 }
 
 func (l *Log) listing(query Query) *listing {
-	made := l.named(newListing(l.kind.list, query, func(server string, q *Query) (*http.Request, error) {
-		return l.kind.entries(server, l.id, q)
-	}, l.path()...))
+	made := l.asked(l.kind.list, query.Values)
 	for _, p := range accounts.list.Parameters {
 		known := slices.ContainsFunc(l.kind.list.Parameters, func(own auditlogsapi.Parameter) bool { return own.Name == p.Name })
 		if p.In == "query" && !known && len(query.Values(p.Name)) > 0 && made.wrong == nil {
@@ -133,40 +119,21 @@ func (l *Log) listing(query Query) *listing {
 }
 
 func (l *Log) resource(entryID string, query HistoryQuery) *listing {
-	made := l.named(newListing(l.kind.history, query, func(server string, q *HistoryQuery) (*http.Request, error) {
-		return l.kind.related(server, l.id, entryID, q)
-	}, l.path(entryID)...))
+	made := l.asked(l.kind.history, query.Values, entryID)
 	made.entry = entryID
 	return made
 }
 
-// path returns the values of a path's parameters.
-func (l *Log) path(more ...string) []string {
-	if l.kind == everything {
-		return more
+// asked returns the listing of an operation on the log. Path holds the values of the path's
+// parameters after the log's ID.
+func (l *Log) asked(operation *auditlogsapi.Operation, values func(name string) []string, path ...string) *listing {
+	if l.kind != everything {
+		path = append([]string{l.id}, path...)
 	}
-	return append([]string{l.id}, more...)
-}
-
-// named completes a listing of stored entries: its positions are of no use to the service, and
-// those of the service are none of its.
-func (l *Log) named(made *listing) *listing {
+	made := newListing(operation, values, path...)
 	if l.client.config.source != nil {
-		made.log, made.identity = l.storedAs(), "archive-"+made.identity
+		// Positions of stored entries are of no use to the service, and the other way round.
+		made.log, made.identity = l.kind.prefix+l.id, "archive-"+made.identity
 	}
 	return made
-}
-
-// organizationQuery returns the parameters for an organization, which are some of those for an
-// account.
-func organizationQuery(q *Query) *auditlogsapi.ListOrganizationAuditLogsParams {
-	own := new(auditlogsapi.ListOrganizationAuditLogsParams)
-	for _, p := range auditlogsapi.ListOrganizationAuditLogsOperation.Parameters {
-		if filter := own.Filter(p.Name); filter != nil {
-			*filter = *q.Filter(p.Name)
-		}
-	}
-	from, to := q.Listing(), own.Listing()
-	*to.Since, *to.Before, *to.Cursor, *to.Direction, *to.Limit = *from.Since, *from.Before, *from.Cursor, *from.Direction, *from.Limit
-	return own
 }

@@ -5,7 +5,6 @@ import (
 	"hash/maphash"
 	"maps"
 	"slices"
-	"time"
 )
 
 // A memory remembers the last entries of a listing, so that none is delivered twice when pages
@@ -46,10 +45,10 @@ func (m *memory) set(id identity, by *stretch) (before *stretch, known bool) {
 // A search lets a resumed listing find its place, by the mark directly before it. Entries that
 // arrived in the meantime can have moved the mark, even to a later page.
 type search struct {
-	mark     mark
-	descends bool
-	bound    int      // how many entries to read in search of the mark
-	held     []*Entry // read, and not known yet to be after the place
+	listing *listing
+	mark    mark
+	bound   int      // how many entries to read in search of the mark
+	held    []*Entry // read, and not known yet to be after the place
 }
 
 // over returns those of the next page's entries that are to be delivered. It reports whether the
@@ -58,9 +57,6 @@ type search struct {
 // since. They are left out only if they are the same that were before the mark then. If the mark
 // cannot be found, everything after the cursor is delivered: rather twice than never.
 func (s *search) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry, bool) {
-	if s.mark.Identity == (identity{}) {
-		return entries, true
-	}
 	s.held = append(s.held, entries...)
 	gone := lastPage || len(s.held) >= s.bound
 	for i, entry := range s.held {
@@ -68,7 +64,7 @@ func (s *search) over(entries []*Entry, lastPage bool, seen *memory) ([]*Entry, 
 			return append(s.unsure(s.held[:i], entry, seen), s.held[i+1:]...), true
 		}
 		// Entries are sorted by time: after an entry beyond the mark, the mark cannot follow.
-		gone = gone || !s.mark.Untimed && beyond(entry.Action.Time, s.mark.Time, s.descends)
+		gone = gone || !s.mark.Untimed && s.listing.beyond(entry.Action.Time, s.mark.Time)
 	}
 	if gone {
 		return s.held, true
@@ -97,18 +93,6 @@ func (s *search) unsure(before []*Entry, mark *Entry, seen *memory) (unsure []*E
 	}
 	slices.Reverse(unsure)
 	return unsure
-}
-
-// beyond reports whether a time is strictly after another in the order of a listing. A zero time
-// never is.
-func beyond(t, than time.Time, descends bool) bool {
-	if t.IsZero() || than.IsZero() {
-		return false
-	}
-	if descends {
-		return t.Before(than)
-	}
-	return t.After(than)
 }
 
 // A cursorWatch notices a repeated cursor. It remembers every cursor until there are too many, then

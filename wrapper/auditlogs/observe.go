@@ -1,9 +1,6 @@
 package auditlogs
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // An Observer receives the events of a client, to count and measure them with the program's own
 // tools. Its methods are called from the goroutines that list, possibly at the same time, and
@@ -36,13 +33,8 @@ type Attempt struct {
 
 // WithObserver reports each request and each wait to observer.
 func WithObserver(observer Observer) Option {
-	return func(c *config) error {
-		if observer == nil {
-			return errors.New("observer is nil: want one, or leave the option out")
-		}
-		c.observer = observer
-		return nil
-	}
+	return option(observer != nil, func(c *config) { c.observer = observer },
+		"observer is nil: want one, or leave the option out")
 }
 
 type noObserver struct{}

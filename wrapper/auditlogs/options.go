@@ -1,6 +1,7 @@
 package auditlogs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,10 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cfaudit.example/wrapper/auditlogs/internal/stored"
@@ -20,22 +23,22 @@ import (
 type Option func(*config) error
 
 type config struct {
-	baseURL    string
-	insecure   bool
-	httpClient hiddenClient
-	token      func(context.Context) (string, error)
-	timeout    time.Duration
-	attempts   int
-	backoff    time.Duration
-	backoffCap time.Duration
-	maxWait    time.Duration
-	pace       *pacer
-	clock      *clock
-	logger     *slog.Logger
-	observer   Observer
-	userAgent  string
-	limits     Limits
-	source     stored.Source // answers in place of the service; nil for the service
+	baseURL     string
+	insecure    bool
+	httpClient  func() *http.Client // see hide
+	token       func(context.Context) (string, error)
+	timeout     time.Duration
+	attempts    int
+	backoff     time.Duration
+	backoffCap  time.Duration
+	maxWait     time.Duration
+	pace        *pacer
+	clockOffset *atomic.Int64 // see [Client.ClockOffset]
+	logger      *slog.Logger
+	observer    Observer
+	userAgent   string
+	limits      Limits
+	source      stored.Source // answers in place of the service; nil for the service
 }
 
 // The defaults of a client.
@@ -95,18 +98,7 @@ var defaultLimits = Limits{
 // host but this machine's own; see [WithInsecureHTTP].
 func WithBaseURL(base string) Option {
 	return func(c *config) error {
-		if base == "" {
-			return nil
-		}
-		u, err := url.Parse(base)
-		switch {
-		// The refused value is not shown: it may be a secret in the wrong place.
-		case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.Opaque != "":
-			return errors.New("base URL is not an absolute URL: want one such as " + DefaultBaseURL)
-		case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
-			return errors.New("base URL has a user, a query or a fragment: want one without, such as " + DefaultBaseURL)
-		}
-		c.baseURL = strings.TrimRight(base, "/")
+		c.baseURL = cmp.Or(base, c.baseURL)
 		return nil
 	}
 }
@@ -120,42 +112,39 @@ func WithInsecureHTTP() Option {
 	}
 }
 
+// option returns an option that sets a valid value, and fails for another one.
+func option(valid bool, set func(*config), wrong string, a ...any) Option {
+	return func(c *config) error {
+		if !valid {
+			return fmt.Errorf(wrong, a...)
+		}
+		set(c)
+		return nil
+	}
+}
+
 // WithHTTPClient sends requests through a copy of client, whose redirect policy is replaced:
 // redirects are never followed, so that the token cannot reach another host. Without it, the client
 // uses a transport of its own, made like the default one.
 func WithHTTPClient(client *http.Client) Option {
-	return func(c *config) error {
-		if client == nil {
-			return errors.New("HTTP client is nil: want one, or leave the option out")
-		}
+	return option(client != nil, func(c *config) {
 		copied := *client
 		c.httpClient = hide(&copied)
-		return nil
-	}
+	}, "HTTP client is nil: want one, or leave the option out")
 }
 
 // WithTokenSource asks source for the token before each request, for tokens that are rotated. The
 // token given to [New] must then be empty. An error of the source ends the listing.
 func WithTokenSource(source func(context.Context) (string, error)) Option {
-	return func(c *config) error {
-		if source == nil {
-			return errors.New("token source is nil: want a function, or leave the option out")
-		}
-		c.token = source
-		return nil
-	}
+	return option(source != nil, func(c *config) { c.token = source },
+		"token source is nil: want a function, or leave the option out")
 }
 
 // WithTimeout bounds one attempt, from the request to the last byte of its answer. The default is
 // one minute.
 func WithTimeout(timeout time.Duration) Option {
-	return func(c *config) error {
-		if timeout <= 0 {
-			return fmt.Errorf("timeout is %s: want more than 0, such as 30s", timeout)
-		}
-		c.timeout = timeout
-		return nil
-	}
+	return option(timeout > 0, func(c *config) { c.timeout = timeout },
+		"timeout is %s: want more than 0, such as 30s", timeout)
 }
 
 // WithRetry bounds the requests for one page, the first included, and the pauses between them. A
@@ -163,26 +152,18 @@ func WithTimeout(timeout time.Duration) Option {
 // doubles up to most. The default is 8 attempts, half a second and 30 seconds. No attempt starts
 // after the time of [WithMaxWait] plus, for each attempt, its timeout and longest pause.
 func WithRetry(attempts int, backoff, most time.Duration) Option {
-	return func(c *config) error {
-		if attempts < 1 || backoff < 0 || most < backoff {
-			return fmt.Errorf("retry is %d attempts, back-off %s up to %s: want at least 1 attempt, and a back-off from 0 up to a bound, such as 5, 1s, 30s", attempts, backoff, most)
-		}
+	return option(attempts >= 1 && backoff >= 0 && most >= backoff, func(c *config) {
 		c.attempts, c.backoff, c.backoffCap = attempts, backoff, most
-		return nil
-	}
+	}, "retry is %d attempts, back-off %s up to %s: want at least 1 attempt, and a back-off from 0 up to a bound, such as 5, 1s, 30s",
+		attempts, backoff, most)
 }
 
 // WithMaxWait bounds how long the client waits when the service asks it to. If the service asks for
 // longer, the listing ends with [ErrRateLimited]. The default is 10 minutes, twice as long as the
 // documented block.
 func WithMaxWait(wait time.Duration) Option {
-	return func(c *config) error {
-		if wait < 0 {
-			return fmt.Errorf("longest wait is %s: want 0 or more, such as 10m", wait)
-		}
-		c.maxWait = wait
-		return nil
-	}
+	return option(wait >= 0, func(c *config) { c.maxWait = wait },
+		"longest wait is %s: want 0 or more, such as 10m", wait)
 }
 
 // WithRate bounds the requests a second, strictly: each starts at least 1/perSecond after the one
@@ -193,66 +174,38 @@ func WithMaxWait(wait time.Duration) Option {
 // without the option, requests are sent in the order in which they arrive, and more slowly when the
 // service's Ratelimit headers say that little is left.
 func WithRate(perSecond float64) Option {
-	return func(c *config) error {
-		switch {
-		case perSecond == 0:
-			c.pace = newPacer(0, 0, true)
-		case perSecond >= slowestRate && perSecond <= 1e6:
+	const slowest, fastest = 1.0 / (24 * 60 * 60), 1e6
+	return option(perSecond == 0 || perSecond >= slowest && perSecond <= fastest, func(c *config) {
+		c.pace = newPacer(0, time.Second, true)
+		if perSecond > 0 {
 			c.pace = newPacer(1, time.Duration(float64(time.Second)/perSecond), true)
-		default:
-			return fmt.Errorf("rate is %g requests a second: want 0 for no bound, or from one a day to a million a second, such as 3.5", perSecond)
 		}
-		return nil
-	}
+	}, "rate is %g requests a second: want 0 for no bound, or from one a day to a million a second, such as 3.5", perSecond)
 }
-
-const slowestRate = 1.0 / (24 * 60 * 60)
 
 // WithLogger logs each request and each wait to logger at debug level, and what is unexpected at
 // warning level. The default logs nothing. No token is logged.
 func WithLogger(logger *slog.Logger) Option {
-	return func(c *config) error {
-		if logger == nil {
-			return errors.New("logger is nil: want one, or leave the option out")
-		}
-		c.logger = logger
-		return nil
-	}
+	return option(logger != nil, func(c *config) { c.logger = logger },
+		"logger is nil: want one, or leave the option out")
 }
 
 // WithUserAgent replaces the client's User-Agent header.
 func WithUserAgent(agent string) Option {
-	return func(c *config) error {
-		if !visible(agent, true) {
-			return errors.New("user agent contains control or other unusual characters: want text such as my-service/1.2")
-		}
-		c.userAgent = agent
-		return nil
-	}
+	return option(visible(agent, true), func(c *config) { c.userAgent = agent },
+		"user agent contains control or other unusual characters: want text such as my-service/1.2")
 }
 
 // WithLimits bounds the responses that the client accepts.
 func WithLimits(limits Limits) Option {
 	return func(c *config) error {
-		for _, bound := range []struct {
-			name  string
-			given int
-			taken *int
-		}{
-			{"Body", limits.Body, &c.limits.Body},
-			{"Inflated", limits.Inflated, &c.limits.Inflated},
-			{"Entries", limits.Entries, &c.limits.Entries},
-			{"Entry", limits.Entry, &c.limits.Entry},
-			{"Depth", limits.Depth, &c.limits.Depth},
-			{"Cursor", limits.Cursor, &c.limits.Cursor},
-			{"EmptyPages", limits.EmptyPages, &c.limits.EmptyPages},
-			{"Remembered", limits.Remembered, &c.limits.Remembered},
-		} {
-			if bound.given < 0 {
-				return fmt.Errorf("limit Limits.%s is %d: want 0 for the default, or more", bound.name, bound.given)
-			}
-			if bound.given > 0 {
-				*bound.taken = bound.given
+		given, taken := reflect.ValueOf(limits), reflect.ValueOf(&c.limits).Elem()
+		for i := range given.NumField() {
+			switch bound := given.Field(i).Int(); {
+			case bound < 0:
+				return fmt.Errorf("limit Limits.%s is %d: want 0 for the default, or more", given.Type().Field(i).Name, bound)
+			case bound > 0:
+				taken.Field(i).SetInt(bound)
 			}
 		}
 		if limits.Depth > decoderDepth {
@@ -264,33 +217,29 @@ func WithLimits(limits Limits) Option {
 
 // checkBaseURL is called after all options have been applied.
 func (c *config) checkBaseURL() error {
-	u, _ := url.Parse(c.baseURL) // It has been parsed before.
-	if u.Scheme == "http" && !c.insecure && !loopback(u.Hostname()) {
+	c.baseURL = strings.TrimRight(c.baseURL, "/")
+	u, err := url.Parse(c.baseURL)
+	switch {
+	// The refused value is not shown: it may be a secret in the wrong place.
+	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.Opaque != "":
+		return errors.New("base URL is not an absolute URL: want one such as " + DefaultBaseURL)
+	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+		return errors.New("base URL has a user, a query or a fragment: want one without, such as " + DefaultBaseURL)
+	}
+	address, _ := netip.ParseAddr(u.Hostname())
+	if local := address.IsLoopback() || u.Hostname() == "localhost"; u.Scheme == "http" && !c.insecure && !local {
 		return fmt.Errorf("base URL %q would send the token unencrypted: want https, or allow it with WithInsecureHTTP", c.baseURL)
 	}
 	return nil
 }
 
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback()
-}
-
-// A hiddenClient is an HTTP client that no print or dump reaches, since it is in a closure: the
-// buffers and header tables of its connections contain the token once a request has been sent.
-type hiddenClient func() *http.Client
-
-func hide(client *http.Client) hiddenClient {
+// hide returns an HTTP client that no print or dump reaches, since it is in a closure: the buffers
+// and header tables of its connections contain the token once a request has been sent.
+func hide(client *http.Client) func() *http.Client {
 	// Redirects are never followed, so that the token cannot reach another host.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return func() *http.Client { return client }
 }
-
-// Do sends a request.
-func (c hiddenClient) Do(request *http.Request) (*http.Response, error) { return c().Do(request) }
 
 // defaultHTTPClient is not http.DefaultClient, which other code in the program may have changed.
 func defaultHTTPClient() *http.Client {
@@ -309,12 +258,7 @@ func defaultHTTPClient() *http.Client {
 // visible reports whether text consists of visible ASCII characters, and of spaces where these are
 // allowed.
 func visible(text string, spaces bool) bool {
-	for _, c := range []byte(text) {
-		if c > '~' || c < ' ' || c == ' ' && !spaces {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(text, func(c rune) bool { return c > '~' || c < ' ' || c == ' ' && !spaces })
 }
 
 // checkToken refuses a text that cannot be a token, without showing it.

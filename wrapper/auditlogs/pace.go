@@ -53,8 +53,8 @@ func (p *pacer) wait(ctx context.Context, announce func(time.Duration)) error {
 	}
 	defer func() { <-p.turn }()
 	for ctx.Err() == nil {
-		pause := time.Until(p.take())
-		if pause <= 0 {
+		pause := p.take()
+		if pause == 0 {
 			return nil
 		}
 		announce(pause)
@@ -66,34 +66,36 @@ func (p *pacer) wait(ctx context.Context, announce func(time.Duration)) error {
 	return context.Cause(ctx)
 }
 
-// take counts a request that may be sent now, and otherwise returns when to try again.
-func (p *pacer) take() time.Time {
+// take counts a request that may be sent now, and otherwise returns how long to wait before trying
+// again.
+func (p *pacer) take() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now, due := time.Now(), p.held
+	now := time.Now()
+	pause := p.held.Sub(now)
 	if now.Before(p.spaced) {
-		due = later(due, p.last.Add(p.spacing))
+		pause = max(pause, p.last.Add(p.spacing).Sub(now))
 	}
 	if p.requests > 0 {
 		switch full := p.full(now); {
 		case full && len(p.ended) > 0:
-			due = later(due, p.ended[0].Add(p.window))
+			pause = max(pause, p.ended[0].Add(p.window).Sub(now))
 		case full:
-			due = later(due, now.Add(p.share())) // All are under way.
+			pause = max(pause, p.share()) // All are under way.
 		}
 		if int(p.waiting.Load())+p.underway > crowd {
-			due = later(due, p.last.Add(p.share()))
+			pause = max(pause, p.last.Add(p.share()).Sub(now))
 		}
 	}
-	if due.After(now) {
-		return due
+	if pause > 0 {
+		return pause
 	}
 	p.last = now
 	p.underway++
 	if p.strict {
 		p.end(now)
 	}
-	return time.Time{}
+	return 0
 }
 
 // answered says that a request is over.
@@ -127,7 +129,9 @@ func (p *pacer) share() time.Duration { return p.window / time.Duration(p.reques
 func (p *pacer) hold(pause time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.held = later(p.held, time.Now().Add(pause))
+	if until := time.Now().Add(pause); until.After(p.held) {
+		p.held = until
+	}
 }
 
 // space spreads the remaining requests evenly over the time until the service renews its budget.
@@ -137,37 +141,20 @@ func (p *pacer) space(remaining int64, reset time.Duration) {
 	p.spacing, p.spaced = reset/time.Duration(remaining), time.Now().Add(reset)
 }
 
-// gap is the time from one request to the next once the budget is the limit; 0 as long as it is
-// not.
-func (p *pacer) gap() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.requests == 0 || p.requests > 1 && !p.full(time.Now()) {
-		return 0
-	}
-	return p.share()
-}
-
 // busy reports whether the budget, and not the service, limits the rate, given the number of
 // requests under way and how long each takes: then more concurrent requests gain nothing.
 func (p *pacer) busy(each time.Duration, underway int) bool {
-	gap := p.gap()
-	return each <= gap*3/2 || gap > 0 && underway > int(each/gap)
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.requests == 0 || p.requests > 1 && !p.full(time.Now()) {
+		return each <= 0
 	}
-	return a
+	gap := p.share()
+	return each <= gap*3/2 || underway > int(each/gap)
 }
 
 // Rate returns how many requests a second the client can sustain, by the option [WithRate] or by
 // the documented budget; 0 if there is no bound.
 func (c *Client) Rate() float64 {
-	p := c.config.pace
-	if p.requests == 0 {
-		return 0
-	}
-	return float64(p.requests) / p.window.Seconds()
+	return float64(c.config.pace.requests) / c.config.pace.window.Seconds()
 }

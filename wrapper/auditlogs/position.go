@@ -79,28 +79,23 @@ func ParsePosition(text string) (Position, error) {
 	if text == "" {
 		return Position{}, nil
 	}
-	bad := func(err error) (Position, error) {
-		return Position{}, fmt.Errorf("%w: position %q is not one of a listing: %w", ErrInvalidQuery, printable(text), err)
-	}
-	encoded, ok := strings.CutPrefix(text, positionPrefix)
-	if !ok {
-		return bad(fmt.Errorf("it does not start with %q", positionPrefix))
-	}
-	data, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
-	if err != nil {
-		return bad(err)
-	}
 	var p Position
-	if err := json.Unmarshal(data, &p.at); err != nil {
-		return bad(err)
+	encoded, marked := strings.CutPrefix(text, positionPrefix)
+	data, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	if err == nil {
+		err = json.Unmarshal(data, &p.at)
 	}
-	if _, _, err := checkWindow(p.at.Since, p.at.Before); err != nil || p.at.Offset < 0 || p.at.Query == "" {
-		return bad(errors.New("incomplete"))
+	_, _, window := checkWindow(p.at.Since, p.at.Before)
+	switch {
+	case !marked:
+		err = fmt.Errorf("it does not start with %q", positionPrefix)
+	case err == nil && (window != nil || p.at.Offset < 0 || p.at.Query == ""):
+		err = errors.New("incomplete")
+	case err == nil && p.at.Start != "":
+		_, err = ParseTime(p.at.Start)
 	}
-	if p.at.Start != "" {
-		if _, err := ParseTime(p.at.Start); err != nil {
-			return bad(err)
-		}
+	if err != nil {
+		return Position{}, fmt.Errorf("%w: position %q is not one of a listing: %w", ErrInvalidQuery, printable(text), err)
 	}
 	return p, nil
 }

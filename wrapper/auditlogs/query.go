@@ -3,12 +3,13 @@ package auditlogs
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,10 +38,23 @@ type Query = auditlogsapi.ListAccountAuditLogsParams
 // A history has no filters.
 type HistoryQuery = auditlogsapi.GetAccountAuditLogHistoryParams
 
+// A HistoryStatus says how well the service knows the resource that an entry is about. There can be
+// values other than those below.
+type HistoryStatus string
+
+// The known statuses of a history.
+const (
+	// HistoryExact: the service knows the resource, and the history is only about this one.
+	HistoryExact HistoryStatus = "exact"
+	// HistoryApproximate: the history can hold entries about other resources of the same kind.
+	HistoryApproximate HistoryStatus = "approximate"
+	// HistoryUnavailable: the entry does not say enough about its resource, or there is no such
+	// entry. The history is empty, which says nothing about the resource.
+	HistoryUnavailable HistoryStatus = "unavailable"
+)
+
 // DefaultLimit is the page size of a query without a limit: the largest that the service accepts.
 const DefaultLimit = 1000
-
-const defaultDirection = "asc"
 
 // Time returns t as an end of a window, in UTC and at full precision.
 func Time(t time.Time) auditlogsapi.TimeBound {
@@ -59,120 +73,88 @@ func ParseTime(bound auditlogsapi.TimeBound) (time.Time, error) { return auditlo
 // A listing is one checked query, with everything that is needed to request any of its pages.
 type listing struct {
 	operation     *auditlogsapi.Operation
-	path          string // below the base URL, as it is sent
-	since, before string // as the query gave them
+	path          string     // below the base URL, as it is sent
+	query         url.Values // as it is sent
+	since, before string     // as the query gave them
 	from, to      time.Time
-	start         string // the cursor of the first page; empty at the start of the window
+	start         string // where the requests start, if not at the start of the window
 	descends      bool
-	identity      string // differs between queries that list different entries
-	unknown       []unknownValue
-	wrong         error  // what is wrong with the query; nil for a right one
-	log, entry    string // of stored entries: the log, and the entry whose history is listed
-	values        func(name string) []string
-	request       func(server string, since, before string, cursor *string) (*http.Request, error)
+	identity      string        // differs between queries that list different entries
+	unknown       [][]slog.Attr // the values of filters that the contract does not list; the service may know them
+	wrong         error         // what is wrong with the query; nil for a right one
+	log, entry    string        // of stored entries: the log, and the entry whose history is listed
 }
 
-// parameters are the generated parameters of an operation that lists entries.
-type parameters[Q any] interface {
-	*Q
-	Filter(name string) *[]string
-	Values(name string) []string
-	Listing() auditlogsapi.Listing
-}
+// defaults are the values of parameters that a query leaves out.
+var defaults = map[string][]string{"direction": {"asc"}, "limit": {strconv.Itoa(DefaultLimit)}}
 
-// newListing checks a query for entries. It copies the query, so that later changes by the caller
-// have no effect. Path holds the values of the path's parameters, in order.
-func newListing[Q any, P parameters[Q]](operation *auditlogsapi.Operation, query Q,
-	request func(server string, query P) (*http.Request, error), path ...string,
-) *listing {
-	for _, p := range operation.Parameters {
-		if filter := P(&query).Filter(p.Name); filter != nil {
-			// A list that is empty but not nil would be sent as a filter for the empty text.
-			*filter = slices.Clone(*filter)
-			if len(*filter) == 0 {
-				*filter = nil
-			}
-		}
-	}
-	given := P(&query).Listing()
-	direction, limit := valueOr(*given.Direction, defaultDirection), valueOr(*given.Limit, DefaultLimit)
-	*given.Direction, *given.Limit = &direction, &limit
-	l := &listing{
-		operation: operation,
-		since:     *given.Since,
-		before:    *given.Before,
-		start:     valueOr(*given.Cursor, ""),
-		descends:  direction != defaultDirection,
-		values:    P(&query).Values,
-		request: func(server string, since, before string, cursor *string) (*http.Request, error) {
-			part := query
-			changed := P(&part).Listing()
-			*changed.Since, *changed.Before, *changed.Cursor = since, before, cursor
-			return request(server, &part)
-		},
-	}
-	if l.wrong = l.check(path, P(&query).Values); l.wrong == nil {
+// newListing checks a query for entries. Values returns the query's values by their parameter's
+// name, and path holds those of the path's parameters, in order.
+func newListing(operation *auditlogsapi.Operation, values func(name string) []string, path ...string) *listing {
+	l := &listing{operation: operation}
+	if l.wrong = l.check(values, path...); l.wrong == nil {
+		l.since, l.before = l.query.Get("since"), l.query.Get("before")
 		l.from, l.to, l.wrong = checkWindow(l.since, l.before)
-		if l.descends {
-			l.from, l.to = l.to, l.from
-		}
+	}
+	if l.descends = l.query.Get("direction") == "desc"; l.descends {
+		l.from, l.to = l.to, l.from
 	}
 	return l
 }
 
-// valueOr returns what a pointer points to, and a default for nil.
-func valueOr[T any](given *T, otherwise T) T {
-	if given == nil {
-		return otherwise
-	}
-	return *given
-}
-
-// check checks the values with which a listing was made against the contract.
-func (l *listing) check(path []string, values func(name string) []string) error {
+// check checks the values with which a listing is made against the contract. It copies them, so
+// that later changes by the caller have no effect.
+func (l *listing) check(values func(name string) []string, path ...string) error {
 	identity := strings.Builder{}
-	l.path = l.operation.Path
+	l.path, l.query = l.operation.Path, url.Values{}
 	for i, p := range l.operation.Parameters {
-		of := values
-		if i < len(path) {
-			of = func(string) []string { return path[i : i+1] }
+		given := values(p.Name)
+		switch {
+		case i < len(path):
+			given = path[i : i+1]
+		case len(given) == 0:
+			given = defaults[p.Name]
 		}
-		if err := checkParameter(p, of(p.Name)); err != nil {
+		if err := checkParameter(p, given); err != nil {
 			return err
 		}
 		if i < len(path) {
 			l.path = strings.Replace(l.path, "{"+p.Name+"}", url.PathEscape(path[i]), 1)
 			continue
 		}
+		l.query[p.Name] = slices.Clone(given)
 		switch p.GoName {
 		case "Since", "Before", "Limit": // The first two are compared elsewhere, and the third changes no entry.
 			continue
 		}
-		for _, value := range values(p.Name) {
+		for _, value := range given {
 			fmt.Fprintf(&identity, "%q=%q&", p.Name, value)
 			if !p.Knows(value) {
-				l.unknown = append(l.unknown, unknownValue{p, value})
+				l.unknown = append(l.unknown, []slog.Attr{
+					slog.String("path", l.path), slog.String("parameter", p.Name), slog.String("value", value), slog.Any("known", p.Known),
+				})
 			}
 		}
 	}
 	sum := sha256.Sum256([]byte(l.path + "?" + identity.String()))
-	l.identity = hex.EncodeToString(sum[:6])
+	l.identity = fmt.Sprintf("%x", sum[:6])
 	return nil
 }
 
-// An unknownValue is a value of a filter that the contract does not list. The service may still
-// know it.
-type unknownValue struct {
-	parameter auditlogsapi.Parameter
-	value     string
-}
-
-// warn logs the values that the contract does not list.
-func (l *listing) warn(ctx context.Context, logger *slog.Logger) {
-	for _, u := range l.unknown {
-		logger.WarnContext(ctx, "audit log filter has a value that is not known, and is sent as it is", slog.String("path", l.path),
-			slog.String("parameter", u.parameter.Name), slog.String("value", u.value), slog.Any("known", u.parameter.Known))
+// request returns the request for the page at a cursor, which is empty for the first one. The
+// contract sends each value of a parameter under its name (style form, exploded), as url.Values do.
+func (l *listing) request(ctx context.Context, server, cursor string) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, l.operation.Method, server+l.path, nil)
+	if err != nil {
+		return nil, err
 	}
+	query := maps.Clone(l.query)
+	query.Del("cursor")
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	request.URL.RawQuery = query.Encode()
+	return request, nil
 }
 
 // checkParameter says what is wrong with the values of one parameter.
@@ -202,20 +184,21 @@ func checkWindow(since, before string) (from, to time.Time, err error) {
 	return from, to, nil
 }
 
-// first returns the end of the window at which the listing starts.
-func (l *listing) first() string {
-	if l.descends {
-		return l.before
-	}
-	return l.since
-}
-
 // distance is how far the listing goes from one time to another.
 func (l *listing) distance(from, to time.Time) time.Duration {
 	if l.descends {
-		return from.Sub(to)
+		from, to = to, from
 	}
 	return to.Sub(from)
+}
+
+// beyond reports whether a time is strictly after another in the order of the listing. A zero time
+// never is.
+func (l *listing) beyond(t, than time.Time) bool {
+	if l.descends {
+		t, than = than, t
+	}
+	return !t.IsZero() && !than.IsZero() && t.After(than)
 }
 
 // round returns a time at about the given distance from another: a whole second, minute, hour or
@@ -240,11 +223,12 @@ func (l *listing) startingAt(start string) *listing {
 		return l
 	}
 	part := *l
+	part.start, part.query = start, maps.Clone(l.query)
 	part.from, _ = ParseTime(start) // It was checked when the position was read.
 	if l.descends {
-		part.before = start
+		part.query.Set("before", start)
 	} else {
-		part.since = start
+		part.query.Set("since", start)
 	}
 	return &part
 }

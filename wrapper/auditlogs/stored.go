@@ -3,7 +3,6 @@ package auditlogs
 import (
 	"bytes"
 	"context"
-	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -23,80 +22,71 @@ func init() {
 		return client
 	}
 	stored.Everything = func(client any) any { return &Log{client: client.(*Client), kind: everything} }
-	stored.Decode = func(line []byte) (any, bool) {
-		e := decodeLine(line)
-		return e, e != nil
-	}
+	stored.Decode = decodeLine
 }
 
 // everything is the kind of all logs of an archive together. No request can be made of it.
 var everything = &kind{
 	name:    "archive",
-	list:    ofEverything(auditlogsapi.ListAccountAuditLogsOperation, "account_id"),
-	history: ofEverything(auditlogsapi.GetAccountAuditLogHistoryOperation, "account_id"),
+	list:    ofEverything(auditlogsapi.ListAccountAuditLogsOperation),
+	history: ofEverything(auditlogsapi.GetAccountAuditLogHistoryOperation),
 }
 
-// ofEverything returns an operation without the parameter that names the log.
-func ofEverything(operation auditlogsapi.Operation, log string) *auditlogsapi.Operation {
-	operation.Parameters = slices.DeleteFunc(slices.Clone(operation.Parameters), func(p auditlogsapi.Parameter) bool { return p.Name == log })
+// ofEverything returns an operation without its first parameter, which names the log.
+func ofEverything(operation auditlogsapi.Operation) *auditlogsapi.Operation {
+	operation.Parameters = operation.Parameters[1:]
 	return &operation
 }
 
-// storedAs is the name of the log in an archive.
-func (l *Log) storedAs() string {
-	if l.kind == organizations {
-		return stored.Organization + l.id
-	}
-	return l.id
-}
-
 // answerStored returns a page of stored entries.
-func (c *fetcher) answerStored(ctx context.Context, q question) (*answer, error) {
-	l := q.listing
-	if c.stored == nil {
+func (r *reader) answerStored(ctx context.Context) (*answer, error) {
+	l := r.asked
+	if r.stored == nil {
 		since, before := l.from, l.to
 		if l.descends {
 			since, before = before, since
 		}
-		c.stored = c.source.Open(stored.Request{
-			Log: l.log, Entry: l.entry, Since: since, Before: before, Descends: l.descends, Values: l.values,
+		r.stored = r.source.Open(stored.Request{
+			Log: l.log, Entry: l.entry, Since: since, Before: before, Descends: l.descends,
+			Values: func(name string) []string { return l.query[name] },
 		})
 	}
-	page, err := c.stored.Next(ctx, q.cursor)
+	page, err := r.stored.Next(ctx, r.cursor)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, ended(ctx)
 	case err != nil:
 		return nil, err
 	}
-	a := &answer{cursor: page.Cursor, history: HistoryStatus(page.History), entries: make([]*Entry, len(page.Entries)), logs: page.Logs, attempts: 1}
-	for i, entry := range page.Entries {
-		a.entries[i] = entry.(*Entry)
+	a := &answer{cursor: page.Cursor, logs: page.Logs}
+	a.Page = Page{Entries: make([]*Entry, 0, len(page.Entries)), History: HistoryStatus(page.History), Attempts: 1}
+	for _, entry := range page.Entries {
+		a.Entries = append(a.Entries, entry.(*Entry))
 	}
 	return a, nil
 }
 
 // close ends what a listing of stored entries started.
-func (c *fetcher) close() {
-	if c.stored != nil {
-		c.stored.Close()
+func (r *reader) close() {
+	if r.stored != nil {
+		r.stored.Close()
 	}
 }
 
-// decodeLine decodes an entry that is stored as a line. It returns nil if that is not a JSON
+// decodeLine decodes an entry that is stored as a line. It returns false if that is not a JSON
 // object.
-func decodeLine(line []byte) *Entry {
+func decodeLine(line []byte) (entry any, ok bool) {
 	s := scanner{Lexer: lexer.Lexer{Data: line}, depth: defaultLimits.Depth}
 	e := new(Entry)
 	s.Space()
 	if s.entry(e) {
 		if s.Space(); s.At == len(line) {
-			return e
+			return e, true
 		}
 	}
 	line = bytes.Trim(line, " \t\r\n")
 	if len(line) == 0 || line[0] != '{' || !jsontext.Value(line).IsValid(decodeOptions) {
-		return nil
+		return nil, false
 	}
-	return decodeEntry(bytes.Clone(line))
+	return decodeEntry(bytes.Clone(line)), true
 }

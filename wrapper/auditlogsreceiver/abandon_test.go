@@ -33,7 +33,7 @@ func TestAnAbandonedBatchIsNotDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := client.Account(auditlogstest.AccountID)
-	r.auditReceiver.telemetry.observe(log, newBudget())
+	r.auditReceiver.telemetry.logs = []*followed{{log: log, budget: newBudget()}}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	err = r.deliver(ctx, ctx, follow.Batch{Log: log, Entries: []*auditlogs.Entry{{}}})

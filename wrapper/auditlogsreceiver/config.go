@@ -57,11 +57,7 @@ func validate(c *Config) error {
 			add("%s: there is no token: want token: ${env:CLOUDFLARE_API_TOKEN}, or token_file: /run/secrets/cloudflare, for this log or for all", l.field)
 		}
 	}
-	query, err := c.query()
-	if err != nil {
-		wrong = append(wrong, err)
-	}
-	options, err := c.options(&query)
+	query, options, err := c.following()
 	if err != nil {
 		wrong = append(wrong, err)
 	}
@@ -76,13 +72,13 @@ func validateLog(*Log) error { return nil }
 
 // tryOut makes what Start makes, whose checks are the ones that count.
 func (c *Config) tryOut(query auditlogs.Query, options []follow.Option) (wrong []error) {
-	clients, err := c.clients(nil)
+	logs, err := c.open()
 	if err != nil {
 		return []error{err}
 	}
 	said := map[string]bool{} // What is wrong with all logs is said once.
-	for _, l := range c.logs() {
-		if _, err := follow.New(l.of(clients[c.credential(l)]), query, store{client: new(memory)}, options...); err != nil && !said[err.Error()] {
+	for _, l := range logs {
+		if _, err := follow.New(l.log, query, l.state, options...); err != nil && !said[err.Error()] {
 			said[err.Error()] = true
 			wrong = append(wrong, fmt.Errorf("%s: %w", l.field, err))
 		}
@@ -108,14 +104,6 @@ func (c *Config) logs() []source {
 	return all
 }
 
-// of returns the log, read by a client.
-func (s source) of(client *auditlogs.Client) *auditlogs.Log {
-	if s.organization {
-		return client.Organization(s.ID)
-	}
-	return client.Account(s.ID)
-}
-
 // key is the name of the log's state. It must never change.
 func (s source) key() string {
 	kind := "account"
@@ -135,29 +123,35 @@ func (c *Config) credential(s source) credential {
 	return credential{string(c.Token), c.TokenFile}
 }
 
-// clients makes a client for each credential, since the service's budget is for each user. Further
-// returns more options for one; it may be nil.
-func (c *Config) clients(further func(credential) []auditlogs.Option) (map[credential]*auditlogs.Client, error) {
-	clients := map[credential]*auditlogs.Client{}
-	for _, l := range c.logs() {
-		is := c.credential(l)
-		if clients[is] != nil {
-			continue
-		}
-		options := []auditlogs.Option{auditlogs.WithBaseURL(c.Endpoint)}
-		if is.file != "" {
-			options = append(options, auditlogs.WithTokenSource(readToken(is.file)))
-		}
-		if further != nil {
-			options = append(options, further(is)...)
-		}
-		client, err := auditlogs.New(is.token, options...)
-		if err != nil {
-			return nil, fmt.Errorf("%s, or endpoint: %w", l.field, err)
-		}
-		clients[is] = client
+// open returns the logs, whose states last as long as the collector. They share a client for each
+// credential, since the service's budget is for each user.
+func (c *Config) open(further ...auditlogs.Option) (logs []*followed, err error) {
+	type reader struct {
+		client *auditlogs.Client
+		budget *budget
 	}
-	return clients, nil
+	readers := map[credential]reader{}
+	for _, s := range c.logs() {
+		is := c.credential(s)
+		by, known := readers[is]
+		if !known {
+			by.budget = newBudget()
+			options := append([]auditlogs.Option{auditlogs.WithBaseURL(c.Endpoint), auditlogs.WithObserver(by.budget)}, further...)
+			if is.file != "" {
+				options = append(options, auditlogs.WithTokenSource(readToken(is.file)))
+			}
+			if by.client, err = auditlogs.New(is.token, options...); err != nil {
+				return nil, fmt.Errorf("%s, or endpoint: %w", s.field, err)
+			}
+			readers[is] = by
+		}
+		log := by.client.Account(s.ID)
+		if s.organization {
+			log = by.client.Organization(s.ID)
+		}
+		logs = append(logs, &followed{source: s, log: log, state: new(memory), budget: by.budget})
+	}
+	return logs, nil
 }
 
 // largestToken bounds what is read from a token file, which may be any file.
@@ -195,8 +189,8 @@ var filters = func() map[string]auditlogsapi.Parameter {
 	return all
 }()
 
-// query returns the filters.
-func (c *Config) query() (query auditlogs.Query, err error) {
+// following returns what is followed of each log, and how.
+func (c *Config) following() (query auditlogs.Query, options []follow.Option, err error) {
 	var wrong []error
 	for _, name := range slices.Sorted(maps.Keys(c.Filters)) {
 		p, known := filters[name]
@@ -210,7 +204,21 @@ func (c *Config) query() (query auditlogs.Query, err error) {
 			*query.Filter(name) = values
 		}
 	}
-	return query, errors.Join(wrong...)
+	options = []follow.Option{
+		follow.WithInterval(c.Interval),
+		follow.WithSettle(c.Settle),
+		follow.WithLookBack(c.LookBack, min(max(c.LookBack/3, time.Second), time.Hour)),
+		follow.WithOverlap(min(max(c.LookBack/2, time.Second), follow.DefaultOverlap)),
+		follow.WithoutEnd(),
+	}
+	if age, ok := parseAge(c.Start); ok {
+		options = append(options, follow.WithStartAge(age))
+	} else if at, err := auditlogs.ParseTime(c.Start); err == nil {
+		query.Since = auditlogs.Time(at)
+	} else if c.Start != "" {
+		wrong = append(wrong, fmt.Errorf("start is %q: want an age such as 24h or 30d, a date such as 2026-10-31, or a time such as 2026-10-31T08:30:00Z", c.Start))
+	}
+	return query, options, errors.Join(wrong...)
 }
 
 // filtersLike returns the filters that start with the same word as a mistyped one; all of them if
@@ -235,29 +243,6 @@ func (c *Config) unknown() (all []string) {
 		}
 	}
 	return all
-}
-
-// options returns how logs are followed. It sets the query's start if that is a time.
-func (c *Config) options(query *auditlogs.Query) ([]follow.Option, error) {
-	options := []follow.Option{
-		follow.WithInterval(c.Interval),
-		follow.WithSettle(c.Settle),
-		follow.WithLookBack(c.LookBack, min(max(c.LookBack/3, time.Second), time.Hour)),
-		follow.WithOverlap(min(max(c.LookBack/2, time.Second), follow.DefaultOverlap)),
-		follow.WithoutEnd(),
-	}
-	if c.Start == "" {
-		return options, nil
-	}
-	if age, ok := parseAge(c.Start); ok {
-		return append(options, follow.WithStartAge(age)), nil
-	}
-	at, err := auditlogs.ParseTime(c.Start)
-	if err != nil {
-		return nil, fmt.Errorf("start is %q: want an age such as 24h or 30d, a date such as 2026-10-31, or a time such as 2026-10-31T08:30:00Z", c.Start)
-	}
-	query.Since = auditlogs.Time(at)
-	return options, nil
 }
 
 // parseAge reads a length of time above 0: days, or what Go calls a duration.

@@ -1,6 +1,7 @@
 package auditlogsreceiver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (r *auditReceiver) deliver(ctx, consuming context.Context, batch follow.Bat
 }
 
 func (r *auditReceiver) deliverPart(ctx, consuming context.Context, batch follow.Batch) error {
-	from := r.sources[batch.Log]
+	from := r.telemetry.of(batch.Log)
 	trouble := "delivering entries of " + batch.Log.String()
 	defer r.status.set(trouble, nil)
 	pause := r.config.RetryOnFailure.backOff()
@@ -63,7 +64,7 @@ func (r *auditReceiver) deliverPart(ctx, consuming context.Context, batch follow
 	for {
 		var logs plog.Logs
 		if left == nil {
-			logs = r.mapper.records(from, batch.Entries)
+			logs = r.mapper.records(from.source, batch.Entries)
 		} else {
 			// The pipeline may change what it is given, even if it fails.
 			logs = plog.NewLogs()
@@ -79,28 +80,24 @@ func (r *auditReceiver) deliverPart(ctx, consuming context.Context, batch follow
 		case consuming.Err() != nil:
 			return err // Whatever it says, the pipeline was told to abandon the batch.
 		case isPermanent(err):
-			r.drop(batch, left, fmt.Errorf("the pipeline refuses them for good: %w", err))
+			r.drop(from, batch, left, fmt.Errorf("the pipeline refuses them for good: %w", err))
 			return nil
 		}
-		if part, ok := rest(err); ok {
-			left = &part
-		}
+		left = cmp.Or(rest(err), left)
 		if ctx.Err() != nil {
 			return err
 		}
 		wait := pause.NextBackOff()
 		if r.config.RetryOnFailure.givesUp(time.Since(start) + wait) {
-			r.drop(batch, left, fmt.Errorf("the pipeline has not taken them within retry_on_failure.max_elapsed_time: %w", err))
+			r.drop(from, batch, left, fmt.Errorf("the pipeline has not taken them within retry_on_failure.max_elapsed_time: %w", err))
 			return nil
 		}
 		r.status.set(trouble, err)
 		r.settings.Logger.Warn("The pipeline does not take a batch; it is sent again.", zap.Stringer("log", batch.Log),
 			zap.Int("entries", count), zap.Duration("wait", wait), zap.Error(err))
-		timer := time.NewTimer(wait)
 		select {
-		case <-timer.C:
+		case <-time.After(wait):
 		case <-ctx.Done():
-			timer.Stop()
 			return err
 		}
 	}
@@ -111,7 +108,7 @@ const idsALine = 100
 
 // drop counts entries that are not delivered, and logs their ids, with which they can be found in
 // the audit log for 18 months.
-func (r *auditReceiver) drop(batch follow.Batch, left *plog.Logs, why error) {
+func (r *auditReceiver) drop(from *followed, batch follow.Batch, left *plog.Logs, why error) {
 	var ids []string
 	if left == nil {
 		for _, e := range batch.Entries {
@@ -127,24 +124,24 @@ func (r *auditReceiver) drop(batch follow.Batch, left *plog.Logs, why error) {
 			}
 		}
 	}
-	r.telemetry.dropped(batch.Log, len(ids))
+	r.telemetry.dropped(from, len(ids))
 	for some := range slices.Chunk(ids, idsALine) {
 		r.settings.Logger.Error("Entries are dropped.", zap.Stringer("log", batch.Log), zap.Int("entries", len(some)),
 			zap.Strings("ids", some), zap.Error(why))
 	}
 }
 
-// rest returns what the pipeline has not taken, if that is only a part. Where several exporters
+// rest returns what the pipeline has not taken; nil if that is everything. Where several exporters
 // have failed, each may have left something else, and all of it must be sent again.
-func rest(err error) (plog.Logs, bool) {
+func rest(err error) *plog.Logs {
 	for ; err != nil; err = errors.Unwrap(err) {
 		if part, ok := err.(consumererror.Logs); ok && part.Data().LogRecordCount() > 0 {
 			left := plog.NewLogs()
 			part.Data().CopyTo(left)
-			return left, true
+			return &left
 		}
 	}
-	return plog.Logs{}, false
+	return nil
 }
 
 // isPermanent reports whether an error is permanent in all its parts. If one of several exporters

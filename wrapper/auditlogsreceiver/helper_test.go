@@ -204,7 +204,9 @@ func numbers(from, to int) (ids []string) {
 type storageExtension struct {
 	component.StartFunc
 	component.ShutdownFunc
-	memory
+	storage.Client
+	mu     sync.Mutex
+	values map[string][]byte
 	fail   func() error // of writing
 	closed int
 }
@@ -213,13 +215,25 @@ func (e *storageExtension) GetClient(context.Context, component.Kind, component.
 	return e, nil
 }
 
-func (e *storageExtension) Set(ctx context.Context, key string, value []byte) error {
+func (e *storageExtension) Set(_ context.Context, key string, value []byte) error {
 	if e.fail != nil {
 		if err := e.fail(); err != nil {
 			return err
 		}
 	}
-	return e.memory.Set(ctx, key, value)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.values == nil {
+		e.values = map[string][]byte{}
+	}
+	e.values[key] = value
+	return nil
+}
+
+func (e *storageExtension) Get(_ context.Context, key string) ([]byte, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.values[key], nil
 }
 
 func (e *storageExtension) Close(context.Context) error {

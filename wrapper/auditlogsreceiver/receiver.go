@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +17,7 @@ import (
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/follow"
+	"cfaudit.example/wrapper/auditlogsreceiver/internal/metadata"
 )
 
 // An auditReceiver delivers the entries of all configured logs. It runs as long as it is started,
@@ -27,15 +27,12 @@ type auditReceiver struct {
 	settings  receiver.Settings
 	next      consumer.Logs
 	obs       *receiverhelper.ObsReport
-	telemetry *telemetry
+	telemetry telemetry
 	status    status
 	mapper    mapper
 	further   []auditlogs.Option // for tests
 
-	clients []*auditlogs.Client
-	sources map[*auditlogs.Log]source
-	logs    []*auditlogs.Log // in the order of the configuration
-	storage storage.Client
+	storage storage.Client // nil for none
 
 	mu      sync.Mutex // held while a run starts or ends
 	run     *run       // nil if there is none
@@ -56,13 +53,13 @@ func newReceiver(config *Config, settings receiver.Settings, next consumer.Logs,
 	if err != nil {
 		return nil, err
 	}
-	telemetry, err := newTelemetry(settings.TelemetrySettings)
+	builder, err := metadata.NewTelemetryBuilder(settings.TelemetrySettings)
 	if err != nil {
 		return nil, err
 	}
 	return &auditReceiver{
-		config: config, settings: settings, next: next, obs: obs, telemetry: telemetry, further: further,
-		mapper: mapper{schema: config.Schema, version: settings.BuildInfo.Version},
+		config: config, settings: settings, next: next, obs: obs, telemetry: telemetry{builder: builder}, further: further,
+		status: status{troubles: map[string]error{}}, mapper: mapper{schema: config.Schema, version: settings.BuildInfo.Version},
 	}, nil
 }
 
@@ -70,28 +67,22 @@ func newReceiver(config *Config, settings receiver.Settings, next consumer.Logs,
 // tried again.
 func (r *auditReceiver) Start(ctx context.Context, host component.Host) error {
 	r.status.host = host
-	budgets := map[credential]*budget{}
-	clients, err := r.config.clients(func(is credential) []auditlogs.Option {
-		budgets[is] = newBudget()
-		return append([]auditlogs.Option{auditlogs.WithObserver(budgets[is])}, r.further...)
-	})
+	logs, err := r.config.open(r.further...)
 	if err != nil {
 		return err
 	}
-	r.clients = slices.Collect(maps.Values(clients))
 	for _, value := range r.config.unknown() {
 		r.settings.Logger.Warn("A filter has a value that is not known, and is sent as it is.", zap.String("filter", value))
-	}
-	r.sources = map[*auditlogs.Log]source{}
-	for _, l := range r.config.logs() {
-		is := r.config.credential(l)
-		log := l.of(clients[is])
-		r.sources[log], r.logs = l, append(r.logs, log)
-		r.telemetry.observe(log, budgets[is])
 	}
 	if r.storage, err = openStorage(ctx, host, r.config.Storage, r.settings.ID); err != nil {
 		return err
 	}
+	for _, l := range logs {
+		if r.storage != nil {
+			l.state = store{r.storage, l.key(), fmt.Sprintf("of %s in the storage of %s", l.log, r.settings.ID)}
+		}
+	}
+	r.telemetry.logs = logs
 	if err := r.telemetry.register(); err != nil {
 		return err
 	}
@@ -108,14 +99,9 @@ type elector interface {
 }
 
 func (r *auditReceiver) elect(host component.Host) error {
-	id := r.config.LeaderElection
-	found, ok := host.GetExtensions()[*id]
-	if !ok {
-		return fmt.Errorf("leader_election: there is no extension %s: want one that is listed in service.extensions, such as k8s_leader_elector", id)
-	}
-	elector, ok := found.(elector)
-	if !ok {
-		return fmt.Errorf("leader_election: the extension %s elects no leader: want one such as k8s_leader_elector", id)
+	elector, err := extension[elector](host, "leader_election", *r.config.LeaderElection, "elects no leader", "k8s_leader_elector")
+	if err != nil {
+		return err
 	}
 	elector.SetCallBackFuncs(func(context.Context) {
 		r.settings.Logger.Info("This collector leads, and reads the audit logs.")
@@ -136,26 +122,19 @@ func (r *auditReceiver) begin() error {
 	if r.run != nil || r.stopped {
 		return nil
 	}
-	query, err := r.config.query()
-	if err != nil {
-		return err
-	}
-	options, err := r.config.options(&query)
+	query, options, err := r.config.following()
 	if err != nil {
 		return err
 	}
 	var followers []*follow.Follower
-	for _, log := range r.logs {
-		state := store{r.storage, r.sources[log].key(), fmt.Sprintf("of %s in the storage of %s", log, r.settings.ID)}
-		f, err := follow.New(log, query, state, append(slices.Clip(options), follow.WithObserver(r.observer(log)))...)
+	for _, l := range r.telemetry.logs {
+		f, err := follow.New(l.log, query, l.state, append(slices.Clip(options), follow.WithObserver(r.observer(l.log)))...)
 		if err != nil {
 			return err
 		}
 		followers = append(followers, f)
 	}
-	for i, log := range r.logs {
-		r.telemetry.follow(log, followers[i])
-	}
+	r.telemetry.follow(followers)
 	ctx, cancel := context.WithCancel(context.Background())
 	consuming, abandon := context.WithCancel(context.Background())
 	run := &run{cancel: cancel, abandon: abandon, ended: make(chan struct{})}
@@ -202,11 +181,9 @@ func (r *auditReceiver) end(ctx context.Context, last bool) error {
 		return nil
 	}
 	r.run.cancel()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
 	select {
 	case <-r.run.ended:
-	case <-timer.C:
+	case <-time.After(patience):
 	case <-ctx.Done():
 	}
 	r.run.abandon()
@@ -216,9 +193,7 @@ func (r *auditReceiver) end(ctx context.Context, last bool) error {
 		return fmt.Errorf("the pipeline keeps a batch, which the next run delivers again: %w", ctx.Err())
 	}
 	r.run = nil
-	for _, log := range r.logs {
-		r.telemetry.follow(log, nil)
-	}
+	r.telemetry.follow(make([]*follow.Follower, len(r.telemetry.logs)))
 	return nil
 }
 
@@ -227,8 +202,8 @@ func (r *auditReceiver) Shutdown(ctx context.Context) error {
 	r.status.close()
 	err := r.end(ctx, true)
 	r.telemetry.builder.Shutdown()
-	for _, client := range r.clients {
-		client.CloseIdleConnections()
+	for _, l := range r.telemetry.logs {
+		l.log.Client().CloseIdleConnections()
 	}
 	if r.storage != nil {
 		err = errors.Join(err, r.storage.Close(ctx))

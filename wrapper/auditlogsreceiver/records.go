@@ -1,8 +1,9 @@
 package auditlogsreceiver
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -39,39 +40,24 @@ var conventions = map[string]string{
 
 // A shown field is an attribute of a record.
 type shown struct {
-	field     []byte
-	attribute string
+	object, field []byte // the object is empty for a field of the entry itself
+	attribute     string
 }
 
-// An object of an entry, and those of its fields that are shown. The entry itself has no name.
-type object struct {
-	name   []byte
-	fields []shown
-}
-
-// objects are in the order of the contract.
-var objects = func() (all []object) {
+// attributes are in the order of the contract.
+var attributes = func() (all []shown) {
 	for _, f := range auditlogsapi.ListAccountAuditLogsOperation.Fields {
-		name, field, nested := strings.Cut(f.Path, ".")
-		if !nested {
-			name, field = "", f.Path
-		}
-		attribute, ok := conventions[f.Path]
-		if !ok {
-			attribute = ownAttributes + f.Path
-		}
 		switch f.Path {
 		case "action.time": // It is the record's time.
 			continue
 		case "resource.request", "resource.response", "resource.value": // Often large, and in the body.
 			continue
 		}
-		i := slices.IndexFunc(all, func(o object) bool { return string(o.name) == name })
-		if i < 0 {
-			i = len(all)
-			all = append(all, object{name: []byte(name)})
+		object, field, nested := strings.Cut(f.Path, ".")
+		if !nested {
+			object, field = "", f.Path
 		}
-		all[i].fields = append(all[i].fields, shown{[]byte(field), attribute})
+		all = append(all, shown{[]byte(object), []byte(field), cmp.Or(conventions[f.Path], ownAttributes+f.Path)})
 	}
 	return all
 }()
@@ -145,27 +131,29 @@ func setBody(body pcommon.Value, raw []byte) {
 
 func setAttributes(to pcommon.Map, e *auditlogsapi.Entry) {
 	to.EnsureCapacity(24)
-	for _, o := range objects {
-		of := any(e)
-		if len(o.name) > 0 {
-			_, of = auditlogsapi.Member(e, o.name)
+	var object []byte
+	of := any(e)
+	for _, f := range attributes {
+		if !bytes.Equal(f.object, object) {
+			object, of = f.object, any(e)
+			if len(object) > 0 {
+				_, of = auditlogsapi.Member(e, object)
+			}
 		}
-		for _, f := range o.fields {
-			_, field := auditlogsapi.Member(of, f.field)
-			switch v := field.(type) {
-			case *string:
-				if *v != "" {
-					to.PutStr(f.attribute, *v)
-				}
-			case *int:
-				if *v != 0 {
-					to.PutInt(f.attribute, int64(*v))
-				}
-			case *json.RawMessage:
-				var text string
-				if len(*v) > 1 && (*v)[0] == '"' && json.Unmarshal(*v, &text) == nil && text != "" {
-					to.PutStr(f.attribute, text)
-				}
+		_, field := auditlogsapi.Member(of, f.field)
+		switch v := field.(type) {
+		case *string:
+			if *v != "" {
+				to.PutStr(f.attribute, *v)
+			}
+		case *int:
+			if *v != 0 {
+				to.PutInt(f.attribute, int64(*v))
+			}
+		case *json.RawMessage:
+			var text string
+			if len(*v) > 1 && (*v)[0] == '"' && json.Unmarshal(*v, &text) == nil && text != "" {
+				to.PutStr(f.attribute, text)
 			}
 		}
 	}

@@ -15,12 +15,9 @@ import (
 
 // A status reports to the collector how the receiver is doing.
 type status struct {
-	host component.Host
-
-	mu        sync.Mutex
-	troubles  map[string]error // by what they are about
-	permanent bool             // was reported; the collector lets nothing follow it
-	closed    bool             // the receiver is to end, of which the collector reports the rest
+	mu       sync.Mutex
+	host     component.Host   // nil if nothing is reported any more
+	troubles map[string]error // by what they are about
 }
 
 // set says what is wrong with something; nil if nothing is.
@@ -33,27 +30,28 @@ func (s *status) set(about string, err error) {
 		return
 	case err == nil:
 		delete(s.troubles, about)
-	case s.troubles == nil:
-		s.troubles = map[string]error{about: err}
 	default:
 		s.troubles[about] = err
 	}
-	if s.permanent || s.closed || s.host == nil {
+	if s.host == nil {
 		return
 	}
 	var all []error
 	for _, about := range slices.Sorted(maps.Keys(s.troubles)) {
 		all = append(all, s.troubles[about])
-		s.permanent = s.permanent || needsSomebody(s.troubles[about])
 	}
 	event := componentstatus.NewEvent(componentstatus.StatusOK)
+	permanent := slices.ContainsFunc(all, needsSomebody)
 	switch {
-	case s.permanent:
+	case permanent:
 		event = componentstatus.NewPermanentErrorEvent(errors.Join(all...))
 	case len(all) > 0:
 		event = componentstatus.NewRecoverableErrorEvent(errors.Join(all...))
 	}
 	componentstatus.ReportStatus(s.host, event)
+	if permanent {
+		s.host = nil // The collector lets nothing follow it.
+	}
 }
 
 // needsSomebody reports whether a problem with a log does not pass by itself: a token or a query
@@ -63,8 +61,9 @@ func needsSomebody(err error) bool {
 	return errors.Is(err, follow.ErrState) || errors.As(err, &answered) && !answered.Retryable()
 }
 
+// close ends the reports: of the receiver's end, the collector reports the rest.
 func (s *status) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
+	s.host = nil
 }

@@ -2,9 +2,7 @@ package auditlogsreceiver
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
@@ -23,19 +21,14 @@ func (s store) Save(ctx context.Context, state []byte) error { return s.client.S
 
 func (s store) String() string { return s.name }
 
-// openStorage returns the client of a storage extension, or one that only lasts as long as the
-// collector.
+// openStorage returns the client of a storage extension; nil without one.
 func openStorage(ctx context.Context, host component.Host, id *component.ID, of component.ID) (storage.Client, error) {
 	if id == nil {
-		return new(memory), nil
+		return nil, nil
 	}
-	found, ok := host.GetExtensions()[*id]
-	if !ok {
-		return nil, fmt.Errorf("storage: there is no extension %s: want one that is listed in service.extensions, such as file_storage", id)
-	}
-	extension, ok := found.(storage.Extension)
-	if !ok {
-		return nil, fmt.Errorf("storage: the extension %s is no storage: want one such as file_storage", id)
+	extension, err := extension[storage.Extension](host, "storage", *id, "is no storage", "file_storage")
+	if err != nil {
+		return nil, err
 	}
 	client, err := extension.GetClient(ctx, component.KindReceiver, of, "")
 	if err != nil {
@@ -44,30 +37,26 @@ func openStorage(ctx context.Context, host component.Host, id *component.ID, of 
 	return client, nil
 }
 
-// A memory is a storage that ends with the process.
-type memory struct {
-	mu     sync.Mutex
-	values map[string][]byte
-}
-
-func (m *memory) Get(_ context.Context, key string) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.values[key], nil
-}
-
-func (m *memory) Set(_ context.Context, key string, value []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.values == nil {
-		m.values = map[string][]byte{}
+// extension returns the extension that a setting names. Lacks says what is wrong with one that is
+// no T.
+func extension[T any](host component.Host, setting string, id component.ID, lacks, example string) (T, error) {
+	found, ok := host.GetExtensions()[id]
+	extension, fits := found.(T)
+	switch {
+	case !ok:
+		return extension, fmt.Errorf("%s: there is no extension %s: want one that is listed in service.extensions, such as %s", setting, id, example)
+	case !fits:
+		return extension, fmt.Errorf("%s: the extension %s %s: want one such as %s", setting, id, lacks, example)
 	}
-	m.values[key] = value
+	return extension, nil
+}
+
+// A memory keeps the state of one log as long as the collector runs.
+type memory struct{ state []byte }
+
+func (m *memory) Load(context.Context) ([]byte, error) { return m.state, nil }
+
+func (m *memory) Save(_ context.Context, state []byte) error {
+	m.state = state
 	return nil
 }
-
-func (m *memory) Delete(context.Context, string) error { return errors.ErrUnsupported }
-
-func (m *memory) Batch(context.Context, ...*storage.Operation) error { return errors.ErrUnsupported }
-
-func (m *memory) Close(context.Context) error { return nil }

@@ -3,11 +3,11 @@ package auditlogsreceiver
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
@@ -26,14 +26,15 @@ const (
 type telemetry struct {
 	builder *metadata.TelemetryBuilder
 
-	mu    sync.Mutex
-	order []*observed
-	logs  map[*auditlogs.Log]*observed
+	mu   sync.Mutex
+	logs []*followed // in the order of the configuration; set once, by Start
 }
 
-// An observed log.
-type observed struct {
+// A followed log.
+type followed struct {
+	source
 	log      *auditlogs.Log
+	state    follow.Store
 	budget   *budget
 	follower *follow.Follower // nil while another collector is the leader
 	before   counts           // of earlier followers of the log, and what was dropped
@@ -68,10 +69,11 @@ const (
 	rateLimited
 	failures
 	dropped
+	refused // only of the present
+	places
 )
 
-// Counts only grow.
-type counts [dropped + 1]int64
+type counts [places]int64
 
 func (c *counts) add(o counts) {
 	for i, n := range o {
@@ -89,108 +91,94 @@ func countsOf(h follow.Health) counts {
 // A reading is what is observed of a log, or of all that share a name.
 type reading struct {
 	counts
-	lag, median, p95, most float64
-	refused                int64
-	budget                 int64
-	follows, measured      bool
+	lag      float64                  // in seconds; -1 before it is known
+	lateness [len(statistics)]float64 // in seconds; -1 before it is known
+	budget   int64                    // -1 before it is known
 }
+
+var statistics = [...]string{"median", "p95", "max"}
+
+var unknown = reading{lag: -1, lateness: [...]float64{-1, -1, -1}, budget: -1}
 
 // add joins logs that share a name: counts are summed, and of everything else the worst counts.
 func (r *reading) add(o reading) {
 	r.counts.add(o.counts)
-	r.lag, r.median, r.p95, r.most = max(r.lag, o.lag), max(r.median, o.median), max(r.p95, o.p95), max(r.most, o.most)
-	r.refused += o.refused
+	r.lag = max(r.lag, o.lag)
+	for i, seconds := range o.lateness {
+		r.lateness[i] = max(r.lateness[i], seconds)
+	}
 	if r.budget < 0 || o.budget >= 0 && o.budget < r.budget {
 		r.budget = o.budget
 	}
-	r.follows, r.measured = r.follows || o.follows, r.measured || o.measured
 }
 
-func (o *observed) read() reading {
-	r := reading{counts: o.before, budget: o.budget.remaining.Load()}
-	if o.follower == nil {
+func (l *followed) read() reading {
+	r := unknown
+	r.counts, r.budget = l.before, l.budget.remaining.Load()
+	if l.follower == nil {
 		return r
 	}
-	h := o.follower.Health()
+	h := l.follower.Health()
 	r.counts.add(countsOf(h))
-	r.follows, r.lag = !h.Watermark.IsZero(), h.Lag.Seconds()
-	r.measured = h.Lateness.Entries > 0
-	r.median, r.p95, r.most = h.Lateness.Median.Seconds(), h.Lateness.P95.Seconds(), h.Lateness.Most.Seconds()
+	if !h.Watermark.IsZero() {
+		r.lag = h.Lag.Seconds()
+	}
+	if late := h.Lateness; late.Entries > 0 {
+		r.lateness = [...]float64{late.Median.Seconds(), late.P95.Seconds(), late.Most.Seconds()}
+	}
 	if h.Err != nil && needsSomebody(h.Err) {
-		r.refused = 1
+		r.counts[refused] = 1
 	}
 	return r
 }
 
-// each shows what is observed, by name, in a fixed order.
-func (t *telemetry) each(show func(reading, metric.MeasurementOption)) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	rest := reading{budget: -1}
-	for i, o := range t.order {
-		if i < namedLogs {
-			show(o.read(), named(o.log.String()))
-			continue
+// observing returns a callback that shows what is observed, by name, in a fixed order.
+func observing[O any](t *telemetry, show func(O, reading, metric.MeasurementOption)) func(context.Context, O) error {
+	named := func(log string) metric.MeasurementOption { return metric.WithAttributes(attribute.String("log", log)) }
+	return func(_ context.Context, observer O) error {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		rest := unknown
+		for i, l := range t.logs {
+			if i < namedLogs {
+				show(observer, l.read(), named(l.log.String()))
+				continue
+			}
+			rest.add(l.read())
 		}
-		rest.add(o.read())
+		if len(t.logs) > namedLogs {
+			show(observer, rest, named(otherLogs))
+		}
+		return nil
 	}
-	if len(t.order) > namedLogs {
-		show(rest, named(otherLogs))
-	}
-}
-
-func named(log string) metric.MeasurementOption {
-	return metric.WithAttributes(attribute.String("log", log))
-}
-
-func newTelemetry(settings component.TelemetrySettings) (*telemetry, error) {
-	builder, err := metadata.NewTelemetryBuilder(settings)
-	if err != nil {
-		return nil, err
-	}
-	return &telemetry{builder: builder, logs: map[*auditlogs.Log]*observed{}}, nil
 }
 
 // register starts observing.
 func (t *telemetry) register() error {
-	lag := func(_ context.Context, observer metric.Float64Observer) error {
-		t.each(func(r reading, name metric.MeasurementOption) {
-			if r.follows {
-				observer.Observe(r.lag, name)
-			}
-		})
-		return nil
+	lag := func(o metric.Float64Observer, r reading, log metric.MeasurementOption) {
+		if r.lag >= 0 {
+			o.Observe(r.lag, log)
+		}
 	}
-	lateness := func(_ context.Context, observer metric.Float64Observer) error {
-		t.each(func(r reading, name metric.MeasurementOption) {
-			if !r.measured {
-				return
+	lateness := func(o metric.Float64Observer, r reading, log metric.MeasurementOption) {
+		for i, seconds := range r.lateness {
+			if seconds >= 0 {
+				o.Observe(seconds, log, metric.WithAttributes(attribute.String("statistic", statistics[i])))
 			}
-			for statistic, seconds := range map[string]float64{"median": r.median, "p95": r.p95, "max": r.most} {
-				observer.Observe(seconds, name, metric.WithAttributes(attribute.String("statistic", statistic)))
-			}
-		})
-		return nil
+		}
 	}
-	// A negative value is not known.
-	whole := func(of func(reading) int64) metric.Int64Callback {
-		return func(_ context.Context, observer metric.Int64Observer) error {
-			t.each(func(r reading, name metric.MeasurementOption) {
-				if value := of(r); value >= 0 {
-					observer.Observe(value, name)
-				}
-			})
-			return nil
+	budget := func(o metric.Int64Observer, r reading, log metric.MeasurementOption) {
+		if r.budget >= 0 {
+			o.Observe(r.budget, log)
 		}
 	}
 	b := t.builder
 	err := errors.Join(
-		b.RegisterReceiverCloudflareAuditLagCallback(lag),
-		b.RegisterReceiverCloudflareAuditLatenessCallback(lateness),
-		b.RegisterReceiverCloudflareAuditBudgetRemainingCallback(whole(func(r reading) int64 { return r.budget })),
-		b.RegisterReceiverCloudflareAuditRefusedCallback(whole(func(r reading) int64 { return r.refused })),
+		b.RegisterReceiverCloudflareAuditLagCallback(observing(t, lag)),
+		b.RegisterReceiverCloudflareAuditLatenessCallback(observing(t, lateness)),
+		b.RegisterReceiverCloudflareAuditBudgetRemainingCallback(observing(t, budget)),
 	)
-	for i, register := range [...]func(metric.Int64Callback) error{
+	for i, register := range [places]func(metric.Int64Callback) error{
 		late:         b.RegisterReceiverCloudflareAuditLateEntriesCallback,
 		nearlyMissed: b.RegisterReceiverCloudflareAuditNearlyMissedEntriesCallback,
 		repeats:      b.RegisterReceiverCloudflareAuditRepeatedEntriesCallback,
@@ -199,34 +187,34 @@ func (t *telemetry) register() error {
 		rateLimited:  b.RegisterReceiverCloudflareAuditRateLimitedRequestsCallback,
 		failures:     b.RegisterReceiverCloudflareAuditFailuresCallback,
 		dropped:      b.RegisterReceiverCloudflareAuditDroppedEntriesCallback,
+		refused:      b.RegisterReceiverCloudflareAuditRefusedCallback,
 	} {
-		err = errors.Join(err, register(whole(func(r reading) int64 { return r.counts[i] })))
+		count := func(o metric.Int64Observer, r reading, log metric.MeasurementOption) { o.Observe(r.counts[i], log) }
+		err = errors.Join(err, register(observing(t, count)))
 	}
 	return err
 }
 
-// observe adds a log.
-func (t *telemetry) observe(log *auditlogs.Log, budget *budget) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	o := &observed{log: log, budget: budget}
-	t.order, t.logs[log] = append(t.order, o), o
+// of returns what is followed of a log.
+func (t *telemetry) of(log *auditlogs.Log) *followed {
+	return t.logs[slices.IndexFunc(t.logs, func(l *followed) bool { return l.log == log })]
 }
 
-// follow says which follower reads a log from now on; nil for none.
-func (t *telemetry) follow(log *auditlogs.Log, f *follow.Follower) {
+// follow says which followers read the logs from now on; nil for none.
+func (t *telemetry) follow(followers []*follow.Follower) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	o := t.logs[log]
-	if o.follower != nil {
-		o.before.add(countsOf(o.follower.Health()))
+	for i, l := range t.logs {
+		if l.follower != nil {
+			l.before.add(countsOf(l.follower.Health()))
+		}
+		l.follower = followers[i]
 	}
-	o.follower = f
 }
 
 // dropped counts entries of a log that were dropped.
-func (t *telemetry) dropped(log *auditlogs.Log, entries int) {
+func (t *telemetry) dropped(l *followed, entries int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.logs[log].before[dropped] += int64(entries)
+	l.before[dropped] += int64(entries)
 }

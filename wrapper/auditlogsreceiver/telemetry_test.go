@@ -134,7 +134,7 @@ func TestTokenIsHidden(t *testing.T) {
 		r := start(t, s, c, out, h)
 		time.Sleep(3 * time.Hour)
 		shown := dump(t, c)
-		shown += fmt.Sprintf("%v %+v %#v %s", r.auditReceiver.config, r.auditReceiver.sources, *r.auditReceiver.config, c.Token)
+		shown += fmt.Sprintf("%v %+v %#v %s", r.auditReceiver.config, r.auditReceiver.telemetry.logs[0].source, *r.auditReceiver.config, c.Token)
 		for _, e := range h.events {
 			shown += fmt.Sprint(e.Err())
 		}

@@ -119,30 +119,27 @@ func New(operation *auditlogsapi.Operation, given func(name string) []string, me
 	return m, nil
 }
 
-// Like returns a matcher that keeps the entries that agree with one in the fields at some paths. It
-// returns false where that one lacks one of the fields.
-func Like(one Fields, at ...string) (*Matcher, bool) {
-	m := new(Matcher)
-	for _, path := range at {
-		text := one.Get(path)
-		if text == "" {
-			return nil, false
-		}
-		m.filters = append(m.filters, filter{place: places[path], values: []string{text}})
-	}
-	return m, true
-}
-
 // SameResource returns a matcher that keeps the entries about the same resource as one, and how
 // well it identifies that; no matcher for [auditlogs.HistoryUnavailable]. The service documents a
 // resource's URI as the criterion, but no field that holds it: this uses the resource's ID, and
 // without one its product and type.
 func SameResource(one Fields) (*Matcher, auditlogs.HistoryStatus) {
-	if m, ok := Like(one, "resource.id"); ok {
-		return m, auditlogs.HistoryExact
-	}
-	if m, ok := Like(one, "resource.product", "resource.type"); ok {
-		return m, auditlogs.HistoryApproximate
+	for _, by := range []struct {
+		status auditlogs.HistoryStatus
+		paths  []string
+	}{
+		{auditlogs.HistoryExact, []string{"resource.id"}},
+		{auditlogs.HistoryApproximate, []string{"resource.product", "resource.type"}},
+	} {
+		m := new(Matcher)
+		for _, path := range by.paths {
+			if text := one.Get(path); text != "" {
+				m.filters = append(m.filters, filter{place: places[path], values: []string{text}})
+			}
+		}
+		if len(m.filters) == len(by.paths) {
+			return m, by.status
+		}
 	}
 	return nil, auditlogs.HistoryUnavailable
 }

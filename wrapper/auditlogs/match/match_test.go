@@ -56,14 +56,24 @@ func TestKeeps(t *testing.T) {
 	}
 }
 
-func TestLike(t *testing.T) {
-	one := match.Read(decode(t, `{"resource":{"product":"dns","type":"record"}}`))
-	if _, ok := match.Like(one, "resource.product", "resource.id"); ok {
-		t.Error("an entry is like one without an ID")
-	}
-	m, ok := match.Like(one, "resource.product", "resource.type")
-	if !ok || !m.Keeps(one) || m.Keeps(match.Read(decode(t, `{"resource":{"product":"dns","type":"zone"}}`))) {
-		t.Error("the same product and type do not tell entries apart")
+func TestSameResource(t *testing.T) {
+	for _, test := range []struct {
+		one, same, other string // resources
+		want             auditlogs.HistoryStatus
+	}{
+		{`{"id":"1","product":"dns"}`, `{"id":"1","product":"cache"}`, `{"id":"2","product":"dns"}`, auditlogs.HistoryExact},
+		{`{"product":"dns","type":"record"}`, `{"id":"1","product":"dns","type":"record"}`, `{"product":"dns","type":"zone"}`, auditlogs.HistoryApproximate},
+		{`{"product":"dns"}`, "", "", auditlogs.HistoryUnavailable},
+	} {
+		read := func(resource string) match.Fields { return match.Read(decode(t, `{"resource":`+resource+`}`)) }
+		m, status := match.SameResource(read(test.one))
+		if status != test.want {
+			t.Errorf("%s: got %s, want %s", test.one, status, test.want)
+			continue
+		}
+		if m != nil && (!m.Keeps(read(test.one)) || !m.Keeps(read(test.same)) || m.Keeps(read(test.other))) {
+			t.Errorf("%s is not told from %s, or is told from %s", test.one, test.other, test.same)
+		}
 	}
 }
 

@@ -155,10 +155,7 @@ func Resolve(path string) (string, error) {
 // Uses reports whether other leads to the file at path, to its lock or to the temporary file of
 // [WriteFile], under any name. None of them need exist.
 func Uses(path, other string) bool {
-	target, err := Resolve(path)
-	if err != nil {
-		target = path // Its folder does not exist.
-	}
+	target := absolute(path)
 	for _, ending := range []string{"", locking, temporary} {
 		if same(target+ending, other) {
 			return true
@@ -183,7 +180,7 @@ func same(a, b string) bool {
 
 func absolute(path string) string {
 	if target, err := Resolve(path); err == nil {
-		path = target
+		path = target // Otherwise its folder does not exist.
 	}
 	if whole, err := filepath.Abs(path); err == nil {
 		path = whole

@@ -3,7 +3,6 @@ package durable
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 
@@ -57,7 +56,4 @@ func Unseal(kind string, version int, data []byte, value any) error {
 	return nil
 }
 
-func sum(content []byte) string {
-	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:])
-}
+func sum(content []byte) string { return fmt.Sprintf("%x", sha256.Sum256(content)) }
