@@ -35,11 +35,15 @@ func newFilter(matcher *match.Matcher, since, before, otherwise time.Time, log s
 
 // keeps reports whether an entry of a log passes the filters. The window is not looked at.
 func (f *filter) keeps(e *auditlogs.Entry, log string) bool {
-	// An entry that does not say which log it is from may be of any.
-	if f.log != "" && log != "" && log != f.log {
-		return false
-	}
-	return f.matcher.All() || f.matcher.Keeps(match.Read(e))
+	return f.of(log) && (f.matcher.All() || f.matcher.Keeps(match.Read(e)))
+}
+
+// of reports whether a log is listed. What does not say which log it is from may be of any.
+func (f *filter) of(log string) bool { return f.log == "" || log == "" || log == f.log }
+
+// overlaps reports whether a part of the window is in another one.
+func (f *filter) overlaps(since, before time.Time) bool {
+	return before.After(f.since) && since.Before(f.before)
 }
 
 // within reports whether a time is in the window.

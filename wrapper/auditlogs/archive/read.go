@@ -25,12 +25,12 @@ type Archive struct {
 	files      []*file
 	manifests  []dayManifest
 	known      map[string]bool // the full paths of the files
-	lost       []lostExport
-	categories []string // the files that hold them
+	lost       []loss          // exports of which only the manifest is there
+	categories []string        // the files that hold them
 	client     *auditlogs.Client
 
-	reading sync.Mutex
-	removed map[string]map[slot]removal // by the path of the log's folder
+	reading   sync.Mutex
+	lostLinks map[string][]loss // by the path of the log's folder
 }
 
 // Open looks for the files at the paths of folders and files. It does not read them: that is left
@@ -45,7 +45,7 @@ func Open(paths ...string) (*Archive, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("archive: there is no path: want a folder or a file")
 	}
-	a := &Archive{known: map[string]bool{}, removed: map[string]map[slot]removal{}}
+	a := &Archive{known: map[string]bool{}, lostLinks: map[string][]loss{}}
 	if err := a.find(paths); err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
@@ -218,10 +218,10 @@ func (l *listing) read(ctx context.Context, want *filter, o order) (*merge, erro
 	var unknown []*file
 	for _, f := range l.archive.files {
 		switch {
-		case want.log != "" && f.log != "" && f.log != want.log:
+		case !want.of(f.log):
 		case !f.ordered:
 			unknown = append(unknown, f)
-		case !f.before.After(want.since) || !f.since.Before(want.before):
+		case !want.overlaps(f.since, f.before):
 		case o.descends:
 			units = append(units, &unit{file: f, start: f.before})
 		default:

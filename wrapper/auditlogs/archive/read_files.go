@@ -93,8 +93,15 @@ func (a *Archive) find(paths []string) error {
 			return fmt.Errorf("%s: there is no file of entries in this folder: want one with files such as 20.ndjson.zst, audit.ndjson.gz or audit.ndjson", path)
 		}
 	}
-	if err := a.findLostExports(exports); err != nil {
-		return err
+	for _, name := range exports {
+		path := strings.TrimSuffix(name, manifestEnd)
+		f, window, err := exportOf(path)
+		if err != nil {
+			return err
+		}
+		if problem := a.absent(name, filepath.Base(path)); problem != nil && window != (cover{}) {
+			a.lost = append(a.lost, loss{window.since, window.before, f.log, "", fmt.Errorf("%w, or move the manifest away", problem)})
+		}
 	}
 	slices.SortStableFunc(a.files, func(a, b *file) int {
 		return cmp.Or(strings.Compare(a.log, b.log), a.since.Compare(b.since), cmp.Compare(a.late, b.late))
@@ -138,8 +145,8 @@ func formatOf(path string) string {
 
 // newFile reads what is known of a file without reading the file itself.
 func newFile(path, full string) (*file, error) {
-	f := &file{path: path}
 	if s, ok := slotAt(full); ok {
+		f := &file{path: path}
 		f.log, f.ordered, f.whole, f.settled, f.since, f.before, f.late = s.folder, true, true, true, s.day, s.end(), s.late
 		f.manifest = filepath.Join(filepath.Dir(path), filepath.Base(s.manifest()))
 		return f, nil
@@ -148,32 +155,42 @@ func newFile(path, full string) (*file, error) {
 	if _, err := os.Stat(path + checkpoint); err == nil {
 		return nil, fmt.Errorf("%s: the export to this file is not finished, see %s: want \"cfaudit export\" to finish it first", path, filepath.Base(path)+checkpoint)
 	}
+	f, _, err := exportOf(path)
+	return f, err
+}
+
+// exportOf reads what the manifest of an export says of a file, and its window. Both say nothing if
+// there is no such manifest.
+func exportOf(path string) (f *file, window cover, err error) {
+	f = &file{path: path}
 	data, err := os.ReadFile(path + manifestEnd)
 	if errors.Is(err, fs.ErrNotExist) {
-		return f, nil
+		return f, window, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, window, err
 	}
 	var m export.Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, notJSON(path+manifestEnd, err)
+		return nil, window, fmt.Errorf("%s: %w: %w: restore it, or move it away", path+manifestEnd, ErrDamaged, err)
 	}
 	if m.Version != 1 || m.File != filepath.Base(path) {
-		return f, nil // It is not an export's, so that nothing is known.
+		return f, window, nil // It is not an export's.
 	}
 	f.bytes, f.digest, f.log = m.Bytes, m.FileSHA256, folderNamed(m.Request.Log)
-	if m.Outside == 0 && m.OutOfOrder == 0 && m.Odd == 0 {
-		since, err := auditlogs.ParseTime(m.Window.Since)
-		before, err2 := auditlogs.ParseTime(m.Window.Before)
-		if err == nil && err2 == nil {
-			// The service may have counted the end to the window.
-			f.ordered, f.whole, f.since, f.before = true, len(m.Request.Filters) == 0, since, before.Add(1)
-			oldest, _ := auditlogs.Oldest(m.Started)
-			f.settled = f.whole && m.Settled && !since.Before(oldest)
-		}
+	since, err := auditlogs.ParseTime(m.Window.Since)
+	before, err2 := auditlogs.ParseTime(m.Window.Before)
+	if err != nil || err2 != nil {
+		return f, window, nil
 	}
-	return f, nil
+	window = cover{since, before}
+	if m.Outside == 0 && m.OutOfOrder == 0 && m.Odd == 0 {
+		// The service may have counted the end to the window.
+		f.ordered, f.whole, f.since, f.before = true, len(m.Request.Filters) == 0, since, before.Add(1)
+		oldest, _ := auditlogs.Oldest(m.Started)
+		f.settled = f.whole && m.Settled && !since.Before(oldest)
+	}
+	return f, window, nil
 }
 
 // slotAt returns the place in an archive of the file at a full path; false for any other file.
