@@ -107,33 +107,21 @@ func (t *tree) verify(ctx context.Context) error {
 			tasks = append(tasks, task{c, s})
 		}
 	}
-	next := make(chan task)
-	failures := make([]error, runtime.GOMAXPROCS(0))
-	var workers sync.WaitGroup
-	for i := range failures {
-		workers.Go(func() {
-			buffer := make([]byte, 256<<10)
-			for task := range next {
-				l, ok, err := task.open(t.root, task.slot)
-				if err == nil && ok {
-					err = task.examine(ctx, t.root, l, buffer)
-				}
-				failures[i] = cmp.Or(failures[i], err)
-			}
-		})
-	}
-	for _, task := range tasks {
-		if ctx.Err() != nil {
-			break
+	failures := make([]error, len(tasks))
+	sideBySide(len(tasks), runtime.GOMAXPROCS(0), func(i int) {
+		if failures[i] = ctx.Err(); failures[i] != nil {
+			return
 		}
-		next <- task
-	}
-	close(next)
-	workers.Wait()
+		l, ok, err := tasks[i].open(t.root, tasks[i].slot)
+		if err == nil && ok {
+			err = tasks[i].examine(ctx, t.root, l)
+		}
+		failures[i] = err
+	})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return errors.Join(failures...)
+	return cmp.Or(failures...)
 }
 
 // open reads the manifest of a slot. If that is missing or damaged, it says so in a finding.
@@ -161,7 +149,7 @@ func (c *chain) open(root string, s slot) (l link, ok bool, err error) {
 }
 
 // examine compares the files of a slot with its manifest.
-func (c *chain) examine(ctx context.Context, root string, l link, buffer []byte) error {
+func (c *chain) examine(ctx context.Context, root string, l link) error {
 	there := false
 	for _, ending := range c.slots[l.slot] {
 		name := l.stem() + ending
@@ -180,7 +168,7 @@ func (c *chain) examine(ctx context.Context, root string, l link, buffer []byte)
 		c.find(l.data(), "it is missing: restore it")
 		return nil
 	}
-	err := l.verify(ctx, root, buffer)
+	err := l.verify(ctx, root)
 	if errors.Is(err, ErrDamaged) {
 		c.find(l.data(), "%v: restore it", err)
 		return nil
@@ -189,20 +177,22 @@ func (c *chain) examine(ctx context.Context, root string, l link, buffer []byte)
 }
 
 // verify compares the link's file with its manifest.
-func (l link) verify(ctx context.Context, root string, buffer []byte) error {
-	return verify(ctx, filepath.Join(root, filepath.FromSlash(l.data())), l.Bytes, l.FileSHA256, buffer)
+func (l link) verify(ctx context.Context, root string) error {
+	return verify(ctx, filepath.Join(root, filepath.FromSlash(l.data())), l.Bytes, l.FileSHA256)
 }
 
 // verify compares a file with what its manifest says.
-func verify(ctx context.Context, name string, bytes int64, digest string, buffer []byte) error {
+func verify(ctx context.Context, name string, bytes int64, digest string) error {
 	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }()
+	buffer := blocks.Get().(*[blockSize]byte)
+	defer blocks.Put(buffer)
 	sum, size := sha256.New(), int64(0)
 	for {
-		n, err := file.Read(buffer)
+		n, err := file.Read(buffer[:])
 		sum.Write(buffer[:n])
 		size += int64(n)
 		if errors.Is(err, io.EOF) {

@@ -118,7 +118,7 @@ func (k *keeper) finish(ctx context.Context, s slot, m *Manifest, data []byte) e
 func (k *keeper) move(ctx context.Context, work string, l link) error {
 	place := k.place(l.data())
 	if _, err := os.Lstat(place); err == nil {
-		err := l.verify(ctx, k.Folder, make([]byte, 256<<10))
+		err := l.verify(ctx, k.Folder)
 		if errors.Is(err, ErrDamaged) {
 			return fmt.Errorf("%s: %w: restore it from a copy", place, err)
 		}

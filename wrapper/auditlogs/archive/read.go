@@ -77,7 +77,7 @@ type source struct{ *Archive }
 
 // Open starts a listing.
 func (s source) Open(r stored.Request) stored.Listing {
-	return &listing{archive: s.Archive, request: r, tools: new(tools), spill: new(spill)}
+	return &listing{archive: s.Archive, request: r, decoders: newDecoders(), spill: new(spill)}
 }
 
 // pageBytes bounds a page of large entries, in memory.
@@ -85,10 +85,10 @@ const pageBytes = 4 << 20
 
 // A listing is one run through the entries that a request asks for.
 type listing struct {
-	archive *Archive
-	request stored.Request
-	tools   *tools
-	spill   *spill
+	archive  *Archive
+	request  stored.Request
+	decoders *sync.Pool
+	spill    *spill
 
 	prepared bool
 	matcher  *match.Matcher
@@ -158,7 +158,7 @@ func (l *listing) Next(ctx context.Context, at string) (*stored.Page, error) {
 	for bytes := 0; l.next != nil && len(page.Entries) < limit && bytes < pageBytes; {
 		page.Entries = append(page.Entries, l.next.entry)
 		page.Logs = append(page.Logs, l.next.log)
-		bytes += l.next.bytes
+		bytes += l.next.bytes()
 		l.cursor.after(l.next)
 		l.next, l.failed = l.merge.next(ctx)
 	}
@@ -209,7 +209,7 @@ func (l *listing) read(ctx context.Context, want *filter, o order) (*merge, erro
 		return nil, err
 	}
 	ctx, l.stop = context.WithCancel(ctx)
-	r := &reading{order: o, tools: l.tools, filter: want, spill: l.spill}
+	r := &reading{order: o, filter: want, decoders: l.decoders, spill: l.spill}
 	l.running = &r.running
 	var units []*unit
 	for _, lost := range losses {
@@ -248,7 +248,6 @@ func (l *listing) end() {
 // Close ends the listing.
 func (l *listing) Close() {
 	l.end()
-	l.tools.close()
 	l.spill.close()
 }
 

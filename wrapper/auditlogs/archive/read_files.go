@@ -146,10 +146,7 @@ func formatOf(path string) string {
 // newFile reads what is known of a file without reading the file itself.
 func newFile(path, full string) (*file, error) {
 	if s, ok := slotAt(full); ok {
-		f := &file{path: path}
-		f.log, f.ordered, f.whole, f.settled, f.since, f.before, f.late = s.folder, true, true, true, s.day, s.end(), s.late
-		f.manifest = filepath.Join(filepath.Dir(path), filepath.Base(s.manifest()))
-		return f, nil
+		return s.file(path), nil
 	}
 	const checkpoint = ".checkpoint.json"
 	if _, err := os.Stat(path + checkpoint); err == nil {
@@ -157,6 +154,12 @@ func newFile(path, full string) (*file, error) {
 	}
 	f, _, err := exportOf(path)
 	return f, err
+}
+
+// file is the one at a path that holds the entries of a slot.
+func (s slot) file(path string) *file {
+	return &file{path: path, log: s.folder, ordered: true, whole: true, settled: true, since: s.day, before: s.end(), late: s.late,
+		manifest: filepath.Join(filepath.Dir(path), filepath.Base(s.manifest()))}
 }
 
 // exportOf reads what the manifest of an export says of a file, and its window. Both say nothing if

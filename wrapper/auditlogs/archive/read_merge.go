@@ -154,7 +154,7 @@ func (m *merge) isNew(i *item) bool {
 	key := seen{log: i.log, id: i.id}
 	if i.entry.ID == "" {
 		// Those that are alike in one file, or in a day and its supplements, are distinct entries.
-		of := seen{log: i.log, id: i.id, number: i.alike}
+		of := seen{log: i.log, id: i.id, number: i.file.alike}
 		key.number = m.same[of]
 		m.same[of]++
 	} else if i.entry.Action.Time.IsZero() {

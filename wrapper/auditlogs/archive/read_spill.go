@@ -25,8 +25,7 @@ type spill struct {
 type run struct {
 	spill     *spill
 	at, bytes int64
-	file      int
-	alike     int
+	file      *file
 }
 
 // write adds sorted entries of one file.
@@ -42,7 +41,7 @@ func (s *spill) write(items []item) (*run, error) {
 		_ = os.Remove(file.Name()) // Where open files can be removed, nothing is left after a crash.
 	}
 	w := bufio.NewWriterSize(io.NewOffsetWriter(s.file, s.size), batchBytes)
-	r := &run{spill: s, at: s.size, file: items[0].file, alike: items[0].alike}
+	r := &run{spill: s, at: s.size, file: items[0].file}
 	var head []byte
 	for _, i := range items {
 		head = binary.AppendVarint(head[:0], i.time.Unix())
@@ -95,14 +94,13 @@ func (r *run) read(reader *bufio.Reader) (i item, err error) {
 		problems = append(problems, err)
 		return b
 	}
-	i = item{file: r.file, alike: r.alike, time: time.Unix(seconds, number()).UTC(), place: number(), log: string(text(number()))}
+	i = item{file: r.file, time: time.Unix(seconds, number()).UTC(), place: number(), log: string(text(number()))}
 	copy(i.id[:], text(int64(len(i.id))))
 	decoded, ok := stored.Decode(text(number()))
 	if err := errors.Join(problems...); err != nil || !ok {
 		return i, errors.Join(errors.New("the temporary file was changed"), err)
 	}
 	i.entry = decoded.(*auditlogs.Entry)
-	i.bytes = len(i.entry.Raw)*3/2 + 800
 	return i, nil
 }
 

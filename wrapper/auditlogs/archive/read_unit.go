@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,11 +22,15 @@ const (
 type order struct{ descends bool }
 
 func (o order) compare(a, b *item) int {
-	c := cmp.Or(a.time.Compare(b.time), cmp.Compare(a.file, b.file), cmp.Compare(a.place, b.place))
+	c := cmp.Or(a.time.Compare(b.time), cmp.Compare(a.file.number, b.file.number), cmp.Compare(a.place, b.place))
 	if o.descends {
 		return -c
 	}
 	return c
+}
+
+func (o order) arrange(items []item) {
+	slices.SortFunc(items, func(a, b item) int { return o.compare(&a, &b) })
 }
 
 // before reports whether a time comes before another one.
@@ -57,10 +62,10 @@ type feed struct {
 // A reading is what the units of one listing share.
 type reading struct {
 	order
-	tools   *tools
-	filter  *filter
-	spill   *spill
-	running sync.WaitGroup
+	filter   *filter
+	decoders *sync.Pool
+	spill    *spill
+	running  sync.WaitGroup
 }
 
 // start starts to read a unit, until the context ends.
@@ -110,7 +115,7 @@ type batch struct {
 
 func (b *batch) add(ctx context.Context, i item) error {
 	b.items = append(b.items, i)
-	if b.bytes += i.bytes; b.bytes < b.most {
+	if b.bytes += i.bytes(); b.bytes < b.most {
 		return nil
 	}
 	return b.flush(ctx)
@@ -127,7 +132,7 @@ func (b *batch) flush(ctx context.Context) error {
 func (r *reading) stream(ctx context.Context, u *unit) error {
 	b := batch{feed: u.feed, most: batchBytes}
 	var last time.Time
-	err := u.file.each(ctx, r.tools, r.filter, func(i item) error {
+	err := u.file.each(ctx, r.decoders, r.filter, func(i item) error {
 		if !last.IsZero() && r.before(i.time, last) {
 			return u.file.damaged(i.place, fmt.Sprintf("the entry is from %s, before the one above it: the file is not in the order of time", i.time.Format(time.RFC3339Nano)))
 		}
@@ -144,9 +149,9 @@ func (r *reading) stream(ctx context.Context, u *unit) error {
 func (r *reading) sort(ctx context.Context, u *unit) error {
 	var chunk []item
 	size := 0
-	err := u.file.each(ctx, r.tools, r.filter, func(i item) error {
+	err := u.file.each(ctx, r.decoders, r.filter, func(i item) error {
 		chunk = append(chunk, i)
-		if size += i.bytes; size < chunkBytes {
+		if size += i.bytes(); size < chunkBytes {
 			return nil
 		}
 		part, err := r.put(u.file, chunk)
@@ -157,7 +162,7 @@ func (r *reading) sort(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(chunk, func(a, b item) int { return r.compare(&a, &b) })
+	r.arrange(chunk)
 	if u.feed.parts != nil && len(chunk) > 0 {
 		u.feed.parts = append(u.feed.parts, &unit{file: u.file, start: chunk[0].time, held: chunk})
 		return nil
@@ -167,7 +172,7 @@ func (r *reading) sort(ctx context.Context, u *unit) error {
 
 // put sorts entries, and moves them to the temporary file.
 func (r *reading) put(f *file, chunk []item) (*unit, error) {
-	slices.SortFunc(chunk, func(a, b item) int { return r.compare(&a, &b) })
+	r.arrange(chunk)
 	run, err := r.spill.write(chunk)
 	return &unit{file: f, start: chunk[0].time, run: run}, err
 }
@@ -176,32 +181,13 @@ func (r *reading) put(f *file, chunk []item) (*unit, error) {
 // each that has entries of the listing.
 func (r *reading) survey(ctx context.Context, files []*file, workers int) ([]*unit, error) {
 	units, problems := make([]*unit, len(files)), make([]error, len(files))
-	next := make(chan int)
-	var mu sync.Mutex
-	held := 0
-	var working sync.WaitGroup
-	for range min(workers, len(files)) {
-		working.Go(func() {
-			for i := range next {
-				units[i], problems[i] = r.surveyed(ctx, files[i], func(bytes int) bool {
-					mu.Lock()
-					defer mu.Unlock()
-					held += bytes
-					return held <= heldBytes
-				})
-			}
-		})
-	}
-	for i := range files {
-		next <- i
-	}
-	close(next)
-	working.Wait()
-	for _, problem := range problems {
-		if problem != nil {
-			// Any entry can be missing: also the first one of the listing.
-			return nil, problem
-		}
+	var held atomic.Int64
+	sideBySide(len(files), workers, func(i int) {
+		units[i], problems[i] = r.surveyed(ctx, files[i], func(bytes int) bool { return held.Add(int64(bytes)) <= heldBytes })
+	})
+	if err := cmp.Or(problems...); err != nil {
+		// Any entry can be missing: also the first one of the listing.
+		return nil, err
 	}
 	return slices.DeleteFunc(units, func(u *unit) bool { return u == nil }), nil
 }
@@ -212,7 +198,7 @@ func (r *reading) surveyed(ctx context.Context, f *file, hold func(bytes int) bo
 	var held []item
 	size, holding := 0, true
 	var last *item
-	err := f.each(ctx, r.tools, r.filter, func(i item) error {
+	err := f.each(ctx, r.decoders, r.filter, func(i item) error {
 		if last == nil || r.before(i.time, u.start) {
 			u.start = i.time
 		}
@@ -221,8 +207,8 @@ func (r *reading) surveyed(ctx context.Context, f *file, hold func(bytes int) bo
 		if !holding {
 			return nil
 		}
-		size += i.bytes
-		if holding = hold(i.bytes); !holding {
+		size += i.bytes()
+		if holding = hold(i.bytes()); !holding {
 			hold(-size)
 			held, size = nil, 0
 			return nil
@@ -236,8 +222,22 @@ func (r *reading) surveyed(ctx context.Context, f *file, hold func(bytes int) bo
 	case last == nil:
 		return nil, nil
 	case holding:
-		slices.SortFunc(held, func(a, b item) int { return r.compare(&a, &b) })
+		r.arrange(held)
 		u.held = held
 	}
 	return u, nil
+}
+
+// sideBySide calls do with each number from 0 on, and returns when all calls have.
+func sideBySide(n, workers int, do func(int)) {
+	var taken atomic.Int64
+	var working sync.WaitGroup
+	for range min(n, workers) {
+		working.Go(func() {
+			for i := int(taken.Add(1)); i <= n; i = int(taken.Add(1)) {
+				do(i - 1)
+			}
+		})
+	}
+	working.Wait()
 }
