@@ -54,9 +54,12 @@ func (f *filter) cuts(of *file) bool {
 	return !of.ordered || of.since.Before(f.since) || f.before.Before(of.before)
 }
 
-// logOfEntry is the name of the log that an entry says it is from; empty if it does not say.
-func logOfEntry(e *auditlogs.Entry) string {
-	if e.Organization.ID != "" {
+// logOf is the log that an entry of a file is from; empty if neither of them says so.
+func (f *file) logOf(e *auditlogs.Entry) string {
+	switch {
+	case f.log != "":
+		return f.log
+	case e.Organization.ID != "":
 		return stored.Organization + e.Organization.ID
 	}
 	return e.Account.ID
@@ -198,7 +201,6 @@ func space(text []byte) []byte {
 // A sieve finds the lines of a text that may pass, one after the other.
 type sieve struct {
 	wants          []want
-	learned        bool
 	text           []byte
 	member, escape int // the next places of the first want
 }
@@ -207,13 +209,12 @@ func (f *filter) sieve() *sieve { return &sieve{wants: slices.Clone(f.wants)} }
 
 // over starts with another text.
 func (s *sieve) over(text []byte) {
-	s.text, s.member, s.escape = text, -1, -1
 	for i := range s.wants {
-		if !s.learned {
+		if s.text == nil {
 			s.wants[i].learn(text)
 		}
 	}
-	s.learned = true
+	s.text, s.member, s.escape = text, -1, -1
 }
 
 // passes reports whether the line between two places may pass. The places only grow.

@@ -1,11 +1,13 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -27,10 +29,7 @@ func (j *Job) ending() string {
 // work is the path of the file in which the entries of a slot are collected. Whether the look-back
 // was over is a part of the name, since it is the start of reading that counts.
 func (k *keeper) work(s slot, final bool, ending string) string {
-	name := s.day.Format(time.DateOnly)
-	if s.late > 0 {
-		name += fmt.Sprintf(".late-%d", s.late)
-	}
+	name := s.day.Format("2006-01-") + path.Base(s.stem())
 	if final {
 		name += ".final"
 	}
@@ -44,7 +43,7 @@ func (j *Job) place(name string) string { return filepath.Join(j.Folder, filepat
 func (k *keeper) manifest(s slot, final bool, read *export.Result) *Manifest {
 	m := &Manifest{
 		Version: manifestVersion, Log: k.Log.String(), Sequence: 1,
-		Day: s.day.Format(time.DateOnly), Late: s.late, File: filepath.Base(s.stem()) + k.ending(),
+		Day: s.day.Format(time.DateOnly), Late: s.late, File: path.Base(s.stem()) + k.ending(),
 		Window: export.Window{Since: auditlogs.Time(s.day), Before: auditlogs.Time(s.end())},
 		Bytes:  read.Bytes, FileSHA256: read.FileSHA256, SHA256: read.SHA256,
 		Settled: true, Settle: k.Settle.String(), LookBack: k.LookBack.String(), Final: final,
@@ -91,9 +90,8 @@ func (k *keeper) finish(ctx context.Context, s slot, m *Manifest, data []byte) e
 		return err
 	}
 	l := link{s, m, digest(data)}
-	work := k.work(s, m.Final, k.ending())
+	work := k.work(s, m.Final, cmp.Or(strings.TrimPrefix(m.File, path.Base(s.stem())), k.ending()))
 	if m.File != "" {
-		work = k.work(s, m.Final, strings.TrimPrefix(m.File, filepath.Base(s.stem())))
 		if err := k.move(ctx, work, l); err != nil {
 			return err
 		}

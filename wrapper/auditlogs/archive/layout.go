@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
 // The layout of an archive, with slashes and relative to its folder:
@@ -28,9 +28,6 @@ const (
 	gzipEnd     = ".ndjson.gz"
 )
 
-// organizationMark distinguishes the folder of an organization from that of an account.
-const organizationMark = "organization-"
-
 // A slot is the place of a link in an archive: a day of a log, or a supplement to one.
 type slot struct {
 	folder string    // of the log
@@ -38,18 +35,21 @@ type slot struct {
 	late   int       // the number of the supplement, from 1; 0 for the day itself
 }
 
-// folderOf names the folder of a log.
-func folderOf(log *auditlogs.Log) string {
-	kind, id, _ := strings.Cut(log.String(), " ")
-	if kind == "organization" {
-		return organizationMark + id
+// folderOf names the folder of a log that is named as [auditlogs.Log.String] does; empty for what is
+// not one log.
+func folderOf(log string) string {
+	switch kind, id, _ := strings.Cut(log, " "); kind {
+	case "account":
+		return id
+	case "organization":
+		return stored.Organization + id
 	}
-	return id
+	return ""
 }
 
-// logOf is the name of the log whose folder it is, as [auditlogs.Log.String] gives it.
+// logOf is the name of the log whose folder it is, as folderOf takes it.
 func logOf(folder string) string {
-	if id, ok := strings.CutPrefix(folder, organizationMark); ok {
+	if id, ok := strings.CutPrefix(folder, stored.Organization); ok {
 		return "organization " + id
 	}
 	return "account " + folder

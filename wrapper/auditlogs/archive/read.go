@@ -1,11 +1,14 @@
 package archive
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -301,25 +304,18 @@ func (l *listing) related(ctx context.Context) (*match.Matcher, auditlogs.Histor
 
 // has returns an error if the archive is known not to have a log.
 func (a *Archive) has(log string) error {
-	if log == "" {
-		return nil
-	}
 	logs := map[string]bool{}
 	for _, f := range a.files {
-		if f.log == log || f.log == "" {
-			return nil
-		}
 		logs[f.log] = true
 	}
 	for _, m := range a.manifests {
-		if m.slot.folder == log {
-			return nil
-		}
+		logs[m.slot.folder] = true
 	}
-	for _, of := range a.lost {
-		if of.log == log || of.log == "" {
-			return nil
-		}
+	for _, lost := range a.lost {
+		logs[lost.log] = true
+	}
+	if log == "" || logs[log] || logs[""] { // What does not say which log it is from may be of any.
+		return nil
 	}
 	return fmt.Errorf("%w: the archive has no log %s: want one of %s", stored.ErrNotFound, log, strings.Join(slices.Sorted(maps.Keys(logs)), ", "))
 }
@@ -330,22 +326,33 @@ func (a *Archive) productsOf(p auditlogsapi.Parameter, names []string) (products
 		return nil, fmt.Errorf("%w: %s: the archive does not know the products of a category: want them in %s, or a file %s in the archive's folder, as \"cfaudit products --format ndjson\" prints it",
 			auditlogs.ErrInvalidQuery, p.Name, p.Joins, categoriesFile)
 	}
-	categories, err := readCategories(a.categories)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		known := false
-		for _, category := range categories {
-			if !strings.EqualFold(category.Value, name) {
+	known := map[string]bool{}
+	for _, file := range a.categories {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		for line := range bytes.Lines(data) {
+			var c auditlogs.ProductCategory
+			if line = bytes.TrimSpace(line); len(line) == 0 {
 				continue
 			}
-			known = true
-			for _, product := range category.Products {
-				products = append(products, product.Value)
+			if json.Unmarshal(line, &c) != nil {
+				return nil, fmt.Errorf("%s: %w: it does not hold product categories: write it with \"cfaudit products --format ndjson\"", file, ErrDamaged)
+			}
+			for _, name := range names {
+				if !strings.EqualFold(c.Value, name) {
+					continue
+				}
+				known[name] = true
+				for _, product := range c.Products {
+					products = append(products, product.Value)
+				}
 			}
 		}
-		if !known {
+	}
+	for _, name := range names {
+		if !known[name] {
 			return nil, fmt.Errorf("%w: %s is %q, which is not a category of %s", auditlogs.ErrInvalidQuery, p.Name, name, categoriesFile)
 		}
 	}

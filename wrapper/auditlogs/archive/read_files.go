@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
@@ -106,19 +107,17 @@ func (a *Archive) find(paths []string) error {
 	slices.SortStableFunc(a.files, func(a, b *file) int {
 		return cmp.Or(strings.Compare(a.log, b.log), a.since.Compare(b.since), cmp.Compare(a.late, b.late))
 	})
-	type day struct{ folder, log, since string }
-	days := map[day]int{}
+	days := map[string]int{}
 	for i, f := range a.files {
 		f.number, f.alike = i, i
 		if f.manifest == "" {
 			continue
 		}
-		of := day{filepath.Dir(f.path), f.log, f.since.String()}
-		if first, known := days[of]; known {
-			f.alike = first
-		} else {
-			days[of] = i
+		day := filepath.Dir(f.path) + f.since.Format(time.DateOnly)
+		if _, known := days[day]; !known {
+			days[day] = i
 		}
+		f.alike = days[day]
 	}
 	return nil
 }
@@ -180,7 +179,7 @@ func exportOf(path string) (f *file, window cover, err error) {
 	if m.Version != 1 || m.File != filepath.Base(path) {
 		return f, window, nil // It is not an export's.
 	}
-	f.bytes, f.digest, f.log = m.Bytes, m.FileSHA256, folderNamed(m.Request.Log)
+	f.bytes, f.digest, f.log = m.Bytes, m.FileSHA256, folderOf(m.Request.Log)
 	since, err := auditlogs.ParseTime(m.Window.Since)
 	before, err2 := auditlogs.ParseTime(m.Window.Before)
 	if err != nil || err2 != nil {
@@ -223,27 +222,6 @@ func isLog(folder string) bool {
 		}
 	}
 	return false
-}
-
-// readCategories reads the files with product categories.
-func readCategories(names []string) (categories []auditlogs.ProductCategory, err error) {
-	for _, name := range names {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		for line := range strings.Lines(string(data)) {
-			var c auditlogs.ProductCategory
-			if strings.TrimSpace(line) == "" {
-				continue
-			}
-			if err := json.Unmarshal([]byte(line), &c); err != nil {
-				return nil, fmt.Errorf("%s: %w: it does not hold product categories: write it with \"cfaudit products --format ndjson\"", name, ErrDamaged)
-			}
-			categories = append(categories, c)
-		}
-	}
-	return categories, nil
 }
 
 // readManifest reads what a manifest says, without its checksum. It says nothing if it is missing.

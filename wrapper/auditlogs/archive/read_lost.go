@@ -6,7 +6,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -186,15 +185,3 @@ func sealing(root string, s slot) bool {
 
 // rootOf returns the folder of the archive that a file of a link is in.
 func rootOf(name string) string { return filepath.Join(filepath.Dir(name), "..", "..", "..") }
-
-// folderNamed names the folder of the log that a manifest names.
-func folderNamed(log string) string {
-	kind, id, _ := strings.Cut(log, " ")
-	switch kind {
-	case "account":
-		return id
-	case "organization":
-		return organizationMark + id
-	}
-	return ""
-}

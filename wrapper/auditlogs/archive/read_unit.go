@@ -145,7 +145,8 @@ func (r *reading) stream(ctx context.Context, u *unit) error {
 	return err
 }
 
-// sort reads a whole file, in any order, and hands over its entries sorted.
+// sort reads a whole file, in any order, and hands over its entries sorted. Those of a large one go
+// to the temporary file, in parts.
 func (r *reading) sort(ctx context.Context, u *unit) error {
 	var chunk []item
 	size := 0
@@ -154,8 +155,9 @@ func (r *reading) sort(ctx context.Context, u *unit) error {
 		if size += i.bytes(); size < chunkBytes {
 			return nil
 		}
-		part, err := r.put(u.file, chunk)
-		u.feed.parts = append(u.feed.parts, part)
+		r.arrange(chunk)
+		run, err := r.spill.write(chunk)
+		u.feed.parts = append(u.feed.parts, &unit{file: u.file, start: chunk[0].time, run: run})
 		chunk, size = nil, 0
 		return err
 	})
@@ -168,13 +170,6 @@ func (r *reading) sort(ctx context.Context, u *unit) error {
 		return nil
 	}
 	return u.feed.send(ctx, chunk)
-}
-
-// put sorts entries, and moves them to the temporary file.
-func (r *reading) put(f *file, chunk []item) (*unit, error) {
-	r.arrange(chunk)
-	run, err := r.spill.write(chunk)
-	return &unit{file: f, start: chunk[0].time, run: run}, err
 }
 
 // survey reads files of unknown content for the first time, side by side, and returns a unit for

@@ -185,10 +185,7 @@ func (s *scan) lines(block []byte) error {
 
 // entry passes an entry on.
 func (s *scan) entry(e *auditlogs.Entry, block []byte, start, end int) error {
-	log := s.file.log
-	if log == "" {
-		log = logOfEntry(e)
-	}
+	log := s.file.logOf(e)
 	if !s.filter.keeps(e, log) {
 		return nil
 	}
