@@ -115,24 +115,14 @@ func (s *store) insert(added []*entry) {
 		}
 	}
 	order := func(a, b *entry) int { return a.compare(b.time, b.seq) }
-	added = slices.Clone(added)
-	slices.SortFunc(added, order)
 	if len(added) == 0 {
 		return
 	}
-	// Only the entries after the first new one have to be merged, mostly none.
-	at := s.search(added[0].time, added[0].seq)
-	rest := slices.Clone(s.entries[at:])
-	s.entries = s.entries[:at]
-	for len(added) > 0 && len(rest) > 0 {
-		next := &added
-		if order(rest[0], added[0]) < 0 {
-			next = &rest
-		}
-		s.entries = append(s.entries, (*next)[0])
-		*next = (*next)[1:]
-	}
-	s.entries = append(append(s.entries, added...), rest...)
+	// Only the entries after the first new one have to be sorted, mostly none.
+	first := slices.MinFunc(added, order)
+	at := s.search(first.time, first.seq)
+	s.entries = append(s.entries, added...)
+	slices.SortFunc(s.entries[at:], order)
 }
 
 // search returns the index of the first entry at or after a place in the order.
