@@ -372,24 +372,24 @@ func (s *Server) page(out *answer, r *http.Request, log *store, params parameter
 	if s.config.maxPageSize > 0 {
 		size = min(size, s.config.maxPageSize)
 	}
-	digest := queryDigest(r.URL.Path, r.URL.Query())
+	digest := queryDigest(s.config.shifting, r.URL.Path, r.URL.Query())
 	var from position
 	if *given.Cursor != nil {
 		var err error
-		if from, err = s.cursors.parse(**given.Cursor, digest, s.config.shifting); err != nil {
+		if from, err = s.cursors.parse(**given.Cursor, digest); err != nil {
 			out.fail(http.StatusBadRequest, codeBadRequest, err.Error())
 			return
 		}
 	}
-	if n := s.config.emptyPages; n > 0 && !from.waited && (from.pages+1)%n == 0 {
-		from.waited = true
-		out.page(nil, s.cursors.format(from, digest, s.config.shifting), s.config.cursorsAfter, status)
+	if n := s.config.emptyPages; n > 0 && !from.Waited && (from.Pages+1)%n == 0 {
+		from.Waited = true
+		out.page(nil, s.cursors.format(from, digest), s.config.cursorsAfter, status)
 		return
 	}
 	entries, more := log.page(q, from, size)
 	cursor := ""
 	if more {
-		cursor = s.cursors.format(from.after(entries), digest, s.config.shifting)
+		cursor = s.cursors.format(from.after(entries, s.config.shifting), digest)
 	}
 	out.page(entries, cursor, s.config.cursorsAfter, status)
 }

@@ -167,30 +167,17 @@ func (s *store) page(l listing, from position, size int) (entries []*entry, more
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	low, high := s.indexes(l.window)
-	if from.placed && !l.desc {
-		low = max(low, s.search(from.time, from.seq+1))
+	if from.Placed && !l.desc {
+		low = max(low, s.search(from.Time, from.Seq+1))
 	}
-	if from.placed && l.desc {
-		high = max(low, min(high, s.search(from.time, from.seq)))
+	if from.Placed && l.desc {
+		high = max(low, min(high, s.search(from.Time, from.Seq)))
 	}
-	skip := from.offset
-	if l.filters.All() && l.now.IsZero() {
-		// If everything matches, the skipped entries need not be read.
-		jump := int(min(skip, uint64(high-low)))
-		if skip -= uint64(jump); l.desc {
-			high -= jump
-		} else {
-			low += jump
-		}
-	}
-	for low < high {
-		var e *entry
+	skip := from.Offset
+	for i := range high - low {
+		e := s.entries[low+i]
 		if l.desc {
-			high--
-			e = s.entries[high]
-		} else {
-			e = s.entries[low]
-			low++
+			e = s.entries[high-1-i]
 		}
 		switch {
 		case !l.matches(e):
