@@ -40,8 +40,6 @@ type writer struct {
 	buffer    []byte
 }
 
-func (w *writer) pickActor() *actor { return w.actors[w.rng.IntN(len(w.actors))] }
-
 func (w *writer) pickAction(by *actor) *action {
 	if by.kind == "system" {
 		return w.system[w.rng.IntN(len(w.system))]

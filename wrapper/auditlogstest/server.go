@@ -65,10 +65,9 @@ type Request struct {
 // ID of an account or an organization is valid, and no limit is enforced. An option with a wrong
 // value panics.
 func NewServer(opts ...Option) *Server {
-	s := &Server{config: newConfig(opts)}
+	c := newConfig(opts)
+	s := &Server{config: c, budget: c.budget, cursors: newCursorMaker(c.history)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.budget = newBudget(s.config.rateRequests, s.config.rateWindow)
-	s.cursors = newCursorMaker(s.config.history)
 	s.store.lateness, s.ofOrganizations.lateness = s.config.newLateness(), s.config.newLateness()
 	if s.config.history != nil {
 		s.store.insert(s.config.history.generate())
@@ -405,8 +404,9 @@ func (a *api) bindingFailed(w http.ResponseWriter, r *http.Request, err error) {
 func (s *Server) admit(out *answer, r *http.Request) bool {
 	operation := operations[r.Pattern]
 	problems := s.checkQuery(operation, r.URL.RawQuery)
-	for _, p := range problems {
-		if p.misuse {
+	messages := make([]string, len(problems))
+	for i, p := range problems {
+		if messages[i] = p.message; p.misuse {
 			s.report("auditlogstest: %s %s: %s", r.Method, r.URL.Path, p.message)
 		}
 	}
@@ -431,7 +431,7 @@ func (s *Server) admit(out *answer, r *http.Request) bool {
 		}
 	}
 	if len(problems) > 0 {
-		out.failWith(http.StatusBadRequest, problems)
+		out.fail(http.StatusBadRequest, codeBadRequest, messages...)
 		return false
 	}
 	return true
