@@ -150,30 +150,23 @@ func (c *chain) open(root string, s slot) (l link, ok bool, err error) {
 
 // examine compares the files of a slot with its manifest.
 func (c *chain) examine(ctx context.Context, root string, l link) error {
-	there := false
 	for _, ending := range c.slots[l.slot] {
-		name := l.stem() + ending
-		switch {
-		case ending == manifestEnd:
-		case l.File != path.Base(name):
+		if name := l.stem() + ending; ending != manifestEnd && l.File != path.Base(name) {
 			c.find(name, "its manifest does not name it: move it away")
-		default:
-			there = true
 		}
 	}
-	switch {
-	case l.File == "":
+	if l.File == "" {
 		return nil
-	case !there:
+	}
+	switch err := l.verify(ctx, root); {
+	case errors.Is(err, fs.ErrNotExist):
 		c.find(l.data(), "it is missing: restore it")
-		return nil
-	}
-	err := l.verify(ctx, root)
-	if errors.Is(err, ErrDamaged) {
+	case errors.Is(err, ErrDamaged):
 		c.find(l.data(), "%v: restore it", err)
-		return nil
+	default:
+		return err
 	}
-	return err
+	return nil
 }
 
 // verify compares the link's file with its manifest.
@@ -241,18 +234,16 @@ func (c *chain) findGaps() {
 		}
 		c.find(first.manifest(), "it is missing%s: restore it", through)
 	}
-	wanted := slot{folder: slots[0].folder, day: slots[0].day}
-	for _, s := range slots {
-		if s.day.After(wanted.day) {
-			if wanted = (slot{folder: s.folder, day: wanted.end()}); s.day.After(wanted.day) {
-				missing(wanted, slot{folder: s.folder, day: s.day.AddDate(0, 0, -1)})
-				wanted.day = s.day
-			}
+	for i, s := range slots {
+		wanted := slot{folder: s.folder, day: s.day}
+		if i > 0 && slots[i-1].day.Equal(s.day) {
+			wanted.late = slots[i-1].late + 1
+		} else if i > 0 && slots[i-1].end().Before(s.day) {
+			missing(slot{folder: s.folder, day: slots[i-1].end()}, slot{folder: s.folder, day: s.day.AddDate(0, 0, -1)})
 		}
 		if s.late > wanted.late {
 			missing(wanted, slot{s.folder, s.day, s.late - 1})
 		}
-		wanted = slot{s.folder, s.day, s.late + 1}
 	}
 }
 

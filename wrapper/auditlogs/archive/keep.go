@@ -96,15 +96,12 @@ const (
 //
 // While it looks for late entries, it holds 16 bytes for each entry of a day; apart from that, its
 // memory does not depend on how many entries there are.
-func Keep(ctx context.Context, job Job) error {
-	err := keep(ctx, job)
-	if err != nil {
-		return fmt.Errorf("archive: %w", err)
-	}
-	return nil
-}
-
-func keep(ctx context.Context, job Job) (err error) {
+func Keep(ctx context.Context, job Job) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("archive: %w", err)
+		}
+	}()
 	if err := job.prepare(); err != nil {
 		return fmt.Errorf("%w: %w", auditlogs.ErrInvalidQuery, err)
 	}

@@ -277,10 +277,7 @@ const nearby = time.Minute
 
 // related returns what the entries about the same resource as the request's entry have in common.
 func (l *listing) related(ctx context.Context) (*match.Matcher, auditlogs.HistoryStatus, error) {
-	at, err := auditlogs.ParseTime(l.request.Values("action_time")[0])
-	if err != nil {
-		return nil, "", err
-	}
+	at, _ := auditlogs.ParseTime(l.request.Values("action_time")[0]) // The query was checked.
 	query := auditlogs.Query{ID: []string{l.request.Entry}}
 	byID, err := match.New(&auditlogsapi.ListAccountAuditLogsOperation, query.Values, nil)
 	if err != nil {

@@ -50,6 +50,15 @@ type unit struct {
 	held    []item // the entries, sorted, if they have been read
 	run     *run   // where they are, sorted, if that is a temporary file
 	feed    *feed  // once reading has started
+	items   []item // the next ones, of those that have been read
+}
+
+// next is the time of the next entry, or one that it does not come before.
+func (u *unit) next() time.Time {
+	if len(u.items) > 0 {
+		return u.items[0].time
+	}
+	return u.start
 }
 
 // A feed is a unit that is being read.
