@@ -35,7 +35,7 @@ func (a *Archive) find(paths []string) error {
 			return err
 		}
 		known[full] = true
-		f, err := newFile(path, full)
+		f, err := newFile(path)
 		a.files = append(a.files, f)
 		return err
 	}
@@ -75,11 +75,7 @@ func (a *Archive) find(paths []string) error {
 			case ofEntries(name):
 				return add(at)
 			case strings.HasSuffix(name, manifestEnd):
-				full, err := filepath.Abs(at)
-				if err != nil {
-					return err
-				}
-				if s, ok := slotAt(full); ok {
+				if s, ok := slotAt(at); ok {
 					a.manifests = append(a.manifests, dayManifest{at, s})
 				} else if ofEntries(strings.TrimSuffix(name, manifestEnd)) {
 					exports = append(exports, at)
@@ -143,8 +139,8 @@ func formatOf(path string) string {
 }
 
 // newFile reads what is known of a file without reading the file itself.
-func newFile(path, full string) (*file, error) {
-	if s, ok := slotAt(full); ok {
+func newFile(path string) (*file, error) {
+	if s, ok := slotAt(path); ok {
 		return s.file(path), nil
 	}
 	const checkpoint = ".checkpoint.json"
@@ -195,8 +191,9 @@ func exportOf(path string) (f *file, window cover, err error) {
 	return f, window, nil
 }
 
-// slotAt returns the place in an archive of the file at a full path; false for any other file.
-func slotAt(full string) (slot, bool) {
+// slotAt returns the place in an archive of the file at a path; false for any other file.
+func slotAt(path string) (slot, bool) {
+	full, _ := filepath.Abs(path) // It fails where there is no working folder, and with it everything else.
 	parts := strings.Split(filepath.ToSlash(full), "/")
 	s, _, ok := parsePath(strings.Join(parts[max(0, len(parts)-4):], "/"))
 	return s, ok && isLog(s.folder)
@@ -211,17 +208,12 @@ func (f *file) disordered() bool {
 
 // isLog reports whether a folder has the name of a log.
 func isLog(folder string) bool {
-	operation, name := auditlogsapi.ListAccountAuditLogsOperation, "account_id"
+	p := auditlogsapi.ListAccountAuditLogsOperation.Parameters[0] // The first one names the log.
 	id, organization := strings.CutPrefix(folder, stored.Organization)
 	if organization {
-		operation, name = auditlogsapi.ListOrganizationAuditLogsOperation, "organization_id"
+		p = auditlogsapi.ListOrganizationAuditLogsOperation.Parameters[0]
 	}
-	for _, p := range operation.Parameters {
-		if p.Name == name {
-			return parameter.Check(p, id) == nil
-		}
-	}
-	return false
+	return parameter.Check(p, id) == nil
 }
 
 // readManifest reads what a manifest says, without its checksum. It says nothing if it is missing.

@@ -199,36 +199,30 @@ func (r *reading) survey(ctx context.Context, files []*file, workers int) ([]*un
 // surveyed reads one file. Hold asks for memory, less of it where the number is negative.
 func (r *reading) surveyed(ctx context.Context, f *file, hold func(bytes int) bool) (*unit, error) {
 	u := &unit{file: f, ordered: true}
-	var held []item
-	size, holding := 0, true
-	var last *item
+	n, size, holding := 0, 0, true
+	var last time.Time
 	err := f.each(ctx, r.decoders, r.filter, func(i item) error {
-		if last == nil || r.before(i.time, u.start) {
+		if n == 0 || r.before(i.time, u.start) {
 			u.start = i.time
 		}
-		u.ordered = u.ordered && (last == nil || !r.before(i.time, last.time))
-		last = &i
+		u.ordered = u.ordered && (n == 0 || !r.before(i.time, last))
+		last = i.time
+		n++
 		if !holding {
 			return nil
 		}
 		size += i.bytes()
+		u.held = append(u.held, i)
 		if holding = hold(i.bytes()); !holding {
 			hold(-size)
-			held, size = nil, 0
-			return nil
+			u.held = nil
 		}
-		held = append(held, i)
 		return nil
 	})
-	switch {
-	case err != nil:
+	if err != nil || n == 0 {
 		return nil, err
-	case last == nil:
-		return nil, nil
-	case holding:
-		r.arrange(held)
-		u.held = held
 	}
+	r.arrange(u.held)
 	return u, nil
 }
 

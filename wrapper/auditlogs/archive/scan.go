@@ -89,8 +89,8 @@ func (f *file) each(ctx context.Context, decoders *sync.Pool, want *filter, do f
 			n, ended = text.Read(block[filled:])
 			filled += n
 		}
-		if err := ctx.Err(); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		whole := bytes.LastIndexByte(block[:filled], '\n') + 1
 		if ended == io.EOF { //nolint:errorlint // A decompressor's own error may wrap it.
@@ -151,13 +151,11 @@ type scan struct {
 // lines reads a block of whole lines.
 func (s *scan) lines(block []byte) error {
 	s.sieve.over(block)
-	for start, end := 0, 0; start < len(block); start = end + 1 {
-		if end = bytes.IndexByte(block[start:], '\n'); end < 0 {
-			end = len(block)
-		} else {
-			end += start
-		}
-		line := block[start:end]
+	end := 0
+	for line := range bytes.Lines(block) {
+		start := end
+		end += len(line)
+		line = bytes.TrimSuffix(line, []byte{'\n'})
 		if !s.sieve.passes(start, end) && len(line) > 1 && line[0] == '{' && line[len(line)-1] == '}' {
 			continue
 		}
@@ -195,7 +193,7 @@ func (s *scan) entry(e *auditlogs.Entry, block []byte, start, end int) error {
 			i.time = s.carried
 		}
 		if i.time.IsZero() {
-			i.time = firstTime(block[min(end+1, len(block)):])
+			i.time = firstTime(block[end:])
 		}
 		if i.time.IsZero() {
 			i.time = s.filter.otherwise
