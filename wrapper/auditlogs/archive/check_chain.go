@@ -224,9 +224,7 @@ func (c *chain) compare() {
 
 // findGaps finds missing days, and missing supplements of a day.
 func (c *chain) findGaps() {
-	slots := slices.SortedFunc(maps.Keys(c.slots), func(a, b slot) int {
-		return cmp.Or(a.day.Compare(b.day), cmp.Compare(a.late, b.late))
-	})
+	slots := slices.SortedFunc(maps.Keys(c.slots), slot.compare)
 	missing := func(first, last slot) {
 		through := ""
 		if first != last {

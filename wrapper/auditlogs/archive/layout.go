@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"regexp"
@@ -63,6 +64,11 @@ func dayOf(t time.Time) time.Time {
 
 // end is the end of the slot's day, which is the start of the next one.
 func (s slot) end() time.Time { return s.day.AddDate(0, 0, 1) }
+
+// compare orders the slots of a log by their days.
+func (s slot) compare(other slot) int {
+	return cmp.Or(s.day.Compare(other.day), cmp.Compare(s.late, other.late))
+}
 
 // stem is the path of the slot's files without their ending.
 func (s slot) stem() string {

@@ -26,14 +26,14 @@ import (
 // several goroutines.
 type Archive struct {
 	files      []*file
-	manifests  []dayManifest
+	sealed     []*file         // by their manifests, also where there is no file
 	known      map[string]bool // the full paths of the files
-	lost       []loss          // exports of which only the manifest is there
+	lost       []*file         // exports of which only the manifest is there
 	categories []string        // the files that hold them
 	client     *auditlogs.Client
 
 	reading   sync.Mutex
-	lostLinks map[string][]loss // by the path of the log's folder
+	lostLinks map[string][]*file // by the path of the log's folder
 }
 
 // Open looks for the files at the paths of folders and files. It does not read them: that is left
@@ -48,7 +48,7 @@ func Open(paths ...string) (*Archive, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("archive: there is no path: want a folder or a file")
 	}
-	a := &Archive{known: map[string]bool{}, lostLinks: map[string][]loss{}}
+	a := &Archive{known: map[string]bool{}, lostLinks: map[string][]*file{}}
 	if err := a.find(paths); err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
@@ -215,11 +215,8 @@ func (l *listing) read(ctx context.Context, want *filter, o order) (*merge, erro
 	r := &reading{order: o, filter: want, decoders: l.decoders, spill: l.spill}
 	l.running = &r.running
 	var units []*unit
-	for _, lost := range losses {
-		units = append(units, lost.unit(o))
-	}
 	var unknown []*file
-	for _, f := range l.archive.files {
+	for _, f := range slices.Concat(losses, l.archive.files) {
 		switch {
 		case !want.of(f.log):
 		case !f.ordered:
@@ -302,14 +299,8 @@ func (l *listing) related(ctx context.Context) (*match.Matcher, auditlogs.Histor
 // has returns an error if the archive is known not to have a log.
 func (a *Archive) has(log string) error {
 	logs := map[string]bool{}
-	for _, f := range a.files {
+	for _, f := range slices.Concat(a.files, a.sealed, a.lost) {
 		logs[f.log] = true
-	}
-	for _, m := range a.manifests {
-		logs[m.slot.folder] = true
-	}
-	for _, lost := range a.lost {
-		logs[lost.log] = true
 	}
 	if log == "" || logs[log] || logs[""] { // What does not say which log it is from may be of any.
 		return nil

@@ -53,7 +53,7 @@ func (a *Archive) find(paths []string) error {
 			}
 			continue
 		}
-		before := len(known) + len(a.manifests) + len(exports)
+		before := len(known) + len(a.sealed) + len(exports)
 		// A walk does not follow links.
 		if path, err = filepath.EvalSymlinks(path); err != nil {
 			return err
@@ -76,7 +76,7 @@ func (a *Archive) find(paths []string) error {
 				return add(at)
 			case strings.HasSuffix(name, manifestEnd):
 				if s, ok := slotAt(at); ok {
-					a.manifests = append(a.manifests, dayManifest{at, s})
+					a.sealed = append(a.sealed, s.file(at))
 				} else if ofEntries(strings.TrimSuffix(name, manifestEnd)) {
 					exports = append(exports, at)
 				}
@@ -86,7 +86,7 @@ func (a *Archive) find(paths []string) error {
 		if err != nil {
 			return err
 		}
-		if len(known)+len(a.manifests)+len(exports) == before {
+		if len(known)+len(a.sealed)+len(exports) == before {
 			return fmt.Errorf("%s: there is no file of entries in this folder: want one with files such as 20.ndjson.zst, audit.ndjson.gz or audit.ndjson", path)
 		}
 	}
@@ -97,7 +97,7 @@ func (a *Archive) find(paths []string) error {
 			return err
 		}
 		if problem := a.absent(name, filepath.Base(path)); problem != nil && window != (cover{}) {
-			a.lost = append(a.lost, loss{window.since, window.before, f.log, "", fmt.Errorf("%w, or move the manifest away", problem)})
+			a.lost = append(a.lost, f.lose(window.since, window.before, fmt.Errorf("%w, or move the manifest away", problem)))
 		}
 	}
 	slices.SortStableFunc(a.files, func(a, b *file) int {
@@ -151,7 +151,7 @@ func newFile(path string) (*file, error) {
 	return f, err
 }
 
-// file is the one at a path that holds the entries of a slot.
+// file is the one at a path that holds the entries of a slot, or its manifest.
 func (s slot) file(path string) *file {
 	return &file{path: path, log: s.folder, ordered: true, whole: true, settled: true, since: s.day, before: s.end(), late: s.late,
 		manifest: filepath.Join(filepath.Dir(path), filepath.Base(s.manifest()))}

@@ -53,13 +53,12 @@ func (a *Archive) Gaps(log *auditlogs.Log, query auditlogs.Query) (gaps []Gap) {
 			covers[f.log] = append(covers[f.log], cover{f.since, until})
 		}
 	}
-	for _, of := range a.manifests {
-		s := of.slot
-		if s.late > 0 || !want.of(s.folder) || !want.overlaps(s.day, s.end()) {
+	for _, f := range a.sealed {
+		if f.late > 0 || !want.of(f.log) || !want.overlaps(f.since, f.before) {
 			continue
 		}
-		if m, err := readManifest(of.path); err == nil && m.Available != AvailableNone {
-			covers[s.folder] = append(covers[s.folder], cover{s.day, s.end()})
+		if m, err := readManifest(f.manifest); err == nil && m.Available != AvailableNone {
+			covers[f.log] = append(covers[f.log], cover{f.since, f.before})
 		}
 	}
 	for _, log := range slices.Sorted(maps.Keys(covers)) {
@@ -90,10 +89,4 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// A dayManifest is the manifest of a day, which may have no file.
-type dayManifest struct {
-	path string
-	slot slot
 }

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -9,69 +10,52 @@ import (
 	"time"
 )
 
-// A loss is a part of a log that was in the archive once, as manifests show. A listing ends with
-// its error where its entries would come, so that the position is right once it is restored.
-type loss struct {
-	since, before time.Time
-	log           string // as that of a file
-	root          string // of the archive for which another one or an export can stand in; empty if none can
-	err           error
-}
-
-// loss is that of a slot. What a supplement had cannot be known, so that nothing stands in for it.
-func (s slot) loss(root string, err error) loss {
-	if s.late > 0 {
-		root = ""
-	}
-	return loss{s.day, s.end(), s.folder, root, err}
-}
-
-// unit is the part of a listing that is lost.
-func (l loss) unit(o order) *unit {
-	start := l.since
-	if o.descends {
-		start = l.before
-	}
-	failed := &feed{batches: make(chan []item), err: l.err}
-	close(failed.batches)
-	return &unit{file: &file{number: -1}, start: start, feed: failed}
+// lose makes a file that was in the archive once, as manifests show. A listing ends with its error
+// where its entries would come, so that the position is right once it is restored.
+func (f *file) lose(since, before time.Time, err error) *file {
+	lost := *f
+	lost.number, lost.ordered, lost.since, lost.before, lost.lost = -1, true, since, before, err
+	return &lost
 }
 
 // losses finds what manifests show to be missing of a window: the files that they name, and the
 // links between those that are there.
-func (a *Archive) losses(want *filter) ([]loss, error) {
+func (a *Archive) losses(want *filter) ([]*file, error) {
 	all := slices.Clone(a.lost)
 	logs := map[string]bool{} // by their folders
-	for _, of := range a.manifests {
-		if !want.of(of.slot.folder) {
+	for _, f := range a.sealed {
+		if !want.of(f.log) {
 			continue
 		}
-		root := rootOf(of.path)
-		if name := filepath.Join(root, of.slot.folder); !logs[name] {
+		if name := filepath.Join(f.root(), f.log); !logs[name] {
 			logs[name] = true
-			removed, err := a.removed(root, of.slot.folder)
+			removed, err := a.removed(f.root(), f.log)
 			if err != nil {
 				return nil, err
 			}
 			all = append(all, removed...)
 		}
-		if !want.overlaps(of.slot.day, of.slot.end()) {
+		if !want.overlaps(f.since, f.before) {
 			continue
 		}
-		m, err := readManifest(of.path)
+		m, err := readManifest(f.manifest)
 		if err != nil {
 			return nil, err
 		}
-		if problem := a.absent(of.path, m.File); problem != nil {
-			all = append(all, of.slot.loss(root, problem))
+		if problem := a.absent(f.manifest, m.File); problem != nil {
+			all = append(all, f.lose(f.since, f.before, problem))
 		}
 	}
-	return slices.DeleteFunc(all, func(l loss) bool {
-		return !want.of(l.log) || !want.overlaps(l.since, l.before) || slices.ContainsFunc(a.files, func(f *file) bool {
-			return l.root != "" && f.settled && f.late == 0 && f.log == l.log && (f.manifest == "" || rootOf(f.path) != l.root) &&
-				(!f.since.After(l.since) || !f.since.After(want.since)) && (!f.before.Before(l.before) || !f.before.Before(want.before))
-		})
+	return slices.DeleteFunc(all, func(f *file) bool {
+		return !want.of(f.log) || !want.overlaps(f.since, f.before) || slices.ContainsFunc(a.files, func(other *file) bool { return other.replaces(f, want) })
 	}), nil
+}
+
+// replaces reports whether a file has all that a listing wants of one that is lost: an export or
+// another archive can, of a day. What a supplement had cannot be known.
+func (f *file) replaces(lost *file, want *filter) bool {
+	return lost.manifest != "" && lost.late == 0 && f.settled && f.late == 0 && f.log == lost.log && (f.manifest == "" || f.root() != lost.root()) &&
+		(!f.since.After(lost.since) || !f.since.After(want.since)) && (!f.before.Before(lost.before) || !f.before.Before(want.before))
 }
 
 // absent returns an error if the archive does not have the file that a manifest names. One that was
@@ -86,7 +70,7 @@ func (a *Archive) absent(manifest, name string) error {
 
 // removed returns what is lost of a log, as its chain shows. It reads the manifests once: what is
 // restored later is not in the listings either.
-func (a *Archive) removed(root, log string) ([]loss, error) {
+func (a *Archive) removed(root, log string) ([]*file, error) {
 	a.reading.Lock()
 	defer a.reading.Unlock()
 	name := filepath.Join(root, log)
@@ -113,7 +97,7 @@ func (a *Archive) removed(root, log string) ([]loss, error) {
 // Which day a missing link was of is not known. It can be any day without a final link that had
 // ended when the next link was sealed, and any day before the first. All of these are taken for
 // lost, so that no listing leaves out an entry in silence.
-func (c *chain) lost(root string) (all []loss, missing int) {
+func (c *chain) lost(root string) (all []*file, missing int) {
 	if c == nil || len(c.links) == 0 {
 		return nil, 0 // Somebody may have made such a folder, without manifests.
 	}
@@ -125,21 +109,19 @@ func (c *chain) lost(root string) (all []loss, missing int) {
 			missing, after = missing+l.Sequence-c.links[i-1].Sequence-1, l
 		}
 	}
-	damaged := func(path, problem, days string) error {
-		return fmt.Errorf("%s: %w: %s: restore it from a copy, or leave %s out of the window; \"cfaudit archive --check %s\" finds everything that is missing",
-			filepath.Join(root, filepath.FromSlash(path)), ErrDamaged, problem, days, root)
+	add := func(s slot, since time.Time, name, problem, days string) {
+		f := s.file(filepath.Join(root, filepath.FromSlash(s.manifest())))
+		all = append(all, f.lose(since, s.end(), fmt.Errorf("%s: %w: %s: restore it from a copy, or leave %s out of the window; \"cfaudit archive --check %s\" finds everything that is missing",
+			filepath.Join(root, filepath.FromSlash(name)), ErrDamaged, problem, days, root)))
 	}
-	add := func(s slot, problem string) {
-		all = append(all, s.loss(root, damaged(s.manifest(), problem, s.day.Format(time.DateOnly))))
-	}
-	for s, endings := range c.slots {
-		if _, intact := links[s]; intact {
-			continue
-		}
-		if slices.Contains(endings, manifestEnd) {
-			add(s, "it has changed since it was written, or another version wrote it")
-		} else if !sealing(root, s) {
-			add(s, fmt.Sprintf("it is missing, and %s is there", path.Base(s.stem()+endings[0])))
+	addSlot := func(s slot, problem string) { add(s, s.day, s.manifest(), problem, s.day.Format(time.DateOnly)) }
+	for _, s := range slices.SortedFunc(maps.Keys(c.slots), slot.compare) {
+		switch endings := c.slots[s]; {
+		case links[s].Manifest != nil:
+		case slices.Contains(endings, manifestEnd):
+			addSlot(s, "it has changed since it was written, or another version wrote it")
+		case !sealing(root, s):
+			addSlot(s, fmt.Sprintf("it is missing, and %s is there", path.Base(s.stem()+endings[0])))
 		}
 	}
 	if missing == 0 {
@@ -158,15 +140,14 @@ func (c *chain) lost(root string) (all []loss, missing int) {
 		switch day := s.day.Format(time.DateOnly); {
 		case c.slots[s] != nil: // Its file is there, which was found above.
 		case s.late == 0:
-			add(s, day+" is missing, and "+which)
+			addSlot(s, day+" is missing, and "+which)
 		case !last.Final && last.Sequence < after.Sequence:
-			add(s, which+", and can be this supplement of "+day)
+			addSlot(s, which+", and can be this supplement of "+day)
 		}
 	}
 	if c.links[0].Sequence == 1 { // Otherwise the oldest days were removed, as by a retention.
 		day := first.Format(time.DateOnly)
-		err := damaged(after.folder, which+", and can be of days before "+day, "all before "+day)
-		all = append(all, loss{time.Time{}, first, after.folder, root, err})
+		add(slot{folder: after.folder, day: first.AddDate(0, 0, -1)}, time.Time{}, after.folder, which+", and can be of days before "+day, "all before "+day)
 	}
 	return all, missing
 }
@@ -183,5 +164,5 @@ func sealing(root string, s slot) bool {
 	return err == nil // By now it is sealed.
 }
 
-// rootOf returns the folder of the archive that a file of a link is in.
-func rootOf(name string) string { return filepath.Join(filepath.Dir(name), "..", "..", "..") }
+// root returns the folder of the archive that the file of a link is in.
+func (f *file) root() string { return filepath.Join(filepath.Dir(f.manifest), "..", "..", "..") }

@@ -42,6 +42,7 @@ type file struct {
 	manifest      string // of a day or a supplement
 	bytes         int64  // of an export, as its manifest says
 	digest        string // of an export, as its manifest says; empty if it has none
+	lost          error  // why it is not there
 	alike         int    // the number of the first file that it shares entries without an ID with
 }
 
@@ -65,6 +66,9 @@ func (f *file) damaged(at int64, what string) error {
 
 // each calls do for each entry that passes the filter, in the order of the file.
 func (f *file) each(ctx context.Context, decoders *sync.Pool, want *filter, do func(item) error) error {
+	if f.lost != nil {
+		return f.lost
+	}
 	if err := f.verify(ctx); err != nil {
 		return err
 	}
