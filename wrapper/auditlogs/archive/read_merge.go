@@ -94,7 +94,7 @@ func (m *merge) refill(ctx context.Context, u *unit) (more bool, err error) {
 		if len(next.items) > 0 {
 			continue
 		}
-		if next == u || next.run == nil && next.held == nil {
+		if next == u || next.run == nil {
 			m.start(next)
 		}
 		if waiting++; waiting > m.ahead {

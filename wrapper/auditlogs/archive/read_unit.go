@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 const (
 	batchBytes = 256 << 10 // what is handed over together
 	batchAhead = 8         // batches of a file that is read in order
+	runBytes   = 32 << 10  // what is handed over together of what was sorted
 	chunkBytes = 4 << 20   // of a file that has to be sorted; more of it goes to a temporary file
 	heldBytes  = 32 << 20  // of all files that have been surveyed
 )
@@ -46,11 +48,10 @@ func (o order) before(a, b time.Time) bool {
 type unit struct {
 	file    *file
 	start   time.Time
-	ordered bool   // the file is in the order of the listing
-	held    []item // the entries, sorted, if they have been read
-	run     *run   // where they are, sorted, if that is a temporary file
-	feed    *feed  // once reading has started
-	items   []item // the next ones, of those that have been read
+	ordered bool              // the file is in the order of the listing
+	run     *io.SectionReader // of the temporary file, if the unit was sorted to there
+	feed    *feed             // once reading has started
+	items   []item            // the next ones, of those that have been read
 }
 
 // next is the time of the next entry, or one that it does not come before.
@@ -61,11 +62,42 @@ func (u *unit) next() time.Time {
 	return u.start
 }
 
-// A feed is a unit that is being read.
+// A feed hands over what is read of a unit, in batches.
 type feed struct {
 	batches chan []item
+	most    int // bytes of a batch
+	batch   []item
+	bytes   int
 	parts   []*unit // further units of a file that had to be sorted, set before batches is closed
 	err     error   // set before batches is closed
+}
+
+// ended is the feed of a unit whose entries are all in memory.
+var ended = func() *feed {
+	f := &feed{batches: make(chan []item)}
+	close(f.batches)
+	return f
+}()
+
+func (f *feed) add(ctx context.Context, i item) error {
+	f.batch = append(f.batch, i)
+	if f.bytes += i.bytes(); f.bytes < f.most {
+		return nil
+	}
+	return f.flush(ctx)
+}
+
+func (f *feed) flush(ctx context.Context) error {
+	if len(f.batch) == 0 {
+		return nil
+	}
+	select {
+	case f.batches <- f.batch:
+		f.batch, f.bytes = nil, 0
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // A reading is what the units of one listing share.
@@ -77,85 +109,42 @@ type reading struct {
 	running  sync.WaitGroup
 }
 
-// start starts to read a unit, until the context ends.
+// start starts to read a unit, until the context ends. What was read before an error is handed over
+// as well.
 func (r *reading) start(ctx context.Context, u *unit) {
 	if u.feed != nil {
 		return
 	}
-	ahead := batchAhead
-	if u.run != nil {
-		ahead = 0 // There can be many.
+	u.feed = &feed{batches: make(chan []item, batchAhead), most: batchBytes}
+	read := r.sort
+	switch {
+	case u.run != nil:
+		u.feed = &feed{batches: make(chan []item), most: runBytes} // There can be many.
+		read = r.unspill
+	case u.ordered:
+		read = r.stream
 	}
-	u.feed = &feed{batches: make(chan []item, ahead)}
 	r.running.Go(func() {
 		defer close(u.feed.batches)
-		switch {
-		case u.held != nil:
-			u.feed.err = u.feed.send(ctx, u.held)
-		case u.run != nil:
-			u.feed.err = u.feed.sendRun(ctx, u.run)
-		case u.ordered:
-			u.feed.err = r.stream(ctx, u)
-		default:
-			u.feed.err = r.sort(ctx, u)
-		}
+		err := read(ctx, u)
+		u.feed.err = cmp.Or(err, u.feed.flush(ctx))
 	})
 }
 
-func (f *feed) send(ctx context.Context, batch []item) error {
-	if len(batch) == 0 {
-		return nil
-	}
-	select {
-	case f.batches <- batch:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// A batch collects entries to hand over.
-type batch struct {
-	feed  *feed
-	most  int // bytes
-	items []item
-	bytes int
-}
-
-func (b *batch) add(ctx context.Context, i item) error {
-	b.items = append(b.items, i)
-	if b.bytes += i.bytes(); b.bytes < b.most {
-		return nil
-	}
-	return b.flush(ctx)
-}
-
-func (b *batch) flush(ctx context.Context) error {
-	items := b.items
-	b.items, b.bytes = nil, 0
-	return b.feed.send(ctx, items)
-}
-
-// stream hands over the entries of a file that is in order. What was read before an error is handed
-// over as well.
+// stream hands over the entries of a file that is in order.
 func (r *reading) stream(ctx context.Context, u *unit) error {
-	b := batch{feed: u.feed, most: batchBytes}
 	var last time.Time
-	err := u.file.each(ctx, r.decoders, r.filter, func(i item) error {
+	return u.file.each(ctx, r.decoders, r.filter, func(i item) error {
 		if !last.IsZero() && r.before(i.time, last) {
 			return u.file.damaged(i.place, fmt.Sprintf("the entry is from %s, before the one above it: the file is not in the order of time", i.time.Format(time.RFC3339Nano)))
 		}
 		last = i.time
-		return b.add(ctx, i)
+		return u.feed.add(ctx, i)
 	})
-	if problem := b.flush(ctx); err == nil {
-		err = problem
-	}
-	return err
 }
 
-// sort reads a whole file, in any order, and hands over its entries sorted. Those of a large one go
-// to the temporary file, in parts.
+// sort reads a whole file, in any order, and divides it into units that are sorted. All but the
+// last are in the temporary file.
 func (r *reading) sort(ctx context.Context, u *unit) error {
 	var chunk []item
 	size := 0
@@ -170,15 +159,9 @@ func (r *reading) sort(ctx context.Context, u *unit) error {
 		chunk, size = nil, 0
 		return err
 	})
-	if err != nil {
-		return err
-	}
 	r.arrange(chunk)
-	if u.feed.parts != nil && len(chunk) > 0 {
-		u.feed.parts = append(u.feed.parts, &unit{file: u.file, start: chunk[0].time, held: chunk})
-		return nil
-	}
-	return u.feed.send(ctx, chunk)
+	u.feed.parts = append(u.feed.parts, &unit{file: u.file, items: chunk, feed: ended})
+	return err
 }
 
 // survey reads files of unknown content for the first time, side by side, and returns a unit for
@@ -198,7 +181,7 @@ func (r *reading) survey(ctx context.Context, files []*file, workers int) ([]*un
 
 // surveyed reads one file. Hold asks for memory, less of it where the number is negative.
 func (r *reading) surveyed(ctx context.Context, f *file, hold func(bytes int) bool) (*unit, error) {
-	u := &unit{file: f, ordered: true}
+	u := &unit{file: f, ordered: true, feed: ended}
 	n, size, holding := 0, 0, true
 	var last time.Time
 	err := f.each(ctx, r.decoders, r.filter, func(i item) error {
@@ -212,17 +195,17 @@ func (r *reading) surveyed(ctx context.Context, f *file, hold func(bytes int) bo
 			return nil
 		}
 		size += i.bytes()
-		u.held = append(u.held, i)
+		u.items = append(u.items, i)
 		if holding = hold(i.bytes()); !holding {
 			hold(-size)
-			u.held = nil
+			u.items, u.feed = nil, nil
 		}
 		return nil
 	})
 	if err != nil || n == 0 {
 		return nil, err
 	}
-	r.arrange(u.held)
+	r.arrange(u.items)
 	return u, nil
 }
 
