@@ -82,7 +82,7 @@ func (f *file) each(ctx context.Context, decoders *sync.Pool, want *filter, do f
 		return f.damaged(0, reason(err))
 	}
 	defer done()
-	s := scan{file: f, filter: want, sieve: want.sieve(), cuts: want.cuts(f), do: do, carried: f.since}
+	s := scan{file: f, filter: want, cuts: want.cuts(f), do: do, carried: f.since}
 	pooled := blocks.Get().(*[blockSize]byte)
 	defer blocks.Put(pooled)
 	block, filled := pooled[:], 0
@@ -145,7 +145,7 @@ func (f *file) verify(ctx context.Context) error {
 type scan struct {
 	file    *file
 	filter  *filter
-	sieve   *sieve
+	sieve   sieve
 	cuts    bool // the file can have entries outside of the window
 	do      func(item) error
 	at      int64     // where the next block starts in the text
@@ -154,13 +154,15 @@ type scan struct {
 
 // lines reads a block of whole lines.
 func (s *scan) lines(block []byte) error {
-	s.sieve.over(block)
+	if s.sieve == nil {
+		s.sieve = s.filter.newSieve(block)
+	}
 	end := 0
 	for line := range bytes.Lines(block) {
 		start := end
 		end += len(line)
 		line = bytes.TrimSuffix(line, []byte{'\n'})
-		if !s.sieve.passes(start, end) && len(line) > 1 && line[0] == '{' && line[len(line)-1] == '}' {
+		if !s.sieve.passes(line) && len(line) > 1 && line[0] == '{' && line[len(line)-1] == '}' {
 			continue
 		}
 		if s.cuts && s.filter.outside(line) && line[len(line)-1] == '}' || len(bytes.TrimSpace(line)) == 0 {
