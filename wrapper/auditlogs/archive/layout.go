@@ -36,8 +36,8 @@ type slot struct {
 	late   int       // the number of the supplement, from 1; 0 for the day itself
 }
 
-// folderOf names the folder of a log that is named as [auditlogs.Log.String] does; empty for what is
-// not one log.
+// folderOf names the folder of a log by its name, as [auditlogs.Log.String] gives it; empty for
+// what is not one log.
 func folderOf(log string) string {
 	switch kind, id, _ := strings.Cut(log, " "); kind {
 	case "account":
