@@ -79,19 +79,18 @@ func (k *keeper) commit(ctx context.Context, s slot, m *Manifest) error {
 	if err := durable.WriteFile(filepath.Join(k.Folder, workName, k.folder, sealName), data, fileMode); err != nil {
 		return err
 	}
-	return k.finish(ctx, s, m, data)
+	return k.finish(ctx, link{s, m, digest(data)})
 }
 
 // finish moves the file and the manifest of a link to their places: the manifest last, since it is
 // what seals the link.
-func (k *keeper) finish(ctx context.Context, s slot, m *Manifest, data []byte) error {
-	place := k.place(s.manifest())
+func (k *keeper) finish(ctx context.Context, l link) error {
+	place := k.place(l.manifest())
 	if err := makeFolders(k.Folder, filepath.Dir(place)); err != nil {
 		return err
 	}
-	l := link{s, m, digest(data)}
-	work := k.work(s, m.Final, cmp.Or(strings.TrimPrefix(m.File, path.Base(s.stem())), k.ending()))
-	if m.File != "" {
+	work := k.work(l.slot, l.Final, cmp.Or(strings.TrimPrefix(l.File, path.Base(l.stem())), k.ending()))
+	if l.File != "" {
 		if err := k.move(ctx, work, l); err != nil {
 			return err
 		}
@@ -107,7 +106,7 @@ func (k *keeper) finish(ctx context.Context, s slot, m *Manifest, data []byte) e
 	}
 	k.links = append(k.links, l)
 	if k.Sealed != nil {
-		k.Sealed(m)
+		k.Sealed(l.Manifest)
 	}
 	return nil
 }
@@ -161,7 +160,7 @@ func (k *keeper) recover(ctx context.Context) error {
 		return fmt.Errorf("%s: %w: remove %s, which holds no part of the archive, and run again", name, err, filepath.Join(k.Folder, workName))
 	}
 	day, _ := time.Parse(time.DateOnly, m.Day) // By its checksum, it is as it was written.
-	err = k.finish(ctx, slot{k.folder, day, m.Late}, m, data)
+	err = k.finish(ctx, link{slot{k.folder, day, m.Late}, m, digest(data)})
 	if errors.Is(err, fs.ErrNotExist) {
 		return os.Remove(name) // Somebody removed its file: the day is read again.
 	}

@@ -90,15 +90,7 @@ func parsePath(name string) (s slot, ending string, ok bool) {
 	if parts == nil {
 		return slot{}, "", false
 	}
-	day, err := time.Parse("2006/01/02", parts[2])
-	if err != nil {
-		return slot{}, "", false
-	}
-	s = slot{folder: parts[1], day: day}
-	if parts[3] != "" {
-		if s.late, err = strconv.Atoi(parts[3]); err != nil {
-			return slot{}, "", false
-		}
-	}
-	return s, parts[4], true
+	day, noDay := time.Parse("2006/01/02", parts[2])
+	late, noNumber := strconv.Atoi(cmp.Or(parts[3], "0"))
+	return slot{parts[1], day, late}, parts[4], noDay == nil && noNumber == nil
 }

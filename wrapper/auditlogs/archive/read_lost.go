@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// lose makes a file that was in the archive once, as manifests show. A listing ends with its error
-// where its entries would come, so that the position is right once it is restored.
+// lose returns the file as one that was in the archive once, as manifests show. A listing ends with
+// its error where its entries would come, so that the position is right once it is restored.
 func (f *file) lose(since, before time.Time, err error) *file {
 	lost := *f
 	lost.number, lost.ordered, lost.since, lost.before, lost.lost = -1, true, since, before, err
@@ -156,7 +156,7 @@ func (c *chain) lost(root string) (all []*file, missing int) {
 // complete before it has its name.
 func sealing(root string, s slot) bool {
 	if data, err := os.ReadFile(filepath.Join(root, workName, s.folder, sealName)); err == nil {
-		if m, err := decodeManifest(data); err == nil && m.Day == s.day.Format(time.DateOnly) && m.Late == s.late {
+		if _, err := openLink(s, data); err == nil {
 			return true
 		}
 	}
