@@ -88,17 +88,7 @@ func (a *answer) noEntry() {
 	a.body = fmt.Appendf(a.body[:len(a.body)-1], `,"result_info":{"count":0,"history_status":"%s"}}`, auditlogs.HistoryUnavailable)
 }
 
-func (a *answer) fail(status, code int, message string) { a.write(status, code, []string{message}) }
-
-func (a *answer) failWith(status int, problems []problem) {
-	messages := make([]string, len(problems))
-	for i, p := range problems {
-		messages[i] = p.message
-	}
-	a.write(status, status, messages)
-}
-
-func (a *answer) write(status, code int, messages []string) {
+func (a *answer) fail(status, code int, messages ...string) {
 	b := []byte(`{"success":false,"errors":[`)
 	for i, message := range messages {
 		if i > 0 {

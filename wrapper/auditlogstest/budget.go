@@ -6,11 +6,8 @@ import (
 	"time"
 )
 
-// The budget that the service documents.
-const (
-	publishedRequests = 1200
-	publishedWindow   = 5 * time.Minute
-)
+// published is the budget that the service documents. It is not enforced.
+var published = budget{requests: 1200, window: 5 * time.Minute}
 
 // A budget is a rate limit: a number of requests in any window. Overdrawing it blocks everything
 // for a whole window.
@@ -20,14 +17,6 @@ type budget struct {
 	window   time.Duration
 	spent    []time.Time // the requests of the last window, oldest first
 	blocked  time.Time   // no request passes before this time
-}
-
-// newBudget makes a budget, which is not enforced if requests is 0.
-func newBudget(requests int, window time.Duration) budget {
-	if requests == 0 {
-		return budget{requests: publishedRequests, window: publishedWindow}
-	}
-	return budget{enforced: true, requests: requests, window: window}
 }
 
 // spend takes one request from the budget, and reports the rest in the header. If there is nothing

@@ -7,29 +7,33 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 )
 
 // A position is a place between two entries of a listing. The zero value is the place before the
 // first one.
 type position struct {
-	placed bool      // time and seq are those of the last entry before the place
-	time   time.Time //
-	seq    uint64    //
-	offset uint64    // how many entries are before the place; for shifting cursors only, instead of time and seq
-	pages  int       // how many pages are before the place
-	waited bool      // the empty page that belongs before the place has been given
+	Placed bool      // Time and Seq are those of the last entry before the place
+	Time   time.Time //
+	Seq    uint64    //
+	Offset uint64    // how many entries are before the place; for shifting cursors only, instead of Time and Seq
+	Pages  int       // how many pages are before the place
+	Waited bool      // the empty page that belongs before the place has been given
 }
 
 // after returns the position after a page that started at p.
-func (p position) after(page []*entry) position {
-	next := position{offset: p.offset + uint64(len(page)), pages: p.pages + 1}
-	if len(page) > 0 {
+func (p position) after(page []*entry, shifting bool) position {
+	next := position{Pages: p.Pages + 1}
+	if shifting {
+		next.Offset = p.Offset + uint64(len(page))
+	} else {
 		last := page[len(page)-1]
-		next.placed, next.time, next.seq = true, last.time, last.seq
+		next.Placed, next.Time, next.Seq = true, last.time, last.seq
 	}
 	return next
 }
@@ -38,87 +42,57 @@ func (p position) after(page []*entry) position {
 // query that it was made for.
 type cursorMaker struct{ key []byte }
 
+// A cursor is what the text of one holds.
+type cursor struct {
+	position
+	Query []byte // its digest
+}
+
 // newCursorMaker derives the key from the history's seed, so that cursors stay valid after a
 // restart with the same history.
 func newCursorMaker(h *History) cursorMaker {
 	if h == nil {
-		key := make([]byte, sha256.Size)
-		_, _ = rand.Read(key)
-		return cursorMaker{key}
+		return cursorMaker{[]byte(rand.Text())}
 	}
-	key := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("auditlogstest cursor "), h.Seed))
-	return cursorMaker{key[:]}
+	return cursorMaker{binary.BigEndian.AppendUint64([]byte("auditlogstest cursor "), h.Seed)}
 }
 
-const (
-	flagPlaced = 1 << iota
-	flagShifting
-	flagWaited
-)
+const digestSize = 16
 
-const (
-	digestSize  = 16
-	payloadSize = 1 + 4 + 8 + 4 + 8 + digestSize
-)
-
-// queryDigest is a digest of everything that a cursor is bound to: the path, and all parameters
-// except the cursor and the limit.
-func queryDigest(path string, query url.Values) []byte {
+// queryDigest is a digest of everything that a cursor is bound to: its kind, the path, and all
+// parameters except the cursor and the limit.
+func queryDigest(shifting bool, path string, query url.Values) []byte {
 	bound := url.Values{}
 	for name, values := range query {
 		if name != "cursor" && name != "limit" {
 			bound[name] = slices.Sorted(slices.Values(values))
 		}
 	}
-	sum := sha256.Sum256([]byte(path + "?" + bound.Encode()))
+	sum := sha256.Sum256([]byte(strconv.FormatBool(shifting) + path + "?" + bound.Encode()))
 	return sum[:digestSize]
 }
 
-func (m cursorMaker) format(p position, digest []byte, shifting bool) string {
-	var flags byte
-	number := p.seq
-	if p.placed {
-		flags |= flagPlaced
-	}
-	if p.waited {
-		flags |= flagWaited
-	}
-	if shifting {
-		flags |= flagShifting
-		number = p.offset
-	}
-	b := []byte{flags}
-	b = binary.BigEndian.AppendUint32(b, uint32(p.pages))
-	b = binary.BigEndian.AppendUint64(b, uint64(p.time.Unix()))
-	b = binary.BigEndian.AppendUint32(b, uint32(p.time.Nanosecond()))
-	b = binary.BigEndian.AppendUint64(b, number)
-	b = append(b, digest...)
-	return base64.RawURLEncoding.EncodeToString(append(b, m.sign(b)...))
+func (m cursorMaker) format(p position, query []byte) string {
+	data, _ := json.Marshal(cursor{p, query})
+	return base64.RawURLEncoding.EncodeToString(append(m.sign(data), data...))
 }
 
-func (m cursorMaker) sign(payload []byte) []byte {
+func (m cursorMaker) sign(data []byte) []byte {
 	mac := hmac.New(sha256.New, m.key)
-	mac.Write(payload)
+	mac.Write(data)
 	return mac.Sum(nil)[:digestSize]
 }
 
-func (m cursorMaker) parse(cursor string, digest []byte, shifting bool) (position, error) {
-	b, err := base64.RawURLEncoding.DecodeString(cursor)
+func (m cursorMaker) parse(text string, query []byte) (position, error) {
+	b, err := base64.RawURLEncoding.DecodeString(text)
 	// Decoding ignores line breaks and spare bits, so encoding the result again must give the same
 	// text.
-	if err != nil || base64.RawURLEncoding.EncodeToString(b) != cursor || len(b) != payloadSize+digestSize ||
-		!hmac.Equal(b[payloadSize:], m.sign(b[:payloadSize])) || (b[0]&flagShifting != 0) != shifting {
+	if err != nil || base64.RawURLEncoding.EncodeToString(b) != text || len(b) < digestSize || !hmac.Equal(b[:digestSize], m.sign(b[digestSize:])) {
 		return position{}, errors.New("cursor is not one of this server's")
 	}
-	if !bytes.Equal(b[payloadSize-digestSize:payloadSize], digest) {
+	var c cursor
+	if err := json.Unmarshal(b[digestSize:], &c); err != nil || !bytes.Equal(c.Query, query) {
 		return position{}, errors.New("cursor belongs to other parameters")
 	}
-	p := position{pages: int(binary.BigEndian.Uint32(b[1:])), waited: b[0]&flagWaited != 0}
-	if number := binary.BigEndian.Uint64(b[17:]); shifting {
-		p.offset = number
-	} else if b[0]&flagPlaced != 0 {
-		p.placed, p.seq = true, number
-		p.time = time.Unix(int64(binary.BigEndian.Uint64(b[5:])), int64(binary.BigEndian.Uint32(b[13:]))).UTC()
-	}
-	return p, nil
+	return c.position, nil
 }

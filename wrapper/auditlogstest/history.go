@@ -128,7 +128,7 @@ func (h History) outline(w *writer) []event {
 			}
 			start = h.Since.Add(time.Duration(rng.Int64N(span)))
 		}
-		actor := w.pickActor()
+		actor := w.actors[rng.IntN(len(w.actors))]
 		zone := &w.zones[rng.IntN(len(w.zones))]
 		if rng.IntN(25) == 0 {
 			// A bulk change: one action, many times, in one instant.

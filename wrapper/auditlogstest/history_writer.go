@@ -40,8 +40,6 @@ type writer struct {
 	buffer    []byte
 }
 
-func (w *writer) pickActor() *actor { return w.actors[w.rng.IntN(len(w.actors))] }
-
 func (w *writer) pickAction(by *actor) *action {
 	if by.kind == "system" {
 		return w.system[w.rng.IntN(len(w.system))]
@@ -125,58 +123,44 @@ func (w *writer) entry(e *event, odd oddity) string {
 		description += " für Zoë, 東京 🚀"
 	}
 
-	b := append(w.buffer[:0], `{"id":"`...)
+	id := "$hex"
 	if odd == oddUUID {
-		b = w.appendUUID(b)
-	} else {
-		b = appendID(b, w.rng)
+		id = "$uuid"
 	}
-	b = append(b, '"')
+	b := w.fill(appendText(w.buffer[:0], `{"id":"`), id, f)
 	switch {
 	case w.organization != "":
-		b = appendObject(b, "organization", "id", w.organization)
+		b = appendText(b, `","organization":{"id":"`, w.organization, `"}`)
 	case odd != oddNoAccount:
-		b = appendObject(b, "account", "id", w.account, "name", "Example Account")
+		b = appendText(b, `","account":{"id":"`, w.account, `","name":"Example Account"}`)
+	default:
+		b = append(b, '"')
 	}
-	b = append(b, `,"action":{`...)
-	b = appendPair(b, "description", description)
-	b = appendPair(b, "result", result)
-	b = append(b, `,"time":"`...)
-	b = e.time.AppendFormat(b, e.layout)
-	b = append(b, '"')
-	b = append(appendPair(b, "type", verb), `},"actor":{`...)
-	b = appendPair(b, "id", who.id)
-	b = appendPair(b, "context", context)
+	b = appendText(b, `,"action":{"description":"`, description, `","result":"`, result, `","time":"`)
+	b = appendText(e.time.AppendFormat(b, e.layout), `","type":"`, verb, `"},"actor":{"id":"`, who.id, `","context":"`, context)
 	if who.email != "" {
-		b = appendPair(b, "email", who.email)
+		b = appendText(b, `","email":"`, who.email)
 	}
 	if who.ip != "" {
-		b = appendPair(b, "ip_address", who.ip)
+		b = appendText(b, `","ip_address":"`, who.ip)
 	}
 	if odd == oddEscapes {
 		// The same text could be written without escapes: who compares has to unescape.
-		b = append(b, `,"token_id":"\u0061bc","token_name":"caf\u00e9 \"\/\"\n\ud83d\ude80"`...)
+		b = appendText(b, `","token_id":"\u0061bc","token_name":"caf\u00e9 \"\/\"\n\ud83d\ude80`)
 	} else if name != "" {
-		b = appendPair(b, "token_id", who.tokenID)
-		b = appendPair(b, "token_name", name)
+		b = appendText(b, `","token_id":"`, who.tokenID, `","token_name":"`, name)
 	}
-	b = append(appendPair(b, "type", who.kind), `},"raw":{"cf_ray_id":"`...)
-	b = appendHex(b, w.rng)
-	b = append(b, '"')
-	b = appendPair(b, "method", a.method)
-	b = append(append(b, `,"status_code":`...), status...)
-	b = append(b, `,"uri":"`...)
-	b = w.fill(b, a.uri, f)
-	b = append(b, '"')
-	b = append(appendPair(b, "user_agent", who.agent), '}')
+	b = appendHex(appendText(b, `","type":"`, who.kind, `"},"raw":{"cf_ray_id":"`), w.rng)
+	b = appendText(b, `","method":"`, a.method, `","status_code":`, status, `,"uri":"`)
+	b = appendText(w.fill(b, a.uri, f), `","user_agent":"`, who.agent, `"},"resource":`)
 	b = w.resource(b, a, f, odd, failed)
 	switch {
 	case w.organization != "":
 	case odd == oddNullZone:
-		b = append(b, `,"zone":null`...)
+		b = appendText(b, `,"zone":null`)
 	case odd == oddNoZone || a.about == ofAccount:
 	default:
-		b = appendObject(b, "zone", "id", z.id, "name", z.name)
+		b = appendText(b, `,"zone":{"id":"`, z.id, `","name":"`, z.name, `"}`)
 	}
 	w.buffer = append(b, '}')
 	return string(w.buffer)
@@ -187,56 +171,39 @@ const beyondMessages = 150
 
 func (w *writer) resource(b []byte, a *action, f *filling, odd oddity, failed bool) []byte {
 	if odd == oddNullResource {
-		return append(b, `,"resource":null`...)
+		return appendText(b, "null")
 	}
-	b = append(b, `,"resource":{`...)
-	b = appendPair(b, "id", f.resource.id)
-	b = appendPair(b, "product", a.product)
-	b = append(b, `,"request":`...)
-	b = w.fill(b, a.request, f)
-	b = append(b, `,"response":{"success":`...)
+	b = appendText(b, `{"id":"`, f.resource.id, `","product":"`, a.product, `","request":`)
+	b = appendText(w.fill(b, a.request, f), `,"response":{"success":`)
 	if failed {
-		b = append(b,
-			`false,"errors":[{"code":1004,"message":"The request was refused."}],"messages":[],"result":null}`...)
+		b = appendText(b, `false,"errors":[{"code":1004,"message":"The request was refused."}],"messages":[],"result":null}`)
 	} else {
-		b = append(b, `true,"errors":[],"messages":[`...)
+		b = appendText(b, `true,"errors":[],"messages":[`)
 		for n := 0; len(b)+len(a.response)+beyondMessages < w.least; n++ {
 			if n > 0 {
 				b = append(b, ',')
 			}
 			b = w.fill(b, `{"code":$number,"message":"$sentence","source":{"pointer":"/$word/$word"},"retryable":false}`, f)
 		}
-		b = append(b, `],"result":`...)
-		b = append(w.fill(b, a.response, f), '}')
+		b = append(w.fill(appendText(b, `],"result":`), a.response, f), '}')
 	}
+	scope, end := `,"scope":"`, `"`
 	if odd == oddScopeObject {
-		b = appendObject(b, "scope", "type", a.scope)
-	} else {
-		b = appendPair(b, "scope", a.scope)
+		scope, end = `,"scope":{"type":"`, `"}`
 	}
-	b = appendPair(b, "type", a.resource)
+	b = appendText(b, scope, a.scope, end, `,"type":"`, a.resource, `"`)
 	if odd == oddResourceValue {
-		b = append(b, `,"value":{"old":[1,2.50,3e2],"new":null}`...)
+		b = appendText(b, `,"value":{"old":[1,2.50,3e2],"new":null}`)
 	}
 	return append(b, '}')
 }
 
-// appendObject adds a member to an object: an object of names and values.
-func appendObject(b []byte, name string, pairs ...string) []byte {
-	b = append(append(append(b, `,"`...), name...), `":{`...)
-	for i := 0; i < len(pairs); i += 2 {
-		b = appendPair(b, pairs[i], pairs[i+1])
+// appendText appends parts of a text. None of a history needs escapes.
+func appendText(b []byte, parts ...string) []byte {
+	for _, part := range parts {
+		b = append(b, part...)
 	}
-	return append(b, '}')
-}
-
-// appendPair adds a member to an object. No text of a history needs escapes.
-func appendPair(b []byte, name, value string) []byte {
-	if b[len(b)-1] != '{' {
-		b = append(b, ',')
-	}
-	b = append(append(append(b, '"'), name...), `":"`...)
-	return append(append(b, value...), '"')
+	return b
 }
 
 // A filling is what stays the same within an entry, so that its request and its response fit each

@@ -27,8 +27,7 @@ type config struct {
 	shifting      bool
 	afterSince    bool
 	throughBefore bool
-	rateRequests  int
-	rateWindow    time.Duration
+	budget        budget
 	latency       time.Duration
 	emptyPages    int
 	cursorsAfter  bool
@@ -43,7 +42,7 @@ type config struct {
 const defaultRequestLog = 100_000
 
 func newConfig(opts []Option) config {
-	c := config{requestLog: defaultRequestLog, owners: map[string][]string{}, categories: defaultCategories}
+	c := config{budget: published, requestLog: defaultRequestLog, owners: map[string][]string{}, categories: defaultCategories}
 	for _, o := range opts {
 		o(&c)
 	}
@@ -164,7 +163,7 @@ func WithStrictEnums() Option {
 func WithRateLimit(requests int, window time.Duration) Option {
 	require(requests > 0, "WithRateLimit: %d requests", requests)
 	require(window > 0, "WithRateLimit: window of %v", window)
-	return func(c *config) { c.rateRequests, c.rateWindow = requests, window }
+	return func(c *config) { c.budget = budget{enforced: true, requests: requests, window: window} }
 }
 
 // WithLatency delays every answer. A fault's delay is added to it. Without this option, answers are

@@ -64,10 +64,9 @@ type Request struct {
 // ID of an account or an organization is valid, and no limit is enforced. An option with a wrong
 // value panics.
 func NewServer(opts ...Option) *Server {
-	s := &Server{config: newConfig(opts)}
+	c := newConfig(opts)
+	s := &Server{config: c, budget: c.budget, cursors: newCursorMaker(c.history)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.budget = newBudget(s.config.rateRequests, s.config.rateWindow)
-	s.cursors = newCursorMaker(s.config.history)
 	s.store.lateness, s.ofOrganizations.lateness = s.config.newLateness(), s.config.newLateness()
 	if s.config.history != nil {
 		s.store.insert(s.config.history.generate())
@@ -371,24 +370,24 @@ func (s *Server) page(out *answer, r *http.Request, log *store, params parameter
 	if s.config.maxPageSize > 0 {
 		size = min(size, s.config.maxPageSize)
 	}
-	digest := queryDigest(r.URL.Path, r.URL.Query())
+	digest := queryDigest(s.config.shifting, r.URL.Path, r.URL.Query())
 	var from position
 	if *given.Cursor != nil {
 		var err error
-		if from, err = s.cursors.parse(**given.Cursor, digest, s.config.shifting); err != nil {
+		if from, err = s.cursors.parse(**given.Cursor, digest); err != nil {
 			out.fail(http.StatusBadRequest, codeBadRequest, err.Error())
 			return
 		}
 	}
-	if n := s.config.emptyPages; n > 0 && !from.waited && (from.pages+1)%n == 0 {
-		from.waited = true
-		out.page(nil, s.cursors.format(from, digest, s.config.shifting), s.config.cursorsAfter, status)
+	if n := s.config.emptyPages; n > 0 && !from.Waited && (from.Pages+1)%n == 0 {
+		from.Waited = true
+		out.page(nil, s.cursors.format(from, digest), s.config.cursorsAfter, status)
 		return
 	}
 	entries, more := log.page(q, from, size)
 	cursor := ""
 	if more {
-		cursor = s.cursors.format(from.after(entries), digest, s.config.shifting)
+		cursor = s.cursors.format(from.after(entries, s.config.shifting), digest)
 	}
 	out.page(entries, cursor, s.config.cursorsAfter, status)
 }
@@ -404,8 +403,9 @@ func (a *api) bindingFailed(w http.ResponseWriter, r *http.Request, err error) {
 func (s *Server) admit(out *answer, r *http.Request) bool {
 	operation := operations[r.Pattern]
 	problems := s.checkQuery(operation, r.URL.RawQuery)
-	for _, p := range problems {
-		if p.misuse {
+	messages := make([]string, len(problems))
+	for i, p := range problems {
+		if messages[i] = p.message; p.misuse {
 			s.report("auditlogstest: %s %s: %s", r.Method, r.URL.Path, p.message)
 		}
 	}
@@ -430,7 +430,7 @@ func (s *Server) admit(out *answer, r *http.Request) bool {
 		}
 	}
 	if len(problems) > 0 {
-		out.failWith(http.StatusBadRequest, problems)
+		out.fail(http.StatusBadRequest, codeBadRequest, messages...)
 		return false
 	}
 	return true

@@ -115,24 +115,14 @@ func (s *store) insert(added []*entry) {
 		}
 	}
 	order := func(a, b *entry) int { return a.compare(b.time, b.seq) }
-	added = slices.Clone(added)
-	slices.SortFunc(added, order)
 	if len(added) == 0 {
 		return
 	}
-	// Only the entries after the first new one have to be merged, mostly none.
-	at := s.search(added[0].time, added[0].seq)
-	rest := slices.Clone(s.entries[at:])
-	s.entries = s.entries[:at]
-	for len(added) > 0 && len(rest) > 0 {
-		next := &added
-		if order(rest[0], added[0]) < 0 {
-			next = &rest
-		}
-		s.entries = append(s.entries, (*next)[0])
-		*next = (*next)[1:]
-	}
-	s.entries = append(append(s.entries, added...), rest...)
+	// Only the entries after the first new one have to be sorted, mostly none.
+	first := slices.MinFunc(added, order)
+	at := s.search(first.time, first.seq)
+	s.entries = append(s.entries, added...)
+	slices.SortFunc(s.entries[at:], order)
 }
 
 // search returns the index of the first entry at or after a place in the order.
@@ -177,30 +167,17 @@ func (s *store) page(l listing, from position, size int) (entries []*entry, more
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	low, high := s.indexes(l.window)
-	if from.placed && !l.desc {
-		low = max(low, s.search(from.time, from.seq+1))
+	if from.Placed && !l.desc {
+		low = max(low, s.search(from.Time, from.Seq+1))
 	}
-	if from.placed && l.desc {
-		high = max(low, min(high, s.search(from.time, from.seq)))
+	if from.Placed && l.desc {
+		high = max(low, min(high, s.search(from.Time, from.Seq)))
 	}
-	skip := from.offset
-	if l.filters.All() && l.now.IsZero() {
-		// If everything matches, the skipped entries need not be read.
-		jump := int(min(skip, uint64(high-low)))
-		if skip -= uint64(jump); l.desc {
-			high -= jump
-		} else {
-			low += jump
-		}
-	}
-	for low < high {
-		var e *entry
+	skip := from.Offset
+	for i := range high - low {
+		e := s.entries[low+i]
 		if l.desc {
-			high--
-			e = s.entries[high]
-		} else {
-			e = s.entries[low]
-			low++
+			e = s.entries[high-1-i]
 		}
 		switch {
 		case !l.matches(e):

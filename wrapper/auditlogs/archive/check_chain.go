@@ -107,33 +107,21 @@ func (t *tree) verify(ctx context.Context) error {
 			tasks = append(tasks, task{c, s})
 		}
 	}
-	next := make(chan task)
-	failures := make([]error, runtime.GOMAXPROCS(0))
-	var workers sync.WaitGroup
-	for i := range failures {
-		workers.Go(func() {
-			buffer := make([]byte, 256<<10)
-			for task := range next {
-				l, ok, err := task.open(t.root, task.slot)
-				if err == nil && ok {
-					err = task.examine(ctx, t.root, l, buffer)
-				}
-				failures[i] = cmp.Or(failures[i], err)
-			}
-		})
-	}
-	for _, task := range tasks {
-		if ctx.Err() != nil {
-			break
+	failures := make([]error, len(tasks))
+	sideBySide(len(tasks), runtime.GOMAXPROCS(0), func(i int) {
+		if failures[i] = ctx.Err(); failures[i] != nil {
+			return
 		}
-		next <- task
-	}
-	close(next)
-	workers.Wait()
+		l, ok, err := tasks[i].open(t.root, tasks[i].slot)
+		if err == nil && ok {
+			err = tasks[i].examine(ctx, t.root, l)
+		}
+		failures[i] = err
+	})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return errors.Join(failures...)
+	return cmp.Or(failures...)
 }
 
 // open reads the manifest of a slot. If that is missing or damaged, it says so in a finding.
@@ -161,48 +149,43 @@ func (c *chain) open(root string, s slot) (l link, ok bool, err error) {
 }
 
 // examine compares the files of a slot with its manifest.
-func (c *chain) examine(ctx context.Context, root string, l link, buffer []byte) error {
-	there := false
+func (c *chain) examine(ctx context.Context, root string, l link) error {
 	for _, ending := range c.slots[l.slot] {
-		name := l.stem() + ending
-		switch {
-		case ending == manifestEnd:
-		case l.File != path.Base(name):
+		if name := l.stem() + ending; ending != manifestEnd && l.File != path.Base(name) {
 			c.find(name, "its manifest does not name it: move it away")
-		default:
-			there = true
 		}
 	}
-	switch {
-	case l.File == "":
+	if l.File == "" {
 		return nil
-	case !there:
+	}
+	switch err := l.verify(ctx, root); {
+	case errors.Is(err, fs.ErrNotExist):
 		c.find(l.data(), "it is missing: restore it")
-		return nil
-	}
-	err := l.verify(ctx, root, buffer)
-	if errors.Is(err, ErrDamaged) {
+	case errors.Is(err, ErrDamaged):
 		c.find(l.data(), "%v: restore it", err)
-		return nil
+	default:
+		return err
 	}
-	return err
+	return nil
 }
 
 // verify compares the link's file with its manifest.
-func (l link) verify(ctx context.Context, root string, buffer []byte) error {
-	return verify(ctx, filepath.Join(root, filepath.FromSlash(l.data())), l.Bytes, l.FileSHA256, buffer)
+func (l link) verify(ctx context.Context, root string) error {
+	return verify(ctx, filepath.Join(root, filepath.FromSlash(l.data())), l.Bytes, l.FileSHA256)
 }
 
 // verify compares a file with what its manifest says.
-func verify(ctx context.Context, name string, bytes int64, digest string, buffer []byte) error {
+func verify(ctx context.Context, name string, bytes int64, digest string) error {
 	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }()
+	buffer := blocks.Get().(*[blockSize]byte)
+	defer blocks.Put(buffer)
 	sum, size := sha256.New(), int64(0)
 	for {
-		n, err := file.Read(buffer)
+		n, err := file.Read(buffer[:])
 		sum.Write(buffer[:n])
 		size += int64(n)
 		if errors.Is(err, io.EOF) {
@@ -241,9 +224,7 @@ func (c *chain) compare() {
 
 // findGaps finds missing days, and missing supplements of a day.
 func (c *chain) findGaps() {
-	slots := slices.SortedFunc(maps.Keys(c.slots), func(a, b slot) int {
-		return cmp.Or(a.day.Compare(b.day), cmp.Compare(a.late, b.late))
-	})
+	slots := slices.SortedFunc(maps.Keys(c.slots), slot.compare)
 	missing := func(first, last slot) {
 		through := ""
 		if first != last {
@@ -251,18 +232,16 @@ func (c *chain) findGaps() {
 		}
 		c.find(first.manifest(), "it is missing%s: restore it", through)
 	}
-	wanted := slot{folder: slots[0].folder, day: slots[0].day}
-	for _, s := range slots {
-		if s.day.After(wanted.day) {
-			if wanted = (slot{folder: s.folder, day: wanted.end()}); s.day.After(wanted.day) {
-				missing(wanted, slot{folder: s.folder, day: s.day.AddDate(0, 0, -1)})
-				wanted.day = s.day
-			}
+	for i, s := range slots {
+		wanted := slot{folder: s.folder, day: s.day}
+		if i > 0 && slots[i-1].day.Equal(s.day) {
+			wanted.late = slots[i-1].late + 1
+		} else if i > 0 && slots[i-1].end().Before(s.day) {
+			missing(slot{folder: s.folder, day: slots[i-1].end()}, slot{folder: s.folder, day: s.day.AddDate(0, 0, -1)})
 		}
 		if s.late > wanted.late {
 			missing(wanted, slot{s.folder, s.day, s.late - 1})
 		}
-		wanted = slot{s.folder, s.day, s.late + 1}
 	}
 }
 

@@ -35,11 +35,15 @@ func newFilter(matcher *match.Matcher, since, before, otherwise time.Time, log s
 
 // keeps reports whether an entry of a log passes the filters. The window is not looked at.
 func (f *filter) keeps(e *auditlogs.Entry, log string) bool {
-	// An entry that does not say which log it is from may be of any.
-	if f.log != "" && log != "" && log != f.log {
-		return false
-	}
-	return f.matcher.All() || f.matcher.Keeps(match.Read(e))
+	return f.of(log) && (f.matcher.All() || f.matcher.Keeps(match.Read(e)))
+}
+
+// of reports whether a log is listed. What does not say which log it is from may be of any.
+func (f *filter) of(log string) bool { return f.log == "" || log == "" || log == f.log }
+
+// overlaps reports whether a part of the window is in another one.
+func (f *filter) overlaps(since, before time.Time) bool {
+	return before.After(f.since) && since.Before(f.before)
 }
 
 // within reports whether a time is in the window.
@@ -50,9 +54,12 @@ func (f *filter) cuts(of *file) bool {
 	return !of.ordered || of.since.Before(f.since) || f.before.Before(of.before)
 }
 
-// logOfEntry is the name of the log that an entry says it is from; empty if it does not say.
-func logOfEntry(e *auditlogs.Entry) string {
-	if e.Organization.ID != "" {
+// logOf is the log that an entry of a file is from; empty if neither of them says so.
+func (f *file) logOf(e *auditlogs.Entry) string {
+	switch {
+	case f.log != "":
+		return f.log
+	case e.Organization.ID != "":
 		return stored.Organization + e.Organization.ID
 	}
 	return e.Account.ID
@@ -96,23 +103,18 @@ func newWant(path string, values []string) want {
 
 // in reports whether a line may have the field with one of the values.
 func (w *want) in(line []byte) bool {
-	return w.member(line, 0) < len(line) || w.escape(line, 0) < len(line)
-}
-
-// member returns the place of the next member that may have one of the values, from a place on; the
-// length of the text if there is none.
-func (w *want) member(text []byte, from int) int {
-	for {
-		if from = w.named(text, from); from == len(text) || w.at(text[from:]) {
-			return from
+	for rest := w.named(line); rest != nil; rest = w.named(rest) {
+		if w.at(rest) {
+			return true
 		}
 	}
+	return w.escaped(line)
 }
 
-// named returns the place after the next name, from a place on; the length of the text if there is
-// none. It looks for the rarest character first, which takes half as long as [bytes.Index].
-func (w *want) named(text []byte, from int) int {
-	for i := from + w.rarest; i < len(text); i++ {
+// named returns what follows the next name; nil if there is none. It looks for the rarest character
+// first, which takes half as long as [bytes.Index].
+func (w *want) named(text []byte) []byte {
+	for i := w.rarest; i < len(text); i++ {
 		next := bytes.IndexByte(text[i:], w.name[w.rarest])
 		if next < 0 {
 			break
@@ -120,10 +122,10 @@ func (w *want) named(text []byte, from int) int {
 		i += next
 		end := i - w.rarest + len(w.name)
 		if end <= len(text) && string(text[end-len(w.name):end]) == string(w.name) {
-			return end
+			return text[end:]
 		}
 	}
-	return len(text)
+	return nil
 }
 
 // learn finds out which character of the name is rare in a text.
@@ -169,18 +171,18 @@ func (w *want) at(rest []byte) bool {
 	return w.values[string(value)] || bytes.IndexByte(value, '\\') >= 0 || w.broken && !utf8.Valid(value)
 }
 
-// escape returns the place of the next escape that may stand for a character of the name.
-func (w *want) escape(text []byte, from int) int {
+// escaped reports whether an escape in a text may stand for a character of the name.
+func (w *want) escaped(text []byte) bool {
 	for {
-		i := bytes.Index(text[from:], []byte(`\u`))
-		if i < 0 || from+i+6 > len(text) {
-			return len(text)
+		i := bytes.Index(text, []byte(`\u`))
+		if i < 0 || i+6 > len(text) {
+			return false
 		}
-		from += i + 2
-		c, err := strconv.ParseUint(string(text[from:from+4]), 16, 16)
+		c, err := strconv.ParseUint(string(text[i+2:i+6]), 16, 16)
 		if err == nil && c < utf8.RuneSelf && w.escapes[c] {
-			return from - 2
+			return true
 		}
+		text = text[i+2:]
 	}
 }
 
@@ -191,43 +193,21 @@ func space(text []byte) []byte {
 	return text
 }
 
-// A sieve finds the lines of a text that may pass, one after the other.
-type sieve struct {
-	wants          []want
-	learned        bool
-	text           []byte
-	member, escape int // the next places of the first want
+// A sieve finds the lines of a text that may pass.
+type sieve []want
+
+// newSieve returns the filter's sieve for texts that are like this one.
+func (f *filter) newSieve(text []byte) sieve {
+	wants := slices.Clone(f.wants)
+	for i := range wants {
+		wants[i].learn(text)
+	}
+	return wants
 }
 
-func (f *filter) sieve() *sieve { return &sieve{wants: slices.Clone(f.wants)} }
-
-// over starts with another text.
-func (s *sieve) over(text []byte) {
-	s.text, s.member, s.escape = text, -1, -1
-	for i := range s.wants {
-		if !s.learned {
-			s.wants[i].learn(text)
-		}
-	}
-	s.learned = true
-}
-
-// passes reports whether the line between two places may pass. The places only grow.
-func (s *sieve) passes(start, end int) bool {
-	if len(s.wants) == 0 {
-		return true
-	}
-	if s.member < start {
-		s.member = s.wants[0].member(s.text, start)
-	}
-	if s.escape < start {
-		s.escape = s.wants[0].escape(s.text, start)
-	}
-	if s.member >= end && s.escape >= end {
-		return false
-	}
-	for i := range s.wants[1:] {
-		if !s.wants[1+i].in(s.text[start:end]) {
+func (s sieve) passes(line []byte) bool {
+	for i := range s {
+		if !s[i].in(line) {
 			return false
 		}
 	}

@@ -47,7 +47,7 @@ func timeIn(line []byte) (t time.Time, ok bool) {
 	// Of members with the same name, the last counts. Nearly always there is no other name like it.
 	rest := line[l.At:]
 	alone := !bytes.Contains(rest, timeName.name) && !bytes.Contains(rest, actionName.name)
-	return t, alone && timeName.escape(rest, 0) == len(rest) && actionName.escape(rest, 0) == len(rest)
+	return t, alone && !timeName.escaped(rest) && !actionName.escaped(rest)
 }
 
 // deepest is how deep a value before the time may nest for its entry not to be decoded.

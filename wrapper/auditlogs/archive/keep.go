@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -95,15 +96,12 @@ const (
 //
 // While it looks for late entries, it holds 16 bytes for each entry of a day; apart from that, its
 // memory does not depend on how many entries there are.
-func Keep(ctx context.Context, job Job) error {
-	err := keep(ctx, job)
-	if err != nil {
-		return fmt.Errorf("archive: %w", err)
-	}
-	return nil
-}
-
-func keep(ctx context.Context, job Job) (err error) {
+func Keep(ctx context.Context, job Job) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("archive: %w", err)
+		}
+	}()
 	if err := job.prepare(); err != nil {
 		return fmt.Errorf("%w: %w", auditlogs.ErrInvalidQuery, err)
 	}
@@ -115,7 +113,7 @@ func keep(ctx context.Context, job Job) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	return (&keeper{Job: &job, folder: folderOf(job.Log)}).keep(ctx)
+	return (&keeper{Job: &job, folder: folderOf(job.Log.String())}).keep(ctx)
 }
 
 // prepare checks the job, and fills in the defaults.
@@ -167,36 +165,17 @@ func (k *keeper) keep(ctx context.Context) error {
 	}
 	var failures []error
 	failed := 0 // days in a row
-	// try reports whether to go on. One day that fails may do so in every run, and must not keep
-	// the others from being read; two in a row mean that the service or the disk fails.
-	try := func(err error) bool {
+	// One day that fails may do so in every run, and must not keep the others from being read; two
+	// in a row mean that the service or the disk fails.
+	for err := range k.steps(ctx, days, sealed) {
 		switch {
 		case err == nil:
 			failed = 0
-			return true
+			continue
 		case !errors.Is(err, ErrDamaged):
 			failed++
 		}
-		failures = append(failures, err)
-		return ctx.Err() == nil && failed < 2
-	}
-	first := dayOf(k.Since)
-	if sealed != nil {
-		first = sealed[0]
-	}
-	for _, day := range sealed {
-		if !try(k.lookBack(ctx, days[day])) {
-			return errors.Join(failures...)
-		}
-	}
-	for day := first; k.settled(day); day = day.AddDate(0, 0, 1) {
-		if days[day] == nil && !try(k.seal(ctx, day)) {
-			return errors.Join(failures...)
-		}
-	}
-	// Backwards, so that there is no hole wherever this stops.
-	for day := first.AddDate(0, 0, -1); !k.Since.IsZero() && !day.Before(dayOf(k.Since)); day = day.AddDate(0, 0, -1) {
-		if !try(k.seal(ctx, day)) {
+		if failures = append(failures, err); ctx.Err() != nil || failed == 2 {
 			break
 		}
 	}
@@ -204,6 +183,32 @@ func (k *keeper) keep(ctx context.Context) error {
 		k.clean()
 	}
 	return errors.Join(failures...)
+}
+
+// steps does what there is to do for each day, until it is left.
+func (k *keeper) steps(ctx context.Context, days map[time.Time][]link, sealed []time.Time) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		first := dayOf(k.Since)
+		if sealed != nil {
+			first = sealed[0]
+		}
+		for _, day := range sealed {
+			if !yield(k.lookBack(ctx, days[day])) {
+				return
+			}
+		}
+		for day := first; k.past(day, k.Settle); day = day.AddDate(0, 0, 1) {
+			if days[day] == nil && !yield(k.seal(ctx, day)) {
+				return
+			}
+		}
+		// Backwards, so that there is no hole wherever this stops.
+		for day := first.AddDate(0, 0, -1); !k.Since.IsZero() && !day.Before(dayOf(k.Since)); day = day.AddDate(0, 0, -1) {
+			if !yield(k.seal(ctx, day)) {
+				return
+			}
+		}
+	}
 }
 
 // load reads the manifests of the log.
@@ -223,15 +228,13 @@ func (k *keeper) load() error {
 // now is the time by the service's clock, as far as it is known.
 func (k *keeper) now() time.Time { return time.Now().Add(k.Log.Client().ClockOffset()).Round(0).UTC() }
 
-// settled reports whether the entries of a day have appeared.
-func (k *keeper) settled(day time.Time) bool {
-	return !k.now().Before(slot{day: day}.end().Add(k.Settle))
+// past reports whether some time has passed since the end of a day.
+func (k *keeper) past(day time.Time, after time.Duration) bool {
+	return !k.now().Before(slot{day: day}.end().Add(after))
 }
 
 // final reports whether the look-back of a day is over.
-func (k *keeper) final(day time.Time) bool {
-	return !k.now().Before(slot{day: day}.end().Add(k.Settle + k.LookBack))
-}
+func (k *keeper) final(day time.Time) bool { return k.past(day, k.Settle+k.LookBack) }
 
 // askTime makes a request only for its date: a clock of this machine that is fast would seal days
 // that have not settled.

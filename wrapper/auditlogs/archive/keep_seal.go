@@ -1,11 +1,13 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -27,10 +29,7 @@ func (j *Job) ending() string {
 // work is the path of the file in which the entries of a slot are collected. Whether the look-back
 // was over is a part of the name, since it is the start of reading that counts.
 func (k *keeper) work(s slot, final bool, ending string) string {
-	name := s.day.Format(time.DateOnly)
-	if s.late > 0 {
-		name += fmt.Sprintf(".late-%d", s.late)
-	}
+	name := s.day.Format("2006-01-") + path.Base(s.stem())
 	if final {
 		name += ".final"
 	}
@@ -44,7 +43,7 @@ func (j *Job) place(name string) string { return filepath.Join(j.Folder, filepat
 func (k *keeper) manifest(s slot, final bool, read *export.Result) *Manifest {
 	m := &Manifest{
 		Version: manifestVersion, Log: k.Log.String(), Sequence: 1,
-		Day: s.day.Format(time.DateOnly), Late: s.late, File: filepath.Base(s.stem()) + k.ending(),
+		Day: s.day.Format(time.DateOnly), Late: s.late, File: path.Base(s.stem()) + k.ending(),
 		Window: export.Window{Since: auditlogs.Time(s.day), Before: auditlogs.Time(s.end())},
 		Bytes:  read.Bytes, FileSHA256: read.FileSHA256, SHA256: read.SHA256,
 		Settled: true, Settle: k.Settle.String(), LookBack: k.LookBack.String(), Final: final,
@@ -80,20 +79,18 @@ func (k *keeper) commit(ctx context.Context, s slot, m *Manifest) error {
 	if err := durable.WriteFile(filepath.Join(k.Folder, workName, k.folder, sealName), data, fileMode); err != nil {
 		return err
 	}
-	return k.finish(ctx, s, m, data)
+	return k.finish(ctx, link{s, m, digest(data)})
 }
 
 // finish moves the file and the manifest of a link to their places: the manifest last, since it is
 // what seals the link.
-func (k *keeper) finish(ctx context.Context, s slot, m *Manifest, data []byte) error {
-	place := k.place(s.manifest())
+func (k *keeper) finish(ctx context.Context, l link) error {
+	place := k.place(l.manifest())
 	if err := makeFolders(k.Folder, filepath.Dir(place)); err != nil {
 		return err
 	}
-	l := link{s, m, digest(data)}
-	work := k.work(s, m.Final, k.ending())
-	if m.File != "" {
-		work = k.work(s, m.Final, strings.TrimPrefix(m.File, filepath.Base(s.stem())))
+	work := k.work(l.slot, l.Final, cmp.Or(strings.TrimPrefix(l.File, path.Base(l.stem())), k.ending()))
+	if l.File != "" {
 		if err := k.move(ctx, work, l); err != nil {
 			return err
 		}
@@ -109,7 +106,7 @@ func (k *keeper) finish(ctx context.Context, s slot, m *Manifest, data []byte) e
 	}
 	k.links = append(k.links, l)
 	if k.Sealed != nil {
-		k.Sealed(m)
+		k.Sealed(l.Manifest)
 	}
 	return nil
 }
@@ -118,7 +115,7 @@ func (k *keeper) finish(ctx context.Context, s slot, m *Manifest, data []byte) e
 func (k *keeper) move(ctx context.Context, work string, l link) error {
 	place := k.place(l.data())
 	if _, err := os.Lstat(place); err == nil {
-		err := l.verify(ctx, k.Folder, make([]byte, 256<<10))
+		err := l.verify(ctx, k.Folder)
 		if errors.Is(err, ErrDamaged) {
 			return fmt.Errorf("%s: %w: restore it from a copy", place, err)
 		}
@@ -162,11 +159,8 @@ func (k *keeper) recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w: remove %s, which holds no part of the archive, and run again", name, err, filepath.Join(k.Folder, workName))
 	}
-	day, err := time.Parse(time.DateOnly, m.Day)
-	if err != nil {
-		return fmt.Errorf("%s: %w: %w", name, ErrDamaged, err)
-	}
-	err = k.finish(ctx, slot{k.folder, day, m.Late}, m, data)
+	day, _ := time.Parse(time.DateOnly, m.Day) // By its checksum, it is as it was written.
+	err = k.finish(ctx, link{slot{k.folder, day, m.Late}, m, digest(data)})
 	if errors.Is(err, fs.ErrNotExist) {
 		return os.Remove(name) // Somebody removed its file: the day is read again.
 	}

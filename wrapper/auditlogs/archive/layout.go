@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"regexp"
@@ -8,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
 // The layout of an archive, with slashes and relative to its folder:
@@ -28,9 +29,6 @@ const (
 	gzipEnd     = ".ndjson.gz"
 )
 
-// organizationMark distinguishes the folder of an organization from that of an account.
-const organizationMark = "organization-"
-
 // A slot is the place of a link in an archive: a day of a log, or a supplement to one.
 type slot struct {
 	folder string    // of the log
@@ -38,18 +36,21 @@ type slot struct {
 	late   int       // the number of the supplement, from 1; 0 for the day itself
 }
 
-// folderOf names the folder of a log.
-func folderOf(log *auditlogs.Log) string {
-	kind, id, _ := strings.Cut(log.String(), " ")
-	if kind == "organization" {
-		return organizationMark + id
+// folderOf names the folder of a log by its name, as [auditlogs.Log.String] gives it; empty for
+// what is not one log.
+func folderOf(log string) string {
+	switch kind, id, _ := strings.Cut(log, " "); kind {
+	case "account":
+		return id
+	case "organization":
+		return stored.Organization + id
 	}
-	return id
+	return ""
 }
 
-// logOf is the name of the log whose folder it is, as [auditlogs.Log.String] gives it.
+// logOf is the name of the log whose folder it is, as folderOf takes it.
 func logOf(folder string) string {
-	if id, ok := strings.CutPrefix(folder, organizationMark); ok {
+	if id, ok := strings.CutPrefix(folder, stored.Organization); ok {
 		return "organization " + id
 	}
 	return "account " + folder
@@ -63,6 +64,11 @@ func dayOf(t time.Time) time.Time {
 
 // end is the end of the slot's day, which is the start of the next one.
 func (s slot) end() time.Time { return s.day.AddDate(0, 0, 1) }
+
+// compare orders the slots of a log by their days.
+func (s slot) compare(other slot) int {
+	return cmp.Or(s.day.Compare(other.day), cmp.Compare(s.late, other.late))
+}
 
 // stem is the path of the slot's files without their ending.
 func (s slot) stem() string {
@@ -84,15 +90,7 @@ func parsePath(name string) (s slot, ending string, ok bool) {
 	if parts == nil {
 		return slot{}, "", false
 	}
-	day, err := time.Parse("2006/01/02", parts[2])
-	if err != nil {
-		return slot{}, "", false
-	}
-	s = slot{folder: parts[1], day: day}
-	if parts[3] != "" {
-		if s.late, err = strconv.Atoi(parts[3]); err != nil {
-			return slot{}, "", false
-		}
-	}
-	return s, parts[4], true
+	day, noDay := time.Parse("2006/01/02", parts[2])
+	late, noNumber := strconv.Atoi(cmp.Or(parts[3], "0"))
+	return slot{parts[1], day, late}, parts[4], noDay == nil && noNumber == nil
 }

@@ -24,7 +24,7 @@ func TestLayout(t *testing.T) {
 		{client.Account(id), 12, id + "/2026/11/20.late-12.manifest.json"},
 		{client.Organization(id), 1, "organization-" + id + "/2026/11/20.late-1.manifest.json"},
 	} {
-		s := slot{folderOf(test.log), day, test.late}
+		s := slot{folderOf(test.log.String()), day, test.late}
 		if s.manifest() != test.want {
 			t.Errorf("%s, want %s", s.manifest(), test.want)
 		}

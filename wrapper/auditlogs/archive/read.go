@@ -1,11 +1,14 @@
 package archive
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -23,14 +26,14 @@ import (
 // several goroutines.
 type Archive struct {
 	files      []*file
-	manifests  []dayManifest
+	sealed     []*file         // by their manifests, also where there is no file
 	known      map[string]bool // the full paths of the files
-	lost       []lostExport
-	categories []string // the files that hold them
+	lost       []*file         // exports of which only the manifest is there
+	categories []string        // the files that hold them
 	client     *auditlogs.Client
 
-	reading sync.Mutex
-	removed map[string]map[slot]removal // by the path of the log's folder
+	reading   sync.Mutex
+	lostLinks map[string][]*file // by the path of the log's folder
 }
 
 // Open looks for the files at the paths of folders and files. It does not read them: that is left
@@ -45,7 +48,7 @@ func Open(paths ...string) (*Archive, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("archive: there is no path: want a folder or a file")
 	}
-	a := &Archive{known: map[string]bool{}, removed: map[string]map[slot]removal{}}
+	a := &Archive{known: map[string]bool{}, lostLinks: map[string][]*file{}}
 	if err := a.find(paths); err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
@@ -77,7 +80,7 @@ type source struct{ *Archive }
 
 // Open starts a listing.
 func (s source) Open(r stored.Request) stored.Listing {
-	return &listing{archive: s.Archive, request: r, tools: new(tools), spill: new(spill)}
+	return &listing{archive: s.Archive, request: r, decoders: newDecoders(), spill: new(spill)}
 }
 
 // pageBytes bounds a page of large entries, in memory.
@@ -85,10 +88,10 @@ const pageBytes = 4 << 20
 
 // A listing is one run through the entries that a request asks for.
 type listing struct {
-	archive *Archive
-	request stored.Request
-	tools   *tools
-	spill   *spill
+	archive  *Archive
+	request  stored.Request
+	decoders *sync.Pool
+	spill    *spill
 
 	prepared bool
 	matcher  *match.Matcher
@@ -158,7 +161,7 @@ func (l *listing) Next(ctx context.Context, at string) (*stored.Page, error) {
 	for bytes := 0; l.next != nil && len(page.Entries) < limit && bytes < pageBytes; {
 		page.Entries = append(page.Entries, l.next.entry)
 		page.Logs = append(page.Logs, l.next.log)
-		bytes += l.next.bytes
+		bytes += l.next.bytes()
 		l.cursor.after(l.next)
 		l.next, l.failed = l.merge.next(ctx)
 	}
@@ -209,19 +212,16 @@ func (l *listing) read(ctx context.Context, want *filter, o order) (*merge, erro
 		return nil, err
 	}
 	ctx, l.stop = context.WithCancel(ctx)
-	r := &reading{order: o, tools: l.tools, filter: want, spill: l.spill}
+	r := &reading{order: o, filter: want, decoders: l.decoders, spill: l.spill}
 	l.running = &r.running
 	var units []*unit
-	for _, lost := range losses {
-		units = append(units, lost.unit(o))
-	}
 	var unknown []*file
-	for _, f := range l.archive.files {
+	for _, f := range slices.Concat(losses, l.archive.files) {
 		switch {
-		case want.log != "" && f.log != "" && f.log != want.log:
+		case !want.of(f.log):
 		case !f.ordered:
 			unknown = append(unknown, f)
-		case !f.before.After(want.since) || !f.since.Before(want.before):
+		case !want.overlaps(f.since, f.before):
 		case o.descends:
 			units = append(units, &unit{file: f, start: f.before})
 		default:
@@ -248,7 +248,6 @@ func (l *listing) end() {
 // Close ends the listing.
 func (l *listing) Close() {
 	l.end()
-	l.tools.close()
 	l.spill.close()
 }
 
@@ -275,10 +274,7 @@ const nearby = time.Minute
 
 // related returns what the entries about the same resource as the request's entry have in common.
 func (l *listing) related(ctx context.Context) (*match.Matcher, auditlogs.HistoryStatus, error) {
-	at, err := auditlogs.ParseTime(l.request.Values("action_time")[0])
-	if err != nil {
-		return nil, "", err
-	}
+	at, _ := auditlogs.ParseTime(l.request.Values("action_time")[0]) // The query was checked.
 	query := auditlogs.Query{ID: []string{l.request.Entry}}
 	byID, err := match.New(&auditlogsapi.ListAccountAuditLogsOperation, query.Values, nil)
 	if err != nil {
@@ -302,25 +298,12 @@ func (l *listing) related(ctx context.Context) (*match.Matcher, auditlogs.Histor
 
 // has returns an error if the archive is known not to have a log.
 func (a *Archive) has(log string) error {
-	if log == "" {
-		return nil
-	}
 	logs := map[string]bool{}
-	for _, f := range a.files {
-		if f.log == log || f.log == "" {
-			return nil
-		}
+	for _, f := range slices.Concat(a.files, a.sealed, a.lost) {
 		logs[f.log] = true
 	}
-	for _, m := range a.manifests {
-		if m.slot.folder == log {
-			return nil
-		}
-	}
-	for _, of := range a.lost {
-		if of.log == log || of.log == "" {
-			return nil
-		}
+	if log == "" || logs[log] || logs[""] { // What does not say which log it is from may be of any.
+		return nil
 	}
 	return fmt.Errorf("%w: the archive has no log %s: want one of %s", stored.ErrNotFound, log, strings.Join(slices.Sorted(maps.Keys(logs)), ", "))
 }
@@ -331,22 +314,33 @@ func (a *Archive) productsOf(p auditlogsapi.Parameter, names []string) (products
 		return nil, fmt.Errorf("%w: %s: the archive does not know the products of a category: want them in %s, or a file %s in the archive's folder, as \"cfaudit products --format ndjson\" prints it",
 			auditlogs.ErrInvalidQuery, p.Name, p.Joins, categoriesFile)
 	}
-	categories, err := readCategories(a.categories)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		known := false
-		for _, category := range categories {
-			if !strings.EqualFold(category.Value, name) {
+	known := map[string]bool{}
+	for _, file := range a.categories {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		for line := range bytes.Lines(data) {
+			var c auditlogs.ProductCategory
+			if line = bytes.TrimSpace(line); len(line) == 0 {
 				continue
 			}
-			known = true
-			for _, product := range category.Products {
-				products = append(products, product.Value)
+			if json.Unmarshal(line, &c) != nil {
+				return nil, fmt.Errorf("%s: %w: it does not hold product categories: write it with \"cfaudit products --format ndjson\"", file, ErrDamaged)
+			}
+			for _, name := range names {
+				if !strings.EqualFold(c.Value, name) {
+					continue
+				}
+				known[name] = true
+				for _, product := range c.Products {
+					products = append(products, product.Value)
+				}
 			}
 		}
-		if !known {
+	}
+	for _, name := range names {
+		if !known[name] {
 			return nil, fmt.Errorf("%w: %s is %q, which is not a category of %s", auditlogs.ErrInvalidQuery, p.Name, name, categoriesFile)
 		}
 	}

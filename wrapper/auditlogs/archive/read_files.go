@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs"
@@ -33,7 +34,7 @@ func (a *Archive) find(paths []string) error {
 			return err
 		}
 		known[full] = true
-		f, err := newFile(path, full)
+		f, err := newFile(path)
 		a.files = append(a.files, f)
 		return err
 	}
@@ -51,7 +52,7 @@ func (a *Archive) find(paths []string) error {
 			}
 			continue
 		}
-		before := len(known) + len(a.manifests) + len(exports)
+		before := len(known) + len(a.sealed) + len(exports)
 		// A walk does not follow links.
 		if path, err = filepath.EvalSymlinks(path); err != nil {
 			return err
@@ -73,12 +74,8 @@ func (a *Archive) find(paths []string) error {
 			case ofEntries(name):
 				return add(at)
 			case strings.HasSuffix(name, manifestEnd):
-				full, err := filepath.Abs(at)
-				if err != nil {
-					return err
-				}
-				if s, ok := slotAt(full); ok {
-					a.manifests = append(a.manifests, dayManifest{at, s})
+				if s, ok := slotAt(at); ok {
+					a.sealed = append(a.sealed, s.file(at))
 				} else if ofEntries(strings.TrimSuffix(name, manifestEnd)) {
 					exports = append(exports, at)
 				}
@@ -88,29 +85,34 @@ func (a *Archive) find(paths []string) error {
 		if err != nil {
 			return err
 		}
-		if len(known)+len(a.manifests)+len(exports) == before {
+		if len(known)+len(a.sealed)+len(exports) == before {
 			return fmt.Errorf("%s: there is no file of entries in this folder: want one with files such as 20.ndjson.zst, audit.ndjson.gz or audit.ndjson", path)
 		}
 	}
-	if err := a.findLostExports(exports); err != nil {
-		return err
+	for _, name := range exports {
+		path := strings.TrimSuffix(name, manifestEnd)
+		f, window, err := exportOf(path)
+		if err != nil {
+			return err
+		}
+		if problem := a.absent(name, filepath.Base(path)); problem != nil && window != (cover{}) {
+			a.lost = append(a.lost, f.lose(window.since, window.before, fmt.Errorf("%w, or move the manifest away", problem)))
+		}
 	}
 	slices.SortStableFunc(a.files, func(a, b *file) int {
 		return cmp.Or(strings.Compare(a.log, b.log), a.since.Compare(b.since), cmp.Compare(a.late, b.late))
 	})
-	type day struct{ folder, log, since string }
-	days := map[day]int{}
+	days := map[string]int{}
 	for i, f := range a.files {
 		f.number, f.alike = i, i
 		if f.manifest == "" {
 			continue
 		}
-		of := day{filepath.Dir(f.path), f.log, f.since.String()}
-		if first, known := days[of]; known {
-			f.alike = first
-		} else {
-			days[of] = i
+		day := filepath.Dir(f.path) + f.since.Format(time.DateOnly)
+		if _, known := days[day]; !known {
+			days[day] = i
 		}
+		f.alike = days[day]
 	}
 	return nil
 }
@@ -136,47 +138,61 @@ func formatOf(path string) string {
 }
 
 // newFile reads what is known of a file without reading the file itself.
-func newFile(path, full string) (*file, error) {
-	f := &file{path: path}
-	if s, ok := slotAt(full); ok {
-		f.log, f.ordered, f.whole, f.settled, f.since, f.before, f.late = s.folder, true, true, true, s.day, s.end(), s.late
-		f.manifest = filepath.Join(filepath.Dir(path), filepath.Base(s.manifest()))
-		return f, nil
+func newFile(path string) (*file, error) {
+	if s, ok := slotAt(path); ok {
+		return s.file(path), nil
 	}
 	const checkpoint = ".checkpoint.json"
 	if _, err := os.Stat(path + checkpoint); err == nil {
 		return nil, fmt.Errorf("%s: the export to this file is not finished, see %s: want \"cfaudit export\" to finish it first", path, filepath.Base(path)+checkpoint)
 	}
+	f, _, err := exportOf(path)
+	return f, err
+}
+
+// file is the one at a path that holds the entries of a slot, or its manifest.
+func (s slot) file(path string) *file {
+	return &file{path: path, log: s.folder, ordered: true, whole: true, settled: true, since: s.day, before: s.end(), late: s.late,
+		manifest: filepath.Join(filepath.Dir(path), filepath.Base(s.manifest()))}
+}
+
+// exportOf reads what the manifest of an export says of a file, and its window. Both say nothing if
+// there is no such manifest.
+func exportOf(path string) (f *file, window cover, err error) {
+	f = &file{path: path}
 	data, err := os.ReadFile(path + manifestEnd)
 	if errors.Is(err, fs.ErrNotExist) {
-		return f, nil
+		return f, window, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, window, err
 	}
 	var m export.Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, notJSON(path+manifestEnd, err)
+		return nil, window, fmt.Errorf("%s: %w: %w: restore it, or move it away", path+manifestEnd, ErrDamaged, err)
 	}
 	if m.Version != 1 || m.File != filepath.Base(path) {
-		return f, nil // It is not an export's, so that nothing is known.
+		return f, window, nil // It is not an export's.
 	}
-	f.bytes, f.digest, f.log = m.Bytes, m.FileSHA256, folderNamed(m.Request.Log)
+	f.bytes, f.digest, f.log = m.Bytes, m.FileSHA256, folderOf(m.Request.Log)
+	since, err := auditlogs.ParseTime(m.Window.Since)
+	before, err2 := auditlogs.ParseTime(m.Window.Before)
+	if err != nil || err2 != nil {
+		return f, window, nil
+	}
+	window = cover{since, before}
 	if m.Outside == 0 && m.OutOfOrder == 0 && m.Odd == 0 {
-		since, err := auditlogs.ParseTime(m.Window.Since)
-		before, err2 := auditlogs.ParseTime(m.Window.Before)
-		if err == nil && err2 == nil {
-			// The service may have counted the end to the window.
-			f.ordered, f.whole, f.since, f.before = true, len(m.Request.Filters) == 0, since, before.Add(1)
-			oldest, _ := auditlogs.Oldest(m.Started)
-			f.settled = f.whole && m.Settled && !since.Before(oldest)
-		}
+		// The service may have counted the end to the window.
+		f.ordered, f.whole, f.since, f.before = true, len(m.Request.Filters) == 0, since, before.Add(1)
+		oldest, _ := auditlogs.Oldest(m.Started)
+		f.settled = f.whole && m.Settled && !since.Before(oldest)
 	}
-	return f, nil
+	return f, window, nil
 }
 
-// slotAt returns the place in an archive of the file at a full path; false for any other file.
-func slotAt(full string) (slot, bool) {
+// slotAt returns the place in an archive of the file at a path; false for any other file.
+func slotAt(path string) (slot, bool) {
+	full, _ := filepath.Abs(path) // It fails where there is no working folder, and with it everything else.
 	parts := strings.Split(filepath.ToSlash(full), "/")
 	s, _, ok := parsePath(strings.Join(parts[max(0, len(parts)-4):], "/"))
 	return s, ok && isLog(s.folder)
@@ -191,38 +207,12 @@ func (f *file) disordered() bool {
 
 // isLog reports whether a folder has the name of a log.
 func isLog(folder string) bool {
-	operation, name := auditlogsapi.ListAccountAuditLogsOperation, "account_id"
+	p := auditlogsapi.ListAccountAuditLogsOperation.Parameters[0] // The first one names the log.
 	id, organization := strings.CutPrefix(folder, stored.Organization)
 	if organization {
-		operation, name = auditlogsapi.ListOrganizationAuditLogsOperation, "organization_id"
+		p = auditlogsapi.ListOrganizationAuditLogsOperation.Parameters[0]
 	}
-	for _, p := range operation.Parameters {
-		if p.Name == name {
-			return p.Check(id) == nil
-		}
-	}
-	return false
-}
-
-// readCategories reads the files with product categories.
-func readCategories(names []string) (categories []auditlogs.ProductCategory, err error) {
-	for _, name := range names {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		for line := range strings.Lines(string(data)) {
-			var c auditlogs.ProductCategory
-			if strings.TrimSpace(line) == "" {
-				continue
-			}
-			if err := json.Unmarshal([]byte(line), &c); err != nil {
-				return nil, fmt.Errorf("%s: %w: it does not hold product categories: write it with \"cfaudit products --format ndjson\"", name, ErrDamaged)
-			}
-			categories = append(categories, c)
-		}
-	}
-	return categories, nil
+	return p.Check(id) == nil
 }
 
 // readManifest reads what a manifest says, without its checksum. It says nothing if it is missing.

@@ -1,10 +1,8 @@
 package archive
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
@@ -40,12 +38,11 @@ func (a *Archive) Gaps(log *auditlogs.Log, query auditlogs.Query) (gaps []Gap) {
 	if now := time.Now(); now.Before(before) {
 		before = now
 	}
-	folder := folderOf(log)
+	want := &filter{since: since, before: before, log: folderOf(log.String())}
 	covers := map[string][]cover{}
 	for _, f := range a.files {
 		switch {
-		case folder != "" && f.log != "" && f.log != folder:
-		case f.late > 0:
+		case !want.of(f.log) || f.late > 0:
 		case !f.whole:
 			return nil
 		default:
@@ -56,12 +53,13 @@ func (a *Archive) Gaps(log *auditlogs.Log, query auditlogs.Query) (gaps []Gap) {
 			covers[f.log] = append(covers[f.log], cover{f.since, until})
 		}
 	}
-	for _, name := range a.manifests {
-		s := name.slot
-		if s.late > 0 || folder != "" && s.folder != folder || !s.end().After(since) || !s.day.Before(before) || gone(name.path) {
+	for _, f := range a.sealed {
+		if f.late > 0 || !want.of(f.log) || !want.overlaps(f.since, f.before) {
 			continue
 		}
-		covers[s.folder] = append(covers[s.folder], cover{s.day, s.end()})
+		if m, err := readManifest(f.manifest); err == nil && m.Available != AvailableNone {
+			covers[f.log] = append(covers[f.log], cover{f.since, f.before})
+		}
 	}
 	for _, log := range slices.Sorted(maps.Keys(covers)) {
 		all := covers[log]
@@ -91,17 +89,4 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// gone reports whether a day's manifest says that the service no longer had the day.
-func gone(manifest string) bool {
-	var m Manifest
-	data, err := os.ReadFile(manifest)
-	return err != nil || json.Unmarshal(data, &m) != nil || m.Available == AvailableNone
-}
-
-// A dayManifest is the manifest of a day, which may have no file.
-type dayManifest struct {
-	path string
-	slot slot
 }

@@ -19,7 +19,7 @@ func TestWhatWasSealedAndRemoved(t *testing.T) {
 	window := func(since, before string) auditlogs.Query {
 		return auditlogs.Query{Since: "2026-11-" + since, Before: "2026-11-" + before}
 	}
-	all := window("01", "30")
+	all := window("10", "30")
 	const lost12 = "12.manifest.json: damaged: 2026-11-12 is missing, and "
 	for _, test := range []struct {
 		name    string
@@ -34,16 +34,19 @@ func TestWhatWasSealedAndRemoved(t *testing.T) {
 		{"a day", []string{"12.*"}, all, "a b late", "e d", lost12 + "2 links of the chain, up to link 6, are missing", 0},
 		{"a day, and not its supplement", []string{"12.manifest.json", "12.ndjson.zst"}, all, "a b late", "e d", lost12 + "link 5 of the chain is missing", 0},
 		{"a day, before the window", []string{"12.*"}, window("13", "30"), "d e", "e d", "", 0},
-		{"a day, after the window", []string{"12.*"}, window("01", "12"), "a b late", "late b a", "", 0},
-		{"a day, in the middle of the window's last", []string{"12.*"}, window("01", "12T00:00:01Z"), "a b late", "", lost12, 0},
+		{"a day, in a window from before the first day", []string{"12.*"}, window("01", "30"), "", "e d", "2 links of the chain, up to link 6, are missing", 0},
+		{"a day, after the window", []string{"12.*"}, window("10", "12"), "a b late", "late b a", "", 0},
+		{"a day, in the middle of the window's last", []string{"12.*"}, window("10", "12T00:00:01Z"), "a b late", "", lost12, 0},
 		{"the manifest of a day", []string{"12.manifest.json"}, all, "a b late", "e d", "12.manifest.json: damaged: it is missing, and 12.ndjson.zst is there", 0},
 		{"the manifest of the newest day", []string{"14.manifest.json"}, all, "a b late c d", "", "14.manifest.json: damaged: it is missing, and 14.ndjson.zst is there", 0},
 		{"the file of a day", []string{"12.ndjson.zst"}, all, "a b late", "e d", "12.ndjson.zst: damaged: it is missing, and 12.manifest.json says that it was there", 0},
 		{"a supplement", []string{"11.late-1.*"}, all, "a", "e d c", "11.late-1.manifest.json: damaged: link 4 of the chain is missing, and can be this supplement of 2026-11-11", 0},
+		{"a supplement, and the manifest of the newest day", []string{"11.late-1.*", "14.manifest.json"}, window("10", "12"), "a", "", "link 4 of the chain is missing", 0},
 		{"a supplement of another day", []string{"11.late-1.*"}, window("12", "30"), "c d e", "e d c", "", 0},
-		{"a day that was sealed late", []string{"09.*"}, window("01", "14"), "", "d c late b a", "09.manifest.json: damaged: 2026-11-09 is missing, and link 10 of the chain is missing", -3},
-		{"a day that was sealed late, before all others", []string{"08.*"}, all, "", "e d c late b a", "08.manifest.json: damaged: 2026-11-08 is missing, and link 11 of the chain is missing", -2},
-		{"a day that was sealed late, before all others, and another", []string{"08.*", "12.*"}, all, "", "e d", "is missing, and 3 links of the chain, up to link 11, are missing", -2},
+		{"a day that was sealed late", []string{"09.*"}, window("07", "14"), "", "d c late b a", "09.manifest.json: damaged: 2026-11-09 is missing, and link 10 of the chain is missing", -3},
+		{"a day that was sealed late, before all others", []string{"08.*"}, window("01", "30"), "", "e d c late b a", "link 11 of the chain is missing, and can be of days before 2026-11-09", -2},
+		{"a day that was sealed late, before all others, and another", []string{"08.*", "12.*"}, window("01", "30"), "", "e d", "3 links of the chain, up to link 11, are missing", -2},
+		{"the only day that was sealed late, and another", []string{"09.*", "12.*"}, window("09", "10"), "", "", "3 links of the chain, up to link 10, are missing, and can be of days before 2026-11-10", -1},
 		{"a manifest, by another", []string{"!12.manifest.json"}, all, "a b late", "e d", "12.manifest.json: damaged: it has changed since it was written", 0},
 		{"a manifest, by another, before the window", []string{"!12.manifest.json"}, window("13", "30"), "d e", "e d", "", 0},
 		{"the newest day", []string{"14.*"}, all, "a b late c d", "d c late b a", "", 0},

@@ -1,7 +1,7 @@
 package archive
 
 import (
-	"container/heap"
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -10,10 +10,9 @@ import (
 // A merge lists the entries of units in their order, each entry once for a log.
 type merge struct {
 	*reading
-	pending []*unit     // by their starts
-	ahead   int         // how many of them are read before their turn
-	start   func(*unit) // starts to read one
-	active  actives
+	units []*unit     // those that are not at their end, in the order of what comes next of them
+	ahead int         // how many of them are read before their turn
+	start func(*unit) // starts to read one
 
 	timeless, earlierTimeless map[seen]bool // those with an ID and without a time, of which files can differ
 
@@ -29,115 +28,87 @@ type seen struct {
 	number int // of several without an ID that are alike, or of the file that has them
 }
 
-// An active is a unit that has its turn.
-type active struct {
-	unit  *unit
-	items []item // the first is the next
-}
-
-// actives is a heap by the next item.
-type actives struct {
-	order
-	all []*active
-}
-
-func (a *actives) Len() int           { return len(a.all) }
-func (a *actives) Less(i, j int) bool { return a.compare(&a.all[i].items[0], &a.all[j].items[0]) < 0 }
-func (a *actives) Swap(i, j int)      { a.all[i], a.all[j] = a.all[j], a.all[i] }
-func (a *actives) Push(x any)         { a.all = append(a.all, x.(*active)) }
-func (a *actives) Pop() any {
-	last := a.all[len(a.all)-1]
-	a.all = a.all[:len(a.all)-1]
-	return last
-}
-
 func newMerge(ctx context.Context, r *reading, units []*unit, ahead int) *merge {
-	m := &merge{reading: r, ahead: ahead, start: func(u *unit) { r.start(ctx, u) }, timeless: map[seen]bool{}, seen: map[seen]bool{}, same: map[seen]int{}}
-	m.active.order = r.order
-	m.insert(units...)
+	m := &merge{reading: r, units: units, ahead: ahead, start: func(u *unit) { r.start(ctx, u) }, timeless: map[seen]bool{}, seen: map[seen]bool{}, same: map[seen]int{}}
+	slices.SortStableFunc(m.units, m.compareUnits)
 	return m
 }
 
-// insert adds units to the pending ones.
-func (m *merge) insert(units ...*unit) {
-	m.pending = append(m.pending, units...)
-	slices.SortStableFunc(m.pending, func(a, b *unit) int {
-		switch {
-		case m.before(a.start, b.start):
-			return -1
-		case m.before(b.start, a.start):
-			return 1
-		}
-		return a.file.number - b.file.number
-	})
+// compareUnits compares what comes next of two units: an entry, or what is read from their starts
+// on, which may come before an entry of that time.
+func (m *merge) compareUnits(a, b *unit) int {
+	if len(a.items) > 0 && len(b.items) > 0 {
+		return m.compare(&a.items[0], &b.items[0])
+	}
+	c := a.next().Compare(b.next())
+	if m.descends {
+		c = -c
+	}
+	return cmp.Or(c, min(len(a.items), 1)-min(len(b.items), 1), a.file.number-b.file.number)
 }
 
-// next returns the next entry; nil after the last.
+// settle moves the first unit to its place.
+func (m *merge) settle() {
+	first := m.units[0]
+	if len(m.units) == 1 || m.compareUnits(first, m.units[1]) <= 0 {
+		return // Mostly, the next entry is of the same unit.
+	}
+	to, _ := slices.BinarySearchFunc(m.units[1:], first, m.compareUnits)
+	copy(m.units, m.units[1:1+to])
+	m.units[to] = first
+}
+
+// next returns the next entry; nil after the last. After an error, it returns the error again.
 func (m *merge) next(ctx context.Context) (*item, error) {
-	for {
-		for len(m.pending) > 0 && (m.active.Len() == 0 || !m.before(m.active.all[0].items[0].time, m.pending[0].start)) {
-			if err := m.activate(ctx); err != nil {
-				return nil, err
+	for len(m.units) > 0 {
+		u := m.units[0]
+		if len(u.items) > 0 {
+			i := u.items[0]
+			u.items, u.start = u.items[1:], i.time
+			m.settle()
+			if m.isNew(&i) {
+				return &i, nil
+			}
+			continue
+		}
+		more, err := m.refill(ctx, u)
+		switch {
+		case err != nil:
+			return nil, err
+		case more:
+			m.settle()
+		default:
+			m.units = append(m.units[1:], u.feed.parts...)
+			if u.feed.parts != nil {
+				slices.SortStableFunc(m.units, m.compareUnits)
 			}
 		}
-		if m.active.Len() == 0 {
-			return nil, nil
-		}
-		first := m.active.all[0]
-		i := first.items[0]
-		first.items = first.items[1:]
-		var err error
-		if len(first.items) == 0 {
-			err = m.refill(ctx, first)
-		}
-		if len(first.items) > 0 {
-			heap.Fix(&m.active, 0)
-		} else {
-			heap.Pop(&m.active)
-		}
-		if err != nil {
-			// The entry before the problem is listed, and the problem comes back with the next.
-			m.insert(&unit{file: first.unit.file, start: i.time, feed: first.unit.feed})
-		}
-		if m.isNew(&i) {
-			return &i, nil
-		}
 	}
+	return nil, nil
 }
 
-// activate gives the first pending unit its turn.
-func (m *merge) activate(ctx context.Context) error {
-	u := m.pending[0]
-	for _, next := range m.pending[:min(1+m.ahead, len(m.pending))] {
-		if next == u || next.run == nil && next.held == nil {
+// refill takes the next batch of the first unit, and starts to read the ones after it.
+func (m *merge) refill(ctx context.Context, u *unit) (more bool, err error) {
+	waiting := 0
+	for _, next := range m.units {
+		if len(next.items) > 0 {
+			continue
+		}
+		if next == u || next.run == nil {
 			m.start(next)
 		}
-	}
-	a := &active{unit: u}
-	if err := m.refill(ctx, a); err != nil {
-		return err
-	}
-	m.pending = m.pending[1:]
-	if len(a.items) > 0 {
-		heap.Push(&m.active, a)
-	}
-	if u.feed.parts != nil {
-		m.insert(u.feed.parts...)
-		u.feed.parts = nil
-	}
-	return nil
-}
-
-// refill takes the next batch of a unit.
-func (m *merge) refill(ctx context.Context, a *active) error {
-	select {
-	case batch, more := <-a.unit.feed.batches:
-		if a.items = batch; !more {
-			return a.unit.feed.err
+		if waiting++; waiting > m.ahead {
+			break
 		}
-		return nil
+	}
+	select {
+	case u.items, more = <-u.feed.batches:
+		if !more {
+			return false, u.feed.err
+		}
+		return true, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 }
 
@@ -154,7 +125,7 @@ func (m *merge) isNew(i *item) bool {
 	key := seen{log: i.log, id: i.id}
 	if i.entry.ID == "" {
 		// Those that are alike in one file, or in a day and its supplements, are distinct entries.
-		of := seen{log: i.log, id: i.id, number: i.alike}
+		of := seen{log: i.log, id: i.id, number: i.file.alike}
 		key.number = m.same[of]
 		m.same[of]++
 	} else if i.entry.Action.Time.IsZero() {

@@ -21,16 +21,12 @@ type spill struct {
 	size int64
 }
 
-// A run is a sorted part of a spill.
-type run struct {
-	spill     *spill
-	at, bytes int64
-	file      int
-	alike     int
-}
+// headBytes is how long what precedes the bytes of an entry is: its time, its place, its length and
+// its identity.
+const headBytes = 8 + 4 + 8 + 4 + 16
 
 // write adds sorted entries of one file.
-func (s *spill) write(items []item) (*run, error) {
+func (s *spill) write(items []item) (*io.SectionReader, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file == nil {
@@ -42,67 +38,51 @@ func (s *spill) write(items []item) (*run, error) {
 		_ = os.Remove(file.Name()) // Where open files can be removed, nothing is left after a crash.
 	}
 	w := bufio.NewWriterSize(io.NewOffsetWriter(s.file, s.size), batchBytes)
-	r := &run{spill: s, at: s.size, file: items[0].file, alike: items[0].alike}
-	var head []byte
+	start, head := s.size, make([]byte, 0, headBytes)
 	for _, i := range items {
-		head = binary.AppendVarint(head[:0], i.time.Unix())
-		head = binary.AppendUvarint(head, uint64(i.time.Nanosecond()))
-		head = binary.AppendUvarint(head, uint64(i.place))
-		head = binary.AppendUvarint(head, uint64(len(i.log)))
-		head = append(head, i.log...)
+		head = binary.BigEndian.AppendUint64(head[:0], uint64(i.time.Unix()))
+		head = binary.BigEndian.AppendUint32(head, uint32(i.time.Nanosecond()))
+		head = binary.BigEndian.AppendUint64(head, uint64(i.place))
+		head = binary.BigEndian.AppendUint32(head, uint32(len(i.entry.Raw)))
 		head = append(head, i.id[:]...)
-		head = binary.AppendUvarint(head, uint64(len(i.entry.Raw)))
 		_, _ = w.Write(head)        // Flush returns the first error.
 		_, _ = w.Write(i.entry.Raw) // As above.
-		r.bytes += int64(len(head) + len(i.entry.Raw))
+		s.size += int64(len(head) + len(i.entry.Raw))
 	}
-	s.size += r.bytes
-	return r, w.Flush()
+	return io.NewSectionReader(s.file, start, s.size-start), w.Flush()
 }
 
-// sendRun hands over the entries of a run.
-func (f *feed) sendRun(ctx context.Context, r *run) error {
-	reader := bufio.NewReaderSize(io.NewSectionReader(r.spill.file, r.at, r.bytes), 32<<10)
-	b := batch{feed: f, most: 32 << 10}
-	for {
-		i, err := r.read(reader)
-		if errors.Is(err, io.EOF) {
-			return b.flush(ctx)
+// unspill hands over what was sorted.
+func (r *reading) unspill(ctx context.Context, u *unit) error {
+	reader := bufio.NewReaderSize(u.run, runBytes)
+	for left := u.run.Size(); left > 0; {
+		i, err := readItem(reader, u.file)
+		if err == nil {
+			err = u.feed.add(ctx, i)
 		}
 		if err != nil {
 			return err
 		}
-		if err := b.add(ctx, i); err != nil {
-			return err
-		}
+		left -= int64(headBytes + len(i.entry.Raw))
 	}
+	return nil
 }
 
-func (r *run) read(reader *bufio.Reader) (i item, err error) {
-	seconds, err := binary.ReadVarint(reader)
-	if err != nil {
-		return i, err // The end is here.
+func readItem(reader *bufio.Reader, of *file) (i item, err error) {
+	var head [headBytes]byte
+	_, err = io.ReadFull(reader, head[:])
+	at := time.Unix(int64(binary.BigEndian.Uint64(head[:])), int64(binary.BigEndian.Uint32(head[8:]))).UTC()
+	line := make([]byte, min(binary.BigEndian.Uint32(head[20:]), largestLine))
+	if err == nil {
+		_, err = io.ReadFull(reader, line)
 	}
-	var problems []error
-	number := func() int64 {
-		n, err := binary.ReadUvarint(reader)
-		problems = append(problems, err)
-		return int64(n)
-	}
-	text := func(n int64) []byte {
-		b := make([]byte, min(n, largestLine))
-		_, err := io.ReadFull(reader, b)
-		problems = append(problems, err)
-		return b
-	}
-	i = item{file: r.file, alike: r.alike, time: time.Unix(seconds, number()).UTC(), place: number(), log: string(text(number()))}
-	copy(i.id[:], text(int64(len(i.id))))
-	decoded, ok := stored.Decode(text(number()))
-	if err := errors.Join(problems...); err != nil || !ok {
+	decoded, ok := stored.Decode(line)
+	if err != nil || !ok {
 		return i, errors.Join(errors.New("the temporary file was changed"), err)
 	}
-	i.entry = decoded.(*auditlogs.Entry)
-	i.bytes = len(i.entry.Raw)*3/2 + 800
+	i = item{entry: decoded.(*auditlogs.Entry), time: at, place: int64(binary.BigEndian.Uint64(head[12:])), file: of}
+	i.log = of.logOf(i.entry)
+	copy(i.id[:], head[24:])
 	return i, nil
 }
 

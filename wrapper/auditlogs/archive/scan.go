@@ -42,6 +42,7 @@ type file struct {
 	manifest      string // of a day or a supplement
 	bytes         int64  // of an export, as its manifest says
 	digest        string // of an export, as its manifest says; empty if it has none
+	lost          error  // why it is not there
 	alike         int    // the number of the first file that it shares entries without an ID with
 }
 
@@ -52,10 +53,11 @@ type item struct {
 	log   string
 	id    [16]byte
 	place int64 // in the file's text
-	file  int   // its number
-	alike int   // that of the file
-	bytes int   // of memory, estimated
+	file  *file
 }
+
+// bytes is how much memory an entry takes, estimated.
+func (i *item) bytes() int { return len(i.entry.Raw)*3/2 + 800 }
 
 // damaged is the error of a file's part.
 func (f *file) damaged(at int64, what string) error {
@@ -63,8 +65,11 @@ func (f *file) damaged(at int64, what string) error {
 }
 
 // each calls do for each entry that passes the filter, in the order of the file.
-func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(item) error) error {
-	if err := f.verify(ctx, tools); err != nil {
+func (f *file) each(ctx context.Context, decoders *sync.Pool, want *filter, do func(item) error) error {
+	if f.lost != nil {
+		return f.lost
+	}
+	if err := f.verify(ctx); err != nil {
 		return err
 	}
 	opened, err := os.Open(f.path)
@@ -72,15 +77,15 @@ func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(ite
 		return err
 	}
 	defer func() { _ = opened.Close() }()
-	text, done, err := tools.unpack(opened)
+	text, done, err := unpack(opened, decoders)
 	if err != nil {
-		return f.damaged(0, err.Error())
+		return f.damaged(0, reason(err))
 	}
 	defer done()
-	s := scan{file: f, filter: want, sieve: want.sieve(), cuts: want.cuts(f), do: do, carried: f.since}
-	block := tools.block()
-	defer func() { tools.free(block) }()
-	filled := 0
+	s := scan{file: f, filter: want, cuts: want.cuts(f), do: do, carried: f.since}
+	pooled := blocks.Get().(*[blockSize]byte)
+	defer blocks.Put(pooled)
+	block, filled := pooled[:], 0
 	for {
 		var ended error
 		for ended == nil && filled < len(block) {
@@ -88,8 +93,8 @@ func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(ite
 			n, ended = text.Read(block[filled:])
 			filled += n
 		}
-		if err := ctx.Err(); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		whole := bytes.LastIndexByte(block[:filled], '\n') + 1
 		if ended == io.EOF { //nolint:errorlint // A decompressor's own error may wrap it.
@@ -102,11 +107,7 @@ func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(ite
 		case ended == io.EOF: //nolint:errorlint // As above.
 			return nil
 		case ended != nil:
-			what := ended.Error()
-			if errors.Is(ended, io.ErrUnexpectedEOF) {
-				what = "it is cut short"
-			}
-			return f.damaged(s.at+int64(filled-whole), what)
+			return f.damaged(s.at+int64(filled-whole), reason(ended))
 		case whole == 0 && len(block) >= largestLine:
 			return f.damaged(s.at, "the line is longer than that of any entry")
 		case whole == 0:
@@ -119,7 +120,7 @@ func (f *file) each(ctx context.Context, tools *tools, want *filter, do func(ite
 
 // verify compares a file with its manifest, if there is one, before any of its entries is listed.
 // So a filter cannot drop a line on bytes that have changed, and a file that was cut shows.
-func (f *file) verify(ctx context.Context, tools *tools) error {
+func (f *file) verify(ctx context.Context) error {
 	size, digest := f.bytes, f.digest
 	if f.manifest != "" {
 		m, err := readManifest(f.manifest)
@@ -133,9 +134,7 @@ func (f *file) verify(ctx context.Context, tools *tools) error {
 	if digest == "" {
 		return nil
 	}
-	block := tools.block()
-	defer tools.free(block)
-	err := verify(ctx, f.path, size, digest, block)
+	err := verify(ctx, f.path, size, digest)
 	if errors.Is(err, ErrDamaged) {
 		return fmt.Errorf("%s: %w: restore it from a copy", f.path, err)
 	}
@@ -146,7 +145,7 @@ func (f *file) verify(ctx context.Context, tools *tools) error {
 type scan struct {
 	file    *file
 	filter  *filter
-	sieve   *sieve
+	sieve   sieve
 	cuts    bool // the file can have entries outside of the window
 	do      func(item) error
 	at      int64     // where the next block starts in the text
@@ -155,15 +154,15 @@ type scan struct {
 
 // lines reads a block of whole lines.
 func (s *scan) lines(block []byte) error {
-	s.sieve.over(block)
-	for start, end := 0, 0; start < len(block); start = end + 1 {
-		if end = bytes.IndexByte(block[start:], '\n'); end < 0 {
-			end = len(block)
-		} else {
-			end += start
-		}
-		line := block[start:end]
-		if !s.sieve.passes(start, end) && len(line) > 1 && line[0] == '{' && line[len(line)-1] == '}' {
+	if s.sieve == nil {
+		s.sieve = s.filter.newSieve(block)
+	}
+	end := 0
+	for line := range bytes.Lines(block) {
+		start := end
+		end += len(line)
+		line = bytes.TrimSuffix(line, []byte{'\n'})
+		if !s.sieve.passes(line) && len(line) > 1 && line[0] == '{' && line[len(line)-1] == '}' {
 			continue
 		}
 		if s.cuts && s.filter.outside(line) && line[len(line)-1] == '}' || len(bytes.TrimSpace(line)) == 0 {
@@ -190,20 +189,17 @@ func (s *scan) lines(block []byte) error {
 
 // entry passes an entry on.
 func (s *scan) entry(e *auditlogs.Entry, block []byte, start, end int) error {
-	log := s.file.log
-	if log == "" {
-		log = logOfEntry(e)
-	}
+	log := s.file.logOf(e)
 	if !s.filter.keeps(e, log) {
 		return nil
 	}
-	i := item{entry: e, time: e.Action.Time, log: log, place: s.at + int64(start), file: s.file.number, alike: s.file.alike, bytes: len(e.Raw)*3/2 + 800}
+	i := item{entry: e, time: e.Action.Time, log: log, place: s.at + int64(start), file: s.file}
 	if i.time.IsZero() {
 		if i.time = lastTime(block[:start]); i.time.IsZero() {
 			i.time = s.carried
 		}
 		if i.time.IsZero() {
-			i.time = firstTime(block[min(end+1, len(block)):])
+			i.time = firstTime(block[end:])
 		}
 		if i.time.IsZero() {
 			i.time = s.filter.otherwise
@@ -247,30 +243,16 @@ func timeOf(line []byte) (t time.Time) {
 	return t
 }
 
-// Tools are what readings of files share, since making them takes long.
-type tools struct {
-	mu     sync.Mutex
-	blocks [][]byte
-	zstd   []*zstd.Decoder
-}
+// blocks are shared between readings, since making them takes long.
+var blocks = sync.Pool{New: func() any { return new([blockSize]byte) }}
 
-func (t *tools) block() []byte {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if n := len(t.blocks); n > 0 {
-		block := t.blocks[n-1]
-		t.blocks = t.blocks[:n-1]
-		return block
-	}
-	return make([]byte, blockSize)
-}
-
-func (t *tools) free(block []byte) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(block) == blockSize {
-		t.blocks = append(t.blocks, block)
-	}
+// newDecoders returns decoders that the readings of one listing share, for the same reason. Each
+// works in the goroutine that reads from it: files are read side by side already.
+func newDecoders() *sync.Pool {
+	return &sync.Pool{New: func() any {
+		decoder, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(largestFrame)) // The options are right.
+		return decoder
+	}}
 }
 
 // The first bytes of compressed files.
@@ -280,13 +262,10 @@ var (
 )
 
 // unpack decompresses a file, if its name or its first bytes say so.
-func (t *tools) unpack(opened *os.File) (text io.Reader, done func(), err error) {
+func unpack(opened *os.File, decoders *sync.Pool) (text io.Reader, done func(), err error) {
 	start := make([]byte, len(zstdMagic))
-	n, err := io.ReadFull(opened, start)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, nil, err
-	}
-	if _, err := opened.Seek(0, io.SeekStart); err != nil {
+	n, err := opened.ReadAt(start, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err
 	}
 	end := strings.ToLower(filepath.Ext(opened.Name()))
@@ -294,49 +273,22 @@ func (t *tools) unpack(opened *os.File) (text io.Reader, done func(), err error)
 	case n == 0 && (end == ".zst" || end == ".gz"):
 		return nil, nil, errors.New("it is empty")
 	case end == ".zst", bytes.HasPrefix(start, zstdMagic):
-		decoder, err := t.decoder()
-		if err != nil {
-			return nil, nil, err
-		}
-		done = func() {
+		decoder := decoders.Get().(*zstd.Decoder)
+		return decoder, func() {
 			_ = decoder.Reset(nil) // It never fails for nil.
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			t.zstd = append(t.zstd, decoder)
-		}
-		if err := decoder.Reset(opened); err != nil {
-			done()
-			return nil, nil, err
-		}
-		return decoder, done, nil
+			decoders.Put(decoder)
+		}, decoder.Reset(opened)
 	case end == ".gz", bytes.HasPrefix(start, gzipMagic):
-		reader, err := gzip.NewReader(opened)
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			err = errors.New("it is cut short")
-		}
-		return reader, func() {}, err
+		text, err = gzip.NewReader(opened)
+		return text, func() {}, err
 	}
 	return opened, func() {}, nil
 }
 
-// decoder returns a decoder that works in the goroutine that reads from it: files are read side by
-// side already.
-func (t *tools) decoder() (*zstd.Decoder, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if n := len(t.zstd); n > 0 {
-		decoder := t.zstd[n-1]
-		t.zstd = t.zstd[:n-1]
-		return decoder, nil
+// reason says why a text ended before its end.
+func reason(err error) string {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return "it is cut short"
 	}
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(largestFrame))
-}
-
-func (t *tools) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, decoder := range t.zstd {
-		decoder.Close()
-	}
-	t.zstd, t.blocks = nil, nil
+	return err.Error()
 }
