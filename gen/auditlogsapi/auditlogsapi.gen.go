@@ -842,6 +842,10 @@ type Operation struct {
 	Path       string      // the path below the base URL, with its parameters in braces
 	Parameters []Parameter // in the contract's order
 	Fields     []Field     // the fields of one row of the result that hold no further fields
+
+	// Request makes a request of the values of the parameters, which are right ones: those of the path in order, and those
+	// of the query by name.
+	Request func(server string, path []string, query url.Values) (*http.Request, error)
 }
 
 // A Parameter describes one parameter of an operation as the contract states it.
@@ -1936,6 +1940,72 @@ var ListAccountAuditLogsOperation = Operation{
 		{Path: "zone.id", Description: "Identifies the zone.", Format: "", Type: "string", Column: 26, ECS: []string{"cloudflare.audit.zone.id"}, OCSF: []string{"resources[1].uid"}},
 		{Path: "zone.name", Description: "The zone's domain name.", Format: "", Type: "string", Column: 27, ECS: []string{"cloudflare.audit.zone.name", "related.hosts"}, OCSF: []string{"resources[1].name"}},
 	},
+	Request: func(server string, path []string, query url.Values) (*http.Request, error) {
+		var params ListAccountAuditLogsParams
+		params.Since = query.Get("since")
+		params.Before = query.Get("before")
+		if query.Has("cursor") {
+			value := query.Get("cursor")
+			params.Cursor = &value
+		}
+		if query.Has("direction") {
+			value := query.Get("direction")
+			params.Direction = &value
+		}
+		if query.Has("limit") {
+			value, err := strconv.Atoi(query.Get("limit"))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", "limit", err)
+			}
+			params.Limit = &value
+		}
+		params.ID = query["id"]
+		params.IDNot = query["id.not"]
+		params.AccountName = query["account_name"]
+		params.AccountNameNot = query["account_name.not"]
+		params.ActionResult = query["action_result"]
+		params.ActionResultNot = query["action_result.not"]
+		params.ActionType = query["action_type"]
+		params.ActionTypeNot = query["action_type.not"]
+		params.ActorContext = query["actor_context"]
+		params.ActorContextNot = query["actor_context.not"]
+		params.ActorEmail = query["actor_email"]
+		params.ActorEmailNot = query["actor_email.not"]
+		params.ActorID = query["actor_id"]
+		params.ActorIDNot = query["actor_id.not"]
+		params.ActorIPAddress = query["actor_ip_address"]
+		params.ActorIPAddressNot = query["actor_ip_address.not"]
+		params.ActorTokenID = query["actor_token_id"]
+		params.ActorTokenIDNot = query["actor_token_id.not"]
+		params.ActorTokenName = query["actor_token_name"]
+		params.ActorTokenNameNot = query["actor_token_name.not"]
+		params.ActorType = query["actor_type"]
+		params.ActorTypeNot = query["actor_type.not"]
+		params.AuditLogID = query["audit_log_id"]
+		params.AuditLogIDNot = query["audit_log_id.not"]
+		params.ProductCategory = query["product_category"]
+		params.RawCFRayID = query["raw_cf_ray_id"]
+		params.RawCFRayIDNot = query["raw_cf_ray_id.not"]
+		params.RawMethod = query["raw_method"]
+		params.RawMethodNot = query["raw_method.not"]
+		params.RawStatusCode = query["raw_status_code"]
+		params.RawStatusCodeNot = query["raw_status_code.not"]
+		params.RawURI = query["raw_uri"]
+		params.RawURINot = query["raw_uri.not"]
+		params.ResourceID = query["resource_id"]
+		params.ResourceIDNot = query["resource_id.not"]
+		params.ResourceProduct = query["resource_product"]
+		params.ResourceProductNot = query["resource_product.not"]
+		params.ResourceScope = query["resource_scope"]
+		params.ResourceScopeNot = query["resource_scope.not"]
+		params.ResourceType = query["resource_type"]
+		params.ResourceTypeNot = query["resource_type.not"]
+		params.ZoneID = query["zone_id"]
+		params.ZoneIDNot = query["zone_id.not"]
+		params.ZoneName = query["zone_name"]
+		params.ZoneNameNot = query["zone_name.not"]
+		return NewListAccountAuditLogsRequest(server, path[0], &params)
+	},
 }
 
 // ListAccountAuditLogProductCategoriesOperation describes the operation listAccountAuditLogProductCategories.
@@ -1960,6 +2030,9 @@ var ListAccountAuditLogProductCategoriesOperation = Operation{
 		{Path: "label", Description: "What people call the category.", Format: "", Type: "string"},
 		{Path: "products", Description: "The products of the category.", Format: "", Type: "array"},
 		{Path: "value", Description: "The category as the filter `product_category` takes it.", Format: "", Type: "string"},
+	},
+	Request: func(server string, path []string, query url.Values) (*http.Request, error) {
+		return NewListAccountAuditLogProductCategoriesRequest(server, path[0])
 	},
 }
 
@@ -2151,6 +2224,28 @@ var GetAccountAuditLogHistoryOperation = Operation{
 		{Path: "resource.value", Description: "What the resource is after the action.", Format: "", Type: "object", Column: 29, ECS: []string{"cloudflare.audit.resource.value"}, OCSF: []string{"resources[0].data"}},
 		{Path: "zone.id", Description: "Identifies the zone.", Format: "", Type: "string", Column: 26, ECS: []string{"cloudflare.audit.zone.id"}, OCSF: []string{"resources[1].uid"}},
 		{Path: "zone.name", Description: "The zone's domain name.", Format: "", Type: "string", Column: 27, ECS: []string{"cloudflare.audit.zone.name", "related.hosts"}, OCSF: []string{"resources[1].name"}},
+	},
+	Request: func(server string, path []string, query url.Values) (*http.Request, error) {
+		var params GetAccountAuditLogHistoryParams
+		params.ActionTime = query.Get("action_time")
+		params.Since = query.Get("since")
+		params.Before = query.Get("before")
+		if query.Has("cursor") {
+			value := query.Get("cursor")
+			params.Cursor = &value
+		}
+		if query.Has("direction") {
+			value := query.Get("direction")
+			params.Direction = &value
+		}
+		if query.Has("limit") {
+			value, err := strconv.Atoi(query.Get("limit"))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", "limit", err)
+			}
+			params.Limit = &value
+		}
+		return NewGetAccountAuditLogHistoryRequest(server, path[0], path[1], &params)
 	},
 }
 
@@ -2940,6 +3035,63 @@ var ListOrganizationAuditLogsOperation = Operation{
 		{Path: "zone.id", Description: "Identifies the zone.", Format: "", Type: "string", Column: 26, ECS: []string{"cloudflare.audit.zone.id"}, OCSF: []string{"resources[1].uid"}},
 		{Path: "zone.name", Description: "The zone's domain name.", Format: "", Type: "string", Column: 27, ECS: []string{"cloudflare.audit.zone.name", "related.hosts"}, OCSF: []string{"resources[1].name"}},
 	},
+	Request: func(server string, path []string, query url.Values) (*http.Request, error) {
+		var params ListOrganizationAuditLogsParams
+		params.Since = query.Get("since")
+		params.Before = query.Get("before")
+		if query.Has("cursor") {
+			value := query.Get("cursor")
+			params.Cursor = &value
+		}
+		if query.Has("direction") {
+			value := query.Get("direction")
+			params.Direction = &value
+		}
+		if query.Has("limit") {
+			value, err := strconv.Atoi(query.Get("limit"))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", "limit", err)
+			}
+			params.Limit = &value
+		}
+		params.ID = query["id"]
+		params.IDNot = query["id.not"]
+		params.ActionResult = query["action_result"]
+		params.ActionResultNot = query["action_result.not"]
+		params.ActionType = query["action_type"]
+		params.ActionTypeNot = query["action_type.not"]
+		params.ActorContext = query["actor_context"]
+		params.ActorContextNot = query["actor_context.not"]
+		params.ActorEmail = query["actor_email"]
+		params.ActorEmailNot = query["actor_email.not"]
+		params.ActorID = query["actor_id"]
+		params.ActorIDNot = query["actor_id.not"]
+		params.ActorIPAddress = query["actor_ip_address"]
+		params.ActorIPAddressNot = query["actor_ip_address.not"]
+		params.ActorTokenID = query["actor_token_id"]
+		params.ActorTokenIDNot = query["actor_token_id.not"]
+		params.ActorTokenName = query["actor_token_name"]
+		params.ActorTokenNameNot = query["actor_token_name.not"]
+		params.ActorType = query["actor_type"]
+		params.ActorTypeNot = query["actor_type.not"]
+		params.RawCFRayID = query["raw_cf_ray_id"]
+		params.RawCFRayIDNot = query["raw_cf_ray_id.not"]
+		params.RawMethod = query["raw_method"]
+		params.RawMethodNot = query["raw_method.not"]
+		params.RawStatusCode = query["raw_status_code"]
+		params.RawStatusCodeNot = query["raw_status_code.not"]
+		params.RawURI = query["raw_uri"]
+		params.RawURINot = query["raw_uri.not"]
+		params.ResourceID = query["resource_id"]
+		params.ResourceIDNot = query["resource_id.not"]
+		params.ResourceProduct = query["resource_product"]
+		params.ResourceProductNot = query["resource_product.not"]
+		params.ResourceScope = query["resource_scope"]
+		params.ResourceScopeNot = query["resource_scope.not"]
+		params.ResourceType = query["resource_type"]
+		params.ResourceTypeNot = query["resource_type.not"]
+		return NewListOrganizationAuditLogsRequest(server, path[0], &params)
+	},
 }
 
 // GetOrganizationAuditLogHistoryParams defines parameters for GetOrganizationAuditLogHistory.
@@ -3130,6 +3282,28 @@ var GetOrganizationAuditLogHistoryOperation = Operation{
 		{Path: "resource.value", Description: "What the resource is after the action.", Format: "", Type: "object", Column: 29, ECS: []string{"cloudflare.audit.resource.value"}, OCSF: []string{"resources[0].data"}},
 		{Path: "zone.id", Description: "Identifies the zone.", Format: "", Type: "string", Column: 26, ECS: []string{"cloudflare.audit.zone.id"}, OCSF: []string{"resources[1].uid"}},
 		{Path: "zone.name", Description: "The zone's domain name.", Format: "", Type: "string", Column: 27, ECS: []string{"cloudflare.audit.zone.name", "related.hosts"}, OCSF: []string{"resources[1].name"}},
+	},
+	Request: func(server string, path []string, query url.Values) (*http.Request, error) {
+		var params GetOrganizationAuditLogHistoryParams
+		params.ActionTime = query.Get("action_time")
+		params.Since = query.Get("since")
+		params.Before = query.Get("before")
+		if query.Has("cursor") {
+			value := query.Get("cursor")
+			params.Cursor = &value
+		}
+		if query.Has("direction") {
+			value := query.Get("direction")
+			params.Direction = &value
+		}
+		if query.Has("limit") {
+			value, err := strconv.Atoi(query.Get("limit"))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", "limit", err)
+			}
+			params.Limit = &value
+		}
+		return NewGetOrganizationAuditLogHistoryRequest(server, path[0], path[1], &params)
 	},
 }
 

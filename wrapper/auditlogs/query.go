@@ -74,7 +74,8 @@ func ParseTime(bound auditlogsapi.TimeBound) (time.Time, error) { return auditlo
 type listing struct {
 	operation     *auditlogsapi.Operation
 	path          string     // below the base URL, as it is sent
-	query         url.Values // as it is sent
+	inPath        []string   // the values of the path's parameters
+	query         url.Values // those of the query's
 	since, before string     // as the query gave them
 	from, to      time.Time
 	start         string // where the requests start, if not at the start of the window
@@ -106,7 +107,7 @@ func newListing(operation *auditlogsapi.Operation, values func(name string) []st
 // that later changes by the caller have no effect.
 func (l *listing) check(values func(name string) []string, path ...string) error {
 	identity := strings.Builder{}
-	l.path, l.query = l.operation.Path, url.Values{}
+	l.path, l.inPath, l.query = l.operation.Path, path, url.Values{}
 	for i, p := range l.operation.Parameters {
 		given := values(p.Name)
 		switch {
@@ -122,7 +123,9 @@ func (l *listing) check(values func(name string) []string, path ...string) error
 			l.path = strings.Replace(l.path, "{"+p.Name+"}", url.PathEscape(path[i]), 1)
 			continue
 		}
-		l.query[p.Name] = slices.Clone(given)
+		if len(given) > 0 {
+			l.query[p.Name] = slices.Clone(given)
+		}
 		switch p.GoName {
 		case "Since", "Before", "Limit": // The first two are compared elsewhere, and the third changes no entry.
 			continue
@@ -141,20 +144,18 @@ func (l *listing) check(values func(name string) []string, path ...string) error
 	return nil
 }
 
-// request returns the request for the page at a cursor, which is empty for the first one. The
-// contract sends each value of a parameter under its name (style form, exploded), as url.Values do.
+// request returns the request for the page at a cursor, which is empty for the first one.
 func (l *listing) request(ctx context.Context, server, cursor string) (*http.Request, error) {
-	request, err := http.NewRequestWithContext(ctx, l.operation.Method, server+l.path, nil)
-	if err != nil {
-		return nil, err
-	}
 	query := maps.Clone(l.query)
 	query.Del("cursor")
 	if cursor != "" {
 		query.Set("cursor", cursor)
 	}
-	request.URL.RawQuery = query.Encode()
-	return request, nil
+	request, err := l.operation.Request(server+"/", l.inPath, query)
+	if err != nil {
+		return nil, err
+	}
+	return request.WithContext(ctx), nil
 }
 
 // checkParameter says what is wrong with the values of one parameter.
