@@ -24,8 +24,8 @@ const (
 	Inside             // at a value
 )
 
-// Member reads up to the value of an object's next member, or the object's end. The name is plain as
-// Text says.
+// Member reads up to the value of an object's next member, or the object's end. The name is plain
+// as Text says.
 func (l *Lexer) Member(first bool) (name []byte, plain bool, _ Step) {
 	switch l.Separator(first, '}') {
 	case Closed:
@@ -171,8 +171,8 @@ func (l *Lexer) Text() (plain, ok bool) {
 
 const ones, highs = 0x0101010101010101, 0x8080808080808080
 
-// special returns 0 if none of eight bytes is a quote, a backslash or a control character. Otherwise
-// the lowest bit that is set is in the first that is.
+// special returns 0 if none of eight bytes is a quote, a backslash or a control character.
+// Otherwise the lowest bit that is set is in the first that is.
 func special(b uint64) uint64 {
 	quote, backslash := b^(ones*'"'), b^(ones*'\\')
 	// Subtracting borrows into the high bit if a byte is too small. A borrow can make the next byte
