@@ -33,16 +33,14 @@ func (c *Log) Validate() error {
 	return err
 }
 
-// NewDefaultLog returns a new Log with default values consistent with the annotations in the
-// schema.
+// NewDefaultLog returns a new Log with default values consistent with the annotations in the schema.
 func NewDefaultLog() Log {
 	return Log{
 		ID: "",
 	}
 }
 
-// RetryOnFailure how long to wait before a batch that the pipeline did not take is sent again. A
-// batch is never given up unless max_elapsed_time is set, and the state does not advance meanwhile.
+// RetryOnFailure how long to wait before a batch that the pipeline did not take is sent again. A batch is never given up unless max_elapsed_time is set, and the state does not advance meanwhile.
 type RetryOnFailure struct {
 	Enabled         bool          `mapstructure:"enabled"`
 	InitialInterval time.Duration `mapstructure:"initial_interval"`
@@ -55,8 +53,7 @@ type RetryOnFailure struct {
 	_ struct{}
 }
 
-// NewDefaultRetryOnFailure returns a new RetryOnFailure with default values consistent with the
-// annotations in the schema.
+// NewDefaultRetryOnFailure returns a new RetryOnFailure with default values consistent with the annotations in the schema.
 func NewDefaultRetryOnFailure() RetryOnFailure {
 	return RetryOnFailure{
 		Enabled:             true,
@@ -72,13 +69,11 @@ func NewDefaultRetryOnFailure() RetryOnFailure {
 type Config struct {
 	// The accounts whose audit logs are read.
 	Accounts []Log `mapstructure:"accounts,omitempty"`
-	// Start without a storage extension. Entries from while the collector is stopped can then be
-	// lost, and others repeated.
+	// Start without a storage extension. Entries from while the collector is stopped can then be lost, and others repeated.
 	AllowLossOnRestart bool `mapstructure:"allow_loss_on_restart"`
 	// The API's base URL. Plain http is refused for every host but this machine.
 	Endpoint string `mapstructure:"endpoint"`
-	// Filters of the API by their names on the wire, such as actor_email or actor_email.not, each
-	// with a list of values.
+	// Filters of the API by their names on the wire, such as actor_email or actor_email.not, each with a list of values.
 	Filters map[string][]string `mapstructure:"filters,omitempty"`
 	// How often each log is read.
 	Interval time.Duration `mapstructure:"interval"`
@@ -88,24 +83,19 @@ type Config struct {
 	LookBack time.Duration `mapstructure:"look_back"`
 	// The organizations whose audit logs are read.
 	Organizations []Log `mapstructure:"organizations,omitempty"`
-	// How long to wait before a batch that the pipeline did not take is sent again. A batch is
-	// never given up unless max_elapsed_time is set, and the state does not advance meanwhile.
+	// How long to wait before a batch that the pipeline did not take is sent again. A batch is never given up unless max_elapsed_time is set, and the state does not advance meanwhile.
 	RetryOnFailure RetryOnFailure `mapstructure:"retry_on_failure"`
 	// The form of the log records.
 	Schema string `mapstructure:"schema"`
-	// How old an entry must be to be requested. With 10m nearly all entries come in the order of
-	// their times; with 0s they come as soon as the service shows them.
+	// How old an entry must be to be requested. With 10m nearly all entries come in the order of their times; with 0s they come as soon as the service shows them.
 	Settle time.Duration `mapstructure:"settle"`
-	// Where a log without a saved state starts, as an age such as 24h or 30d, or a time such as
-	// 2026-10-31T08:30:00Z. The default is one look_back ago.
+	// Where a log without a saved state starts, as an age such as 24h or 30d, or a time such as 2026-10-31T08:30:00Z. The default is one look_back ago.
 	Start string `mapstructure:"start,omitempty"`
 	// The storage extension that keeps the state.
 	Storage *component.ID `mapstructure:"storage,omitempty"`
-	// An API token with the permission "Account Settings Read" on the accounts, for those that have
-	// none of their own.
+	// An API token with the permission "Account Settings Read" on the accounts, for those that have none of their own.
 	Token configopaque.String `mapstructure:"token,omitempty"`
-	// A file with the token instead. It is read again for each request, so that the token can be
-	// replaced.
+	// A file with the token instead. It is read again for each request, so that the token can be replaced.
 	TokenFile string `mapstructure:"token_file,omitempty"`
 	// prevent unkeyed literal initialization
 	_ struct{}
