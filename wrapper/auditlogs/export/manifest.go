@@ -1,14 +1,10 @@
 package export
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -122,12 +118,9 @@ func check(ctx context.Context, path string) (*Manifest, error) {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	wrong, err := m.compare(path, &untilOver{ctx, file})
-	switch {
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("%s: %w", path, context.Cause(ctx))
+	switch wrong, err := m.compare(path, &untilOver{ctx, file}); {
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	case wrong != nil:
 		return nil, fmt.Errorf("%s: %w: %s", path, ErrDamaged, strings.Join(wrong, "; "))
 	}
@@ -206,23 +199,6 @@ func unpack(r io.Reader, compression string) (io.Reader, error) {
 	}
 	return r, nil
 }
-
-// A measure counts and digests what is written to it.
-type measure struct {
-	bytes, lines int64
-	sum          hash.Hash
-}
-
-func newMeasure() *measure { return &measure{sum: sha256.New()} }
-
-func (m *measure) Write(p []byte) (int, error) {
-	m.bytes += int64(len(p))
-	m.lines += int64(bytes.Count(p, []byte{'\n'}))
-	m.sum.Write(p)
-	return len(p), nil
-}
-
-func (m *measure) digest() string { return hex.EncodeToString(m.sum.Sum(nil)) }
 
 // untilOver is a reader that fails when a context ends.
 type untilOver struct {

@@ -1,0 +1,361 @@
+package export
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"cfaudit.example/wrapper/auditlogs"
+	"cfaudit.example/wrapper/auditlogs/format"
+)
+
+// An exporter is one run of a job.
+type exporter struct {
+	job   Job
+	disk  disk
+	eager bool // commits after each page, for tests
+
+	query  auditlogs.Query // with fixed bounds
+	names  naming
+	format format.Format
+	asked  Request
+
+	out    *output
+	recent *recent
+	tally  tally
+	state  checkpoint    // as of the last complete page
+	ahead  bool          // of the last commit
+	since  time.Time     // of the last commit
+	cost   time.Duration // of that
+	from   time.Time
+	pages  int
+}
+
+func (x *exporter) run(ctx context.Context) (result *Result, err error) {
+	path := x.job.Path
+	if err := x.prepare(); err != nil {
+		return nil, err
+	}
+	// Nothing may be created beside a device or a folder.
+	if _, err := x.disk.size(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	release, err := x.disk.lock(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	switch manifest, err := readManifest(x.disk, path); {
+	case err == nil:
+		return &Result{Manifest: *manifest, WasComplete: true}, x.finished(manifest)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	if err := x.open(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, x.out.close(x.state.Size)) }()
+	if err := x.read(ctx); err != nil {
+		return nil, errors.Join(err, x.keep())
+	}
+	return x.finish()
+}
+
+// prepare checks the job, without a request and without access to the disk.
+func (x *exporter) prepare() error {
+	if x.job.Log == nil {
+		return errors.New("the job has no log: want one, such as client.Account(id)")
+	}
+	var err error
+	if x.names, err = readName(x.job.Path, x.job.Format); err == nil {
+		x.format, err = format.New(x.names.format)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", auditlogs.ErrInvalidQuery, err)
+	}
+	x.query = x.job.Query
+	switch {
+	case x.query.Direction != nil && *x.query.Direction != "asc":
+		return fmt.Errorf("%w: the direction is %q: want \"asc\", the order of the file", auditlogs.ErrInvalidQuery, *x.query.Direction)
+	case x.query.Cursor != nil:
+		return fmt.Errorf("%w: the query has a cursor: want it without, since the checkpoint says where to go on", auditlogs.ErrInvalidQuery)
+	}
+	x.asked = newRequest(x.job, x.names)
+	for name, values := range x.asked.Filters {
+		// In the order of the first run: a position belongs to one order.
+		*x.query.Filter(name) = values
+	}
+	return x.job.Log.Check(x.query)
+}
+
+// finished checks that the file of a job that has a manifest is there.
+func (x *exporter) finished(manifest *Manifest) error {
+	path := x.job.Path
+	if err := x.asked.differs(path+manifestEnd, manifest.Request); err != nil {
+		return err
+	}
+	switch size, err := x.disk.size(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: %w: it is gone, and its manifest says that it was finished: restore it, or remove %s to export again",
+			path, ErrDamaged, path+manifestEnd)
+	case err != nil:
+		return err
+	case size != manifest.Bytes:
+		return fmt.Errorf("%s: %w: it has %d bytes, and had %d when it was finished: restore it, or remove it and its manifest to export again", path, ErrDamaged, size, manifest.Bytes)
+	}
+	// A run can have ended after writing the manifest and before this.
+	if err := x.disk.remove(path + checkpointEnd); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// open finds the place to resume at, and removes everything in the file after it.
+func (x *exporter) open(ctx context.Context) error {
+	path, resumed := x.job.Path, x.job.Path+checkpointEnd
+	size, err := x.disk.size(path)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
+		return err
+	}
+	switch err = readCheckpoint(x.disk, path, &x.state); {
+	case err == nil:
+		err = x.asked.differs(resumed, x.state.Request)
+	case errors.Is(err, fs.ErrNotExist) && missing:
+		// Before the file, so that the file never exists without a checkpoint.
+		x.state = checkpoint{
+			Request: x.asked,
+			Header:  x.format.Header(nil),
+			Window:  Window{Since: x.query.Since, Before: x.query.Before},
+			Counts:  Counts{Started: time.Now().UTC()},
+		}
+		err = writeCheckpoint(x.disk, path, &x.state)
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("%s: %w: it exists without a checkpoint or a manifest of an export: use another name, or move the file away", path, ErrForeign)
+	}
+	switch {
+	case err != nil:
+		return err
+	case !bytes.Equal(x.state.Header, x.format.Header(nil)):
+		return fmt.Errorf("%w: %s is of an export with other columns, by another version of this program: want that one, or another file",
+			ErrForeign, resumed)
+	case missing && x.state.Size > 0:
+		return fmt.Errorf("%s: %w: it is gone, and %s says that %d bytes of it are written: restore it, or remove that to export again",
+			path, ErrDamaged, resumed, x.state.Size)
+	case size < x.state.Size:
+		return fmt.Errorf("%s: %w: it has %d bytes, and %s says that %d are written: restore it, or remove both to export again",
+			path, ErrDamaged, size, resumed, x.state.Size)
+	}
+	if x.out, err = newOutput(x.names.compression, &x.state); err != nil {
+		return fmt.Errorf("%s: %w: %w", resumed, ErrDamaged, err)
+	}
+	if err := x.verify(ctx); err != nil {
+		return err
+	}
+	file, err := x.disk.open(path, x.state.Size)
+	if err != nil {
+		return err
+	}
+	x.out.start(file)
+	if x.state.Size == 0 {
+		x.out.text = x.format.Header(nil)
+	}
+	x.state.Runs++
+	x.query.Since, x.query.Before = cmp.Or(x.state.Start, x.state.Window.Since), x.state.Window.Before
+	x.recent = newRecent(x.state.Recent, x.state.Again, x.state.Latest)
+	x.tally = newTally(&x.state.Counts, &x.state.Latest, x.state.Window)
+	x.since = time.Now()
+	if x.from = x.state.Position.Time(); x.from.IsZero() {
+		x.from, _ = auditlogs.ParseTime(x.query.Since) // It has been checked.
+	}
+	x.report(0, 0)
+	return nil
+}
+
+// verifyStep is how much is verified between two reports.
+const verifyStep = 16 << 20
+
+// verify compares what earlier runs wrote with the digest in the checkpoint, before anything is
+// added to it.
+func (x *exporter) verify(ctx context.Context) error {
+	path, size := x.job.Path, x.state.Size
+	if size == 0 {
+		return nil
+	}
+	file, err := x.disk.stream(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	is := newMeasure()
+	for is.bytes < size {
+		if _, err := io.CopyN(is, &untilOver{ctx, file}, min(verifyStep, size-is.bytes)); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		x.report(is.bytes, size)
+	}
+	if is.digest() != x.out.packed.digest() {
+		return fmt.Errorf("%s: %w: its first %d bytes have changed since they were written, as the digest in %s shows: restore the file, or remove both to export again",
+			path, ErrDamaged, size, path+checkpointEnd)
+	}
+	return nil
+}
+
+// read reads the rest of the window. If the service refuses to continue, as when a cursor has
+// expired, the listing resumes after the last page. If that is refused too, as long after an
+// interruption, it starts again at the time of the last entry, and relies on the service to sort by
+// time. If that shows nothing new, the export ends with the service's error.
+func (x *exporter) read(ctx context.Context) error {
+	restarted := int64(-1) // the number of entries at the last restart
+	for {
+		from := x.state.Position
+		err := x.list(ctx)
+		_, incomplete := errors.AsType[*auditlogs.IncompleteError](err)
+		switch {
+		case !incomplete || !errors.Is(err, auditlogs.ErrInvalidQuery):
+			return err
+		case x.state.Position.String() != from.String():
+		case from.IsZero() || x.state.Entries == restarted:
+			return err
+		default:
+			restarted = x.state.Entries
+			x.restart()
+		}
+	}
+}
+
+// restart makes the next listing start at the time of the last entry in the file, without a cursor:
+// a little before it, since the service may store times more precisely than it shows them, or use
+// bounds less precisely.
+func (x *exporter) restart() {
+	last := cmp.Or(x.state.lastTime(), x.state.Latest)
+	x.state.Position, x.state.Start = auditlogs.Position{}, ""
+	if start := last.Truncate(time.Second).Add(-time.Second); start.After(x.tally.since) {
+		x.state.Start = auditlogs.Time(start)
+	}
+	x.query.Since = cmp.Or(x.state.Start, x.state.Window.Since)
+	x.recent.expectAgain()
+	x.ahead = true
+}
+
+func (x *exporter) list(ctx context.Context) error {
+	options := []auditlogs.ListOption{auditlogs.From(x.state.Position)}
+	if x.job.Parallel {
+		options = append(options, auditlogs.Backfill())
+	}
+	for page, err := range x.job.Log.Pages(ctx, x.query, options...) {
+		if err == nil {
+			err = x.take(page)
+		}
+		if err != nil {
+			return err
+		}
+		x.report(0, 0)
+		if page.Next.IsZero() {
+			break
+		}
+		x.state.Position = page.Next
+		if x.due() {
+			if err := x.commit(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// take writes a page, and counts it.
+func (x *exporter) take(page *auditlogs.Page) error {
+	c := &x.state.Counts
+	for _, entry := range page.Entries {
+		if x.job.Keep != nil && !x.job.Keep(entry) {
+			continue
+		}
+		if !x.recent.add(entry) {
+			c.Repeated++
+			continue
+		}
+		if err := x.out.write(x.format.Entry(x.out.text, entry)); err != nil {
+			return err
+		}
+		x.tally.add(entry)
+	}
+	x.pages++
+	x.ahead = true
+	c.Pages++
+	c.Requests += int64(page.Attempts)
+	c.Retries += int64(page.Attempts - 1)
+	c.Repeated += int64(page.Repeated)
+	return nil
+}
+
+func (x *exporter) report(verified, toVerify int64) {
+	if x.job.Progress == nil {
+		return
+	}
+	x.job.Progress(Progress{
+		Window: x.state.Window, From: x.from, Reached: x.state.lastTime(), Entries: x.state.Entries, Pages: x.pages,
+		Verified: verified, ToVerify: toVerify,
+	})
+}
+
+// commit syncs to disk what is written: first the data, then the checkpoint that covers it.
+func (x *exporter) commit() error {
+	started := time.Now()
+	if err := x.out.commit(&x.state); err != nil {
+		return err
+	}
+	x.state.Recent, x.state.Again = x.recent.list()
+	if err := x.out.checked(writeCheckpoint(x.disk, x.job.Path, &x.state)); err != nil {
+		return err
+	}
+	x.ahead = false
+	x.since = time.Now()
+	x.cost = x.since.Sub(started)
+	return nil
+}
+
+// keep commits what a run has read before it ends, unless it ends because commits fail.
+func (x *exporter) keep() error {
+	if x.out.failed || !x.ahead {
+		return nil
+	}
+	return x.commit()
+}
+
+// finish replaces the checkpoint with the manifest.
+func (x *exporter) finish() (*Result, error) {
+	if x.state.Size == 0 {
+		x.out.open() // An empty file is not a valid compressed one.
+	}
+	if err := x.out.commit(&x.state); err != nil {
+		return nil, err
+	}
+	x.state.Finished = time.Now().UTC()
+	manifest := x.newManifest()
+	if err := x.out.checked(writeManifest(x.disk, x.job.Path, manifest)); err != nil {
+		return nil, err
+	}
+	return &Result{Manifest: *manifest}, x.disk.remove(x.job.Path + checkpointEnd)
+}
+
+const (
+	// Compressed output is one gzip member or zstd frame for each commit. Short ones compress
+	// worse.
+	commitBytes  = 1 << 20
+	commitPause  = 250 * time.Millisecond
+	commitShare  = 10 // commits take at most one part in this many of the time
+	commitAnyway = 32 << 20
+)
+
+// due reports whether enough has been written, or enough time has passed, for a commit to be worth
+// its cost.
+func (x *exporter) due() bool {
+	passed, written := time.Since(x.since), x.out.unpacked.bytes+int64(len(x.out.text))-x.state.TextBytes
+	return x.eager || written >= commitAnyway || passed >= commitShare*x.cost && (written >= commitBytes || passed >= commitPause)
+}
