@@ -43,19 +43,16 @@ func newContent(name string, window Window) *content {
 // Write splits records: they end with lines, in csv only outside of quotes.
 func (c *content) Write(p []byte) (int, error) {
 	_, _ = c.measure.Write(p) // It never fails.
-	for rest := p; len(rest) > 0; {
-		line, after, ended := bytes.Cut(rest, []byte{'\n'})
-		if c.csv && bytes.Count(line, []byte{'"'})%2 == 1 {
+	for part := range bytes.Lines(p) {
+		if c.csv && bytes.Count(part, []byte{'"'})%2 == 1 {
 			c.quoted = !c.quoted
 		}
-		part := rest[:len(rest)-len(after)]
-		rest = after
 		if c.long = c.long || len(c.record)+len(part) > longestRecord; c.long {
 			c.record = nil
 		} else {
 			c.record = append(c.record, part...)
 		}
-		if ended && !c.quoted {
+		if !c.quoted && part[len(part)-1] == '\n' {
 			c.take()
 			c.record, c.long = c.record[:0], false
 		}
@@ -94,14 +91,8 @@ func cell(row []string, column int) string {
 
 // entryOf decodes the two cells as the listing decoded the fields.
 func entryOf(id, at string) (e auditlogs.Entry) {
-	fields := map[string]any{"id": plainID(id)}
-	if at != "" {
-		fields["action"] = map[string]any{"time": at}
-	}
-	text, err := json.Marshal(fields)
-	if err == nil {
-		_ = e.UnmarshalJSON(text) // As above.
-	}
+	text, _ := json.Marshal(map[string]any{"id": plainID(id), "action": map[string]any{"time": at}})
+	_ = e.UnmarshalJSON(text) // As above.
 	return e
 }
 

@@ -43,13 +43,8 @@ func (osDisk) remove(path string) error                           { return os.Re
 const largestState = 16 << 20
 
 func (osDisk) read(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, largestState+1))
-	if err == nil && len(data) > largestState {
+	data, err := durable.ReadFile(path, largestState+1)
+	if len(data) > largestState {
 		err = fmt.Errorf("%s: %w: it is larger than any that an export writes", path, ErrDamaged)
 	}
 	return data, err

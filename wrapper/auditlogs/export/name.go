@@ -17,15 +17,13 @@ type naming struct {
 	compression string // "", "gzip" or "zstd"
 }
 
-// The compressions, by the end of the file's name.
 const (
 	gzipName = "gzip"
 	zstdName = "zstd"
-	gzipEnd  = ".gz"
-	zstdEnd  = ".zst"
 )
 
-var compressions = map[string]string{gzipEnd: gzipName, zstdEnd: zstdName}
+// compressions are the compressions, by the end of the file's name.
+var compressions = map[string]string{".gz": gzipName, ".zst": zstdName}
 
 // otherCompressions are the extensions of compressions that are not supported.
 var otherCompressions = []string{".7z", ".br", ".bz2", ".gzip", ".lz4", ".tgz", ".xz", ".z", ".zip", ".zstd"}
@@ -49,11 +47,11 @@ func readName(path, asked string) (naming, error) {
 	example := filepath.Base(path)[:len(name)-len(end)]
 	switch {
 	case slices.Contains(otherCompressions, end):
-		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want %s or %s to compress, such as %s",
-			filepath.Base(path), end[1:], gzipEnd, zstdEnd, example+gzipEnd)
+		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want .gz or .zst to compress, such as %s.gz",
+			filepath.Base(path), end[1:], example)
 	case asked == "" && n.format == "" && end != name && extension.MatchString(end):
-		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want .ndjson or .csv, such as %s, or the format %s to keep the name",
-			filepath.Base(path), end[1:], example+".ndjson", format.NameNDJSON)
+		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want .ndjson or .csv, such as %s.ndjson, or the format %s to keep the name",
+			filepath.Base(path), end[1:], example, format.NameNDJSON)
 	case asked == "" && n.format == "":
 		n.format = format.NameNDJSON
 	case asked == "":
