@@ -2,11 +2,55 @@ package follow
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
 )
+
+// Run runs several followers, mostly one for each of several accounts, until all have ended. If one
+// ends, the others continue: see [Health.Ended] and [Health.LastError]. One whose token is refused
+// is tried again every [RefusedInterval], unless none of them has read anything. Run returns the
+// errors of all, each with its account. Batches are passed to deliver one at a time, and only a few
+// followers read at a time, in the order in which they are due, so that the pages of hundreds of
+// accounts are not in memory at once. The sweeps of many followers are spread over the interval; if
+// the client's budget is too small for them, see [Demand].
+func Run(ctx context.Context, deliver Handler, followers ...*Follower) error {
+	return together(ctx, deliver, followers, false)
+}
+
+// CatchUp lets several followers catch up at the same time; see [Follower.CatchUp] and [Run].
+func CatchUp(ctx context.Context, deliver Handler, followers ...*Follower) error {
+	return together(ctx, deliver, followers, true)
+}
+
+func together(ctx context.Context, deliver Handler, followers []*Follower, once bool) error {
+	var running sync.WaitGroup
+	delivering := make(chan struct{}, 1) // Unlike a mutex it can be waited for until the context ends.
+	oneByOne := func(ctx context.Context, batch Batch) error {
+		select {
+		case delivering <- struct{}{}:
+		case <-ctx.Done():
+			return ended(ctx)
+		}
+		defer func() { <-delivering }()
+		return deliver(ctx, batch)
+	}
+	g := newGroup(followers, once)
+	failures := make([]error, len(followers))
+	for i, f := range followers {
+		running.Go(func() {
+			if err := f.run(ctx, oneByOne, g); err != nil {
+				failures[i] = fmt.Errorf("%s: %w", f.log, err)
+			}
+		})
+	}
+	running.Wait()
+	return errors.Join(failures...)
+}
 
 const (
 	// sweepsAtOnce bounds how many of the followers that run together read at a time. Each has two
@@ -17,74 +61,102 @@ const (
 	pagesATurn = 50
 )
 
-// Turns decide when a follower reads. The zero value with an interval is for one that need not wait
-// for others.
-type turns struct {
-	slots    chan struct{} // Waiting senders are served in the order in which they arrived.
-	starts   *starts
-	pages    int           // of a sweep in one turn; 0 for all
-	delay    time.Duration // before the first
-	interval time.Duration // from one sweep to the next
+// A group is followers that run together. There is hope as long as one of them has read something,
+// or still may: then one whose token is refused waits. Without it they all end, so that a wrong
+// token is noticed at once.
+type group struct {
+	once      bool // they only catch up
+	followers []*Follower
+	turns     map[*Follower]*turns
+	hopeless  chan struct{} // closed when there is no hope
+
+	mu   sync.Mutex
+	lost map[*Follower]bool // those that were refused, or ended
 }
 
-// newTurns returns the turns of followers that run together. Their intervals are stretched equally
-// if the budget of their client is too small for them, and their sweeps are spread evenly. Those
-// that only catch up go as fast as the budget allows.
-func newTurns(followers []*Follower, once bool) map[*Follower]turns {
+// newGroup returns a group of followers. Their intervals are stretched equally if the budget of
+// their client is too small for them, and their sweeps are spread evenly. Those that only catch up
+// go as fast as the budget allows.
+func newGroup(followers []*Follower, once bool) *group {
+	g := &group{once: once, followers: followers, turns: map[*Follower]*turns{}, hopeless: make(chan struct{}), lost: map[*Follower]bool{}}
 	clients := map[*auditlogs.Client][]*Follower{}
 	for _, f := range followers {
 		clients[f.log.Client()] = append(clients[f.log.Client()], f)
 	}
 	slots := make(chan struct{}, sweepsAtOnce)
-	all := map[*Follower]turns{}
 	for _, sharing := range clients {
-		needs, has := Demand(sharing...)
-		spread := new(starts)
-		if has > 0 {
-			spread.gap = time.Duration(float64(time.Minute) / has)
+		spread, stretch := new(starts), 1.0
+		if needs, has := Demand(sharing...); has > 0 {
+			spread.gap, stretch = time.Duration(float64(time.Minute)/has), max(1, needs/has)
 		}
 		for i, f := range sharing {
-			t := turns{interval: f.interval}
-			if has > 0 && needs > has {
-				t.interval = time.Duration(float64(f.interval) * needs / has)
-			}
+			t := &turns{interval: time.Duration(float64(f.interval) * stretch)}
 			if len(followers) > sweepsAtOnce {
 				t.slots, t.pages = slots, pagesATurn
 				if !once {
 					t.starts, t.delay = spread, t.interval*time.Duration(i)/time.Duration(len(sharing))
 				}
 			}
-			all[f] = t
+			g.turns[f] = t
 		}
 	}
-	return all
+	return g
+}
+
+// lose says that a follower was refused, or ended, and reports whether there is hope.
+func (g *group) lose(f *Follower) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.lost[f] {
+		g.lost[f] = true
+		if !slices.ContainsFunc(g.followers, func(f *Follower) bool { return !g.lost[f] || !f.Health().LastSuccess.IsZero() }) {
+			close(g.hopeless)
+		}
+	}
+	select {
+	case <-g.hopeless:
+		return false
+	default:
+		return true
+	}
 }
 
 // Demand returns how many requests a minute followers need at least to keep to their intervals, and
 // how many their clients can sustain; 0 if there is no bound. If the followers need more, [Run]
 // stretches all intervals by the same factor, needs/has.
 func Demand(followers ...*Follower) (needs, has float64) {
-	counted, bounded := map[*auditlogs.Client]bool{}, true
+	rates := map[*auditlogs.Client]float64{}
 	for _, f := range followers {
 		needs += float64(time.Minute) / float64(f.interval)
-		if !counted[f.log.Client()] {
-			counted[f.log.Client()] = true
-			rate := f.log.Client().Rate()
-			has += 60 * rate
-			bounded = bounded && rate > 0
-		}
+		rates[f.log.Client()] = f.log.Client().Rate()
 	}
-	if !bounded {
-		has = 0
+	for _, rate := range rates {
+		if rate <= 0 {
+			return needs, 0
+		}
+		has += 60 * rate
 	}
 	return needs, has
 }
 
+// Turns decide when a follower reads.
+type turns struct {
+	slots    chan struct{} // Waiting senders are served in the order in which they arrived. Nil if all can read at once.
+	starts   *starts
+	pages    int           // of a sweep in one turn; 0 for all
+	delay    time.Duration // before the first
+	interval time.Duration // from one sweep to the next
+}
+
 // take waits for a turn.
-func (t turns) take(ctx context.Context) error {
+func (t *turns) take(ctx context.Context) error {
 	if t.slots == nil {
 		return nil
 	}
+	if err := sleep(ctx, t.delay); err != nil {
+		return err
+	}
+	t.delay = 0
 	select {
 	case t.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -101,7 +173,7 @@ func (t turns) take(ctx context.Context) error {
 }
 
 // give ends a turn that has cost the given number of requests.
-func (t turns) give(requests int64) {
+func (t *turns) give(requests int64) {
 	if t.slots == nil {
 		return
 	}
