@@ -21,10 +21,10 @@ const (
 type run struct {
 	*Follower
 	group    *group
-	turns    *turns
+	pace     pace
 	deliver  Handler
 	started  time.Time
-	pause    backoff.ExponentialBackOff
+	backoff  backoff.ExponentialBackOff
 	failures int
 }
 
@@ -43,9 +43,9 @@ func (f *Follower) run(ctx context.Context, deliver Handler, g *group) (err erro
 		})
 		g.lose(f)
 	}()
-	r := &run{Follower: f, group: g, turns: g.turns[f], deliver: deliver, started: time.Now()}
-	r.pause = backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 5 * time.Minute}
-	r.pause.Reset()
+	r := &run{Follower: f, group: g, pace: g.paces[f], deliver: deliver, started: time.Now()}
+	r.backoff = backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 5 * time.Minute}
+	r.backoff.Reset()
 	for {
 		wait, err := r.turn(ctx)
 		switch {
@@ -70,24 +70,29 @@ func (r *run) turn(ctx context.Context) (time.Duration, error) {
 	if err := r.load(ctx); err != nil {
 		return 0, &lastingError{error: err}
 	}
-	if err := r.turns.take(ctx); err != nil {
+	if err := sleep(ctx, r.pace.delay); err != nil {
 		return 0, err
 	}
-	requests := r.Health().Requests
-	defer func() { r.turns.give(r.Health().Requests - requests) }()
-	if r.state.Sweep == nil && !r.plan(r.turns.interval) {
+	r.pace.delay = 0
+	select {
+	case r.group.slots <- struct{}{}:
+		defer func() { <-r.group.slots }()
+	case <-ctx.Done():
+		return 0, ended(ctx)
+	}
+	if r.state.Sweep == nil && !r.plan(r.pace.interval) {
 		switch {
 		case r.askTime(ctx): // The clock has been corrected.
 			return 0, nil
 		case r.group.once:
 			return caughtUp, nil
 		}
-		return r.turns.interval, nil
+		return r.pace.interval, nil
 	}
 	began := r.state.Sweep.Begun
-	moved, err := r.sweep(ctx, r.deliver, r.turns.pages)
+	moved, err := r.sweep(ctx, r.deliver, r.group.pages)
 	if moved {
-		r.pause.Reset()
+		r.backoff.Reset()
 	}
 	if err != nil || r.state.Sweep == nil {
 		r.identical = nil
@@ -106,7 +111,7 @@ func (r *run) turn(ctx context.Context) (time.Duration, error) {
 	}
 	// There is no time left if the sweep was left over or slow. The clock may have been changed
 	// meanwhile.
-	return min(r.turns.interval, r.turns.interval-r.now().Sub(began)), nil
+	return min(r.pace.interval, r.pace.interval-r.now().Sub(began)), nil
 }
 
 // recover waits after an error until another attempt makes sense. It returns the error if there is
@@ -122,13 +127,13 @@ func (r *run) recover(ctx context.Context, err error) error {
 		if r.failures++; r.group.once && r.failures >= attempts {
 			return fmt.Errorf("follow: %w", err)
 		}
-		wait = r.pause.NextBackOff()
+		wait = r.backoff.NextBackOff()
 		if answered, ok := errors.AsType[*auditlogs.Error](err); ok {
 			wait = max(wait, min(answered.RetryAfter, longestWait))
 		}
 	case r.endless && !r.group.once && ctx.Err() == nil:
 		if auditlogs.Retryable(err) && !errors.Is(err, ErrState) {
-			wait = r.pause.NextBackOff()
+			wait = r.backoff.NextBackOff()
 		}
 	case r.group.once || !lasting.token || !r.group.lose(r.Follower):
 		return err

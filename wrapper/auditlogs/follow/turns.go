@@ -67,37 +67,49 @@ const (
 type group struct {
 	once      bool // they only catch up
 	followers []*Follower
-	turns     map[*Follower]*turns
+	paces     map[*Follower]pace
+	slots     chan struct{} // Waiting senders are served in the order in which they arrived.
+	pages     int           // of a sweep in one turn; 0 for all
 	hopeless  chan struct{} // closed when there is no hope
+	giveUp    func()        // closes it
 
 	mu   sync.Mutex
 	lost map[*Follower]bool // those that were refused, or ended
+}
+
+// A pace is how often a follower of a group sweeps.
+type pace struct {
+	delay    time.Duration // before the first sweep
+	interval time.Duration // from one sweep to the next
 }
 
 // newGroup returns a group of followers. Their intervals are stretched equally if the budget of
 // their client is too small for them, and their sweeps are spread evenly. Those that only catch up
 // go as fast as the budget allows.
 func newGroup(followers []*Follower, once bool) *group {
-	g := &group{once: once, followers: followers, turns: map[*Follower]*turns{}, hopeless: make(chan struct{}), lost: map[*Follower]bool{}}
+	hopeless := make(chan struct{})
+	g := &group{
+		once: once, followers: followers, paces: map[*Follower]pace{}, slots: make(chan struct{}, sweepsAtOnce),
+		hopeless: hopeless, giveUp: sync.OnceFunc(func() { close(hopeless) }), lost: map[*Follower]bool{},
+	}
+	if len(followers) > sweepsAtOnce {
+		g.pages = pagesATurn
+	}
 	clients := map[*auditlogs.Client][]*Follower{}
 	for _, f := range followers {
 		clients[f.log.Client()] = append(clients[f.log.Client()], f)
 	}
-	slots := make(chan struct{}, sweepsAtOnce)
 	for _, sharing := range clients {
-		spread, stretch := new(starts), 1.0
+		stretch := 1.0
 		if needs, has := Demand(sharing...); has > 0 {
-			spread.gap, stretch = time.Duration(float64(time.Minute)/has), max(1, needs/has)
+			stretch = max(1, needs/has)
 		}
 		for i, f := range sharing {
-			t := &turns{interval: time.Duration(float64(f.interval) * stretch)}
-			if len(followers) > sweepsAtOnce {
-				t.slots, t.pages = slots, pagesATurn
-				if !once {
-					t.starts, t.delay = spread, t.interval*time.Duration(i)/time.Duration(len(sharing))
-				}
+			p := pace{interval: time.Duration(float64(f.interval) * stretch)}
+			if len(followers) > sweepsAtOnce && !once {
+				p.delay = p.interval * time.Duration(i) / time.Duration(len(sharing))
 			}
-			g.turns[f] = t
+			g.paces[f] = p
 		}
 	}
 	return g
@@ -107,18 +119,12 @@ func newGroup(followers []*Follower, once bool) *group {
 func (g *group) lose(f *Follower) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.lost[f] {
-		g.lost[f] = true
-		if !slices.ContainsFunc(g.followers, func(f *Follower) bool { return !g.lost[f] || !f.Health().LastSuccess.IsZero() }) {
-			close(g.hopeless)
-		}
-	}
-	select {
-	case <-g.hopeless:
-		return false
-	default:
+	g.lost[f] = true
+	if slices.ContainsFunc(g.followers, func(f *Follower) bool { return !g.lost[f] || !f.Health().LastSuccess.IsZero() }) {
 		return true
 	}
+	g.giveUp()
+	return false
 }
 
 // Demand returns how many requests a minute followers need at least to keep to their intervals, and
@@ -137,74 +143,4 @@ func Demand(followers ...*Follower) (needs, has float64) {
 		has += 60 * rate
 	}
 	return needs, has
-}
-
-// Turns decide when a follower reads.
-type turns struct {
-	slots    chan struct{} // Waiting senders are served in the order in which they arrived. Nil if all can read at once.
-	starts   *starts
-	pages    int           // of a sweep in one turn; 0 for all
-	delay    time.Duration // before the first
-	interval time.Duration // from one sweep to the next
-}
-
-// take waits for a turn.
-func (t *turns) take(ctx context.Context) error {
-	if t.slots == nil {
-		return nil
-	}
-	if err := sleep(ctx, t.delay); err != nil {
-		return err
-	}
-	t.delay = 0
-	select {
-	case t.slots <- struct{}{}:
-	case <-ctx.Done():
-		return ended(ctx)
-	}
-	if t.starts == nil {
-		return nil
-	}
-	if err := sleep(ctx, time.Until(t.starts.reserve())); err != nil {
-		<-t.slots
-		return err
-	}
-	return nil
-}
-
-// give ends a turn that has cost the given number of requests.
-func (t *turns) give(requests int64) {
-	if t.slots == nil {
-		return
-	}
-	if t.starts != nil {
-		t.starts.charge(requests)
-	}
-	<-t.slots
-}
-
-// Starts spread the sweeps of many followers over time, so that together they keep to the pace of
-// the budget. Otherwise they would use it up at once, and stop until it is renewed.
-type starts struct {
-	gap time.Duration // for each request
-
-	mu   sync.Mutex
-	next time.Time
-}
-
-// reserve returns when the next sweep may start. It counts as one request.
-func (s *starts) reserve() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at := latest(s.next, time.Now())
-	s.next = at.Add(s.gap)
-	return at
-}
-
-// charge delays the next sweeps by what one has cost beyond its first request, or advances them if
-// it has cost nothing.
-func (s *starts) charge(requests int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.next = s.next.Add(time.Duration(requests-1) * s.gap)
 }
