@@ -12,12 +12,12 @@ import (
 // An output turns lines into the bytes of the file, and knows how many of them are synced to disk.
 type output struct {
 	file    file
-	pending *bufio.Writer // of bytes on their way to the file
+	text    *bufio.Writer // on its way to the packer
 	pack    packer
-	packing bool // a gzip member or zstd frame is open
+	packing bool          // a gzip member or zstd frame is open
+	pending *bufio.Writer // of bytes on their way to the file
 
-	text     []byte   // on its way to the packer
-	unpacked *measure // of the text, without what is on its way
+	unpacked *measure // of the text that has reached the packer
 	packed   *measure // of the file
 
 	failed bool // nothing can be written any more
@@ -58,35 +58,18 @@ func newOutput(compression string, from *checkpoint) (*output, error) {
 
 // start appends to a file.
 func (o *output) start(file file) {
-	o.file, o.pending = file, bufio.NewWriterSize(io.MultiWriter(file, o.packed), textBuffer)
+	o.file, o.text = file, bufio.NewWriterSize(o, textBuffer)
+	o.pending = bufio.NewWriterSize(io.MultiWriter(file, o.packed), textBuffer)
 }
 
-// write takes o.text with more text appended.
-func (o *output) write(text []byte) error {
-	o.text = text
-	if len(text) < textBuffer {
-		return nil
-	}
-	return o.flush()
-}
-
-func (o *output) flush() error {
-	if len(o.text) == 0 {
-		return nil
-	}
-	_, _ = o.unpacked.Write(o.text) // It never fails.
-	o.open()
-	_, err := o.pack.Write(o.text)
-	o.text = o.text[:0]
-	return o.checked(err)
-}
-
-// open starts a gzip member or zstd frame, unless one is open.
-func (o *output) open() {
+// Write passes text to the packer. It starts a gzip member or zstd frame, unless one is open.
+func (o *output) Write(text []byte) (int, error) {
 	if !o.packing {
 		o.pack.Reset(o.pending)
 		o.packing = true
 	}
+	_, _ = o.unpacked.Write(text) // It never fails.
+	return o.pack.Write(text)
 }
 
 // end ends the gzip member or zstd frame that is open.
@@ -106,7 +89,7 @@ func (o *output) checked(err error) error {
 
 // commit syncs everything to disk, and records in c what is there.
 func (o *output) commit(c *checkpoint) error {
-	for _, step := range []func() error{o.flush, o.end, o.pending.Flush, o.file.Sync} {
+	for _, step := range []func() error{o.text.Flush, o.end, o.pending.Flush, o.file.Sync} {
 		if err := o.checked(step()); err != nil {
 			return err
 		}

@@ -163,7 +163,7 @@ func (x *exporter) open(ctx context.Context) error {
 	}
 	x.out.start(file)
 	if x.state.Size == 0 {
-		x.out.text = x.format.Header(nil)
+		_, _ = x.out.text.Write(x.state.Header) // There is room for it.
 	}
 	x.state.Runs++
 	x.query.Since, x.query.Before = cmp.Or(x.state.Start, x.state.Window.Since), x.state.Window.Before
@@ -280,8 +280,8 @@ func (x *exporter) take(page *auditlogs.Page) error {
 			c.Repeated++
 			continue
 		}
-		if err := x.out.write(x.format.Entry(x.out.text, entry)); err != nil {
-			return err
+		if _, err := x.out.text.Write(x.format.Entry(x.out.text.AvailableBuffer(), entry)); err != nil {
+			return x.out.checked(err)
 		}
 		x.tally.add(entry)
 	}
@@ -331,7 +331,7 @@ func (x *exporter) keep() error {
 // finish replaces the checkpoint with the manifest.
 func (x *exporter) finish() (*Result, error) {
 	if x.state.Size == 0 {
-		x.out.open() // An empty file is not a valid compressed one.
+		_, _ = x.out.Write(nil) // An empty file is not a valid compressed one.
 	}
 	if err := x.out.commit(&x.state); err != nil {
 		return nil, err
@@ -356,6 +356,6 @@ const (
 // due reports whether enough has been written, or enough time has passed, for a commit to be worth
 // its cost.
 func (x *exporter) due() bool {
-	passed, written := time.Since(x.since), x.out.unpacked.bytes+int64(len(x.out.text))-x.state.TextBytes
+	passed, written := time.Since(x.since), x.out.unpacked.bytes+int64(x.out.text.Buffered())-x.state.TextBytes
 	return x.eager || written >= commitAnyway || passed >= commitShare*x.cost && (written >= commitBytes || passed >= commitPause)
 }

@@ -20,8 +20,7 @@ const (
 	DefaultLookBackEvery = 10 * time.Minute
 	// RefusedInterval is the pause after an answer that refuses the token.
 	RefusedInterval = 10 * time.Minute
-	// MaxRemembered is how many ids are remembered, unless [WithMaxRemembered] says fewer: with
-	// them the state stays below 1 MB.
+	// MaxRemembered is how many ids are remembered: with them the state stays below 1 MB.
 	MaxRemembered = 60_000
 )
 
@@ -83,7 +82,7 @@ func WithOverlap(overlap time.Duration) Option {
 // WithLookBack sets how late after its time an entry may appear and still be delivered, and the
 // longest time between two look-backs. If the whole span fits on a page, each sweep covers it. The
 // default is 30 minutes, every 10 minutes. All ids of the two spans together should fit into the
-// memory; see [WithMaxRemembered]. A look-back of a day every hour suits an account with some ten
+// memory; see [MaxRemembered]. A look-back of a day every hour suits an account with some ten
 // thousand entries a day.
 func WithLookBack(span, every time.Duration) Option {
 	return func(c *config) error {
@@ -91,19 +90,6 @@ func WithLookBack(span, every time.Duration) Option {
 			return fmt.Errorf("look-back is %s every %s: want 0 or more, every second or more, such as 30m every 10m", span, every)
 		}
 		c.depth.lookBack, c.every = span, every
-		return nil
-	}
-}
-
-// WithMaxRemembered sets how many ids are remembered, for stores that accept only small values: an
-// id takes about 12 bytes, and the rest of the state a few hundred bytes plus a cursor. The default
-// is [MaxRemembered], which is also the maximum.
-func WithMaxRemembered(ids int) Option {
-	return func(c *config) error {
-		if ids < 1 || ids > MaxRemembered {
-			return fmt.Errorf("%d remembered ids: want from 1 to %d", ids, MaxRemembered)
-		}
-		c.memory = ids
 		return nil
 	}
 }

@@ -94,14 +94,15 @@ func (r *run) turn(ctx context.Context) (time.Duration, error) {
 	if moved {
 		r.backoff.Reset()
 	}
-	if err != nil || r.state.Sweep == nil {
-		r.identical = nil
-	}
 	switch {
 	case err != nil:
+		r.identical = nil
 		return 0, err
 	case r.state.Sweep != nil: // It is the turn of another follower.
 		return 0, nil
+	}
+	r.identical, r.looked = nil, began
+	switch {
 	case r.group.once && r.readSince(r.started):
 		return caughtUp, nil
 	case r.group.once:
@@ -177,7 +178,7 @@ func (f *Follower) load(ctx context.Context) error {
 			start = f.now().Add(-cmp.Or(f.age, f.settle+f.depth.lookBack)).UTC().Truncate(time.Second)
 		}
 		s = &state{Log: f.log.String(), Query: f.id, Start: start, Watermark: start, LookedBack: start, Newest: start, Seen: newMemory()}
-		if err := f.put(ctx, s); err != nil {
+		if err := f.save(ctx, s); err != nil {
 			return fmt.Errorf("follow: %s cannot be saved, and nothing was requested: %w", f.stateName(), err)
 		}
 	} else {
@@ -200,17 +201,9 @@ func (f *Follower) stateName() string {
 	return "state"
 }
 
-// save stores the state after a delivery.
-func (f *Follower) save(ctx context.Context) error {
-	if err := f.put(ctx, f.state); err != nil {
-		return &lastingError{error: fmt.Errorf("follow: %s cannot be saved, and the entries since the last save will be delivered again: %w", f.stateName(), err)}
-	}
-	return nil
-}
-
-// put stores a state, even when the run is to end: acknowledged entries must not be delivered
+// save stores a state, even when the run is to end: acknowledged entries must not be delivered
 // again.
-func (f *Follower) put(ctx context.Context, s *state) error {
+func (f *Follower) save(ctx context.Context, s *state) error {
 	data, err := s.encode(f.depth)
 	if err != nil {
 		return err

@@ -52,8 +52,8 @@ func (f *Follower) sweep(ctx context.Context, deliver Handler, most int) (moved 
 		forgotten := 0
 		if len(news.batch.Entries) > 0 || page.Next.IsZero() || page.Next != w.Position {
 			forgotten = f.acknowledge(page, news)
-			if err := f.save(ctx); err != nil {
-				return moved, err
+			if err := f.save(ctx, f.state); err != nil {
+				return moved, &lastingError{error: fmt.Errorf("follow: %s cannot be saved, and the entries since the last save will be delivered again: %w", f.stateName(), err)}
 			}
 			moved = true
 		}
@@ -72,9 +72,6 @@ func (f *Follower) sweep(ctx context.Context, deliver Handler, most int) (moved 
 			h.Refused = false
 			h.Err = nil
 		})
-		if page.Next.IsZero() {
-			f.looked = w.Begun
-		}
 		if pages++; pages == most {
 			break
 		}
