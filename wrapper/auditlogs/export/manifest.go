@@ -92,16 +92,13 @@ func readManifest(disk disk, path string) (*Manifest, error) {
 // The error is [ErrDamaged] if the two do not match, and names every difference;
 // [fs.ErrNotExist] if the file or its manifest is missing; or the cause of the end of ctx.
 // Check needs no network, and little memory however large the file is.
-func Check(ctx context.Context, path string) (*Manifest, error) {
-	m, err := check(ctx, path)
-	if err != nil {
-		return nil, fmt.Errorf("export: %w", err)
-	}
-	return m, nil
-}
-
-func check(ctx context.Context, path string) (*Manifest, error) {
-	m, err := readManifest(osDisk{}, path)
+func Check(ctx context.Context, path string) (m *Manifest, err error) {
+	defer func() {
+		if err != nil {
+			m, err = nil, fmt.Errorf("export: %w", err)
+		}
+	}()
+	m, err = readManifest(osDisk{}, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, checkpoint := os.Stat(path + checkpointEnd); checkpoint == nil {
 			return nil, fmt.Errorf("%s: the export is not complete yet: run it again first: %w", path, err)
@@ -118,11 +115,12 @@ func check(ctx context.Context, path string) (*Manifest, error) {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	switch wrong, err := m.compare(path, &untilOver{ctx, file}); {
-	case err != nil:
+	wrong, err := m.compare(path, &untilOver{ctx, file})
+	if err == nil && wrong != nil {
+		err = fmt.Errorf("%w: %s", ErrDamaged, strings.Join(wrong, "; "))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
-	case wrong != nil:
-		return nil, fmt.Errorf("%s: %w: %s", path, ErrDamaged, strings.Join(wrong, "; "))
 	}
 	return m, nil
 }
