@@ -25,13 +25,12 @@ type checkpoint struct {
 	Header   []byte             `json:"header"`         // of the format
 	Start    string             `json:"start,omitzero"` // of the requests, once the export had to start again within its window
 	Position auditlogs.Position `json:"position"`
-	Size     int64              `json:"size"`            // bytes of the file that count
-	Sum      []byte             `json:"sum"`             // the state of the SHA-256 of the text so far
-	Packed   []byte             `json:"packed"`          // that of the file
-	Recent   []byte             `json:"recent"`          // see the type recent
-	Again    []byte             `json:"again,omitzero"`  // as well
-	Latest   time.Time          `json:"latest,omitzero"` // the highest time of an entry in the file
-	Counts   `json:"counts"`
+	Size     int64              `json:"size"`           // bytes of the file that count
+	Sum      []byte             `json:"sum"`            // the state of the SHA-256 of the text so far
+	Packed   []byte             `json:"packed"`         // that of the file
+	Recent   []byte             `json:"recent"`         // see the type recent
+	Again    []byte             `json:"again,omitzero"` // as well
+	tally
 }
 
 func readCheckpoint(disk disk, path string, into *checkpoint) error {
@@ -147,46 +146,42 @@ func (c *Counts) lastTime() time.Time {
 
 // A tally counts entries in the order in which they are in a file.
 type tally struct {
-	counts        *Counts
-	latest        *time.Time // the highest time so far
+	Latest        time.Time `json:"latest,omitzero"` // the highest time so far
+	Counts        `json:"counts"`
 	since, before time.Time
-	err           error // the window is not one
 }
 
-func newTally(counts *Counts, latest *time.Time, window Window) tally {
-	t := tally{counts: counts, latest: latest}
+// within sets the window, before the first entry.
+func (t *tally) within(window Window) error {
 	var since, before error
 	t.since, since = auditlogs.ParseTime(window.Since)
 	t.before, before = auditlogs.ParseTime(window.Before)
-	t.err = errors.Join(since, before)
-	return t
+	return errors.Join(since, before)
 }
 
 // add counts an entry. The service does not say whether the ends of the window belong to it: here
 // both do.
 func (t *tally) add(e *auditlogs.Entry) {
-	c := t.counts
-	c.Entries++
+	t.Entries++
 	if e.Err() != nil {
-		c.Odd++
+		t.Odd++
 	}
 	at := e.Action.Time.UTC()
 	if year := at.Year(); year < 0 || year > 9999 {
 		at = time.Time{} // JSON cannot express it.
 	}
 	if !at.IsZero() {
-		if at.Before(*t.latest) {
-			c.OutOfOrder++
+		if at.Before(t.Latest) {
+			t.OutOfOrder++
 		} else {
-			*t.latest = at
+			t.Latest = at
 		}
 		if at.Before(t.since) || at.After(t.before) {
-			c.Outside++
+			t.Outside++
 		}
 	}
-	mark := &EntryRef{Time: at, ID: e.ID}
-	if c.First == nil {
-		c.First = mark
+	t.Last = &EntryRef{Time: at, ID: e.ID}
+	if t.First == nil {
+		t.First = t.Last
 	}
-	c.Last = mark
 }

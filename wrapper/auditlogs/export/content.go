@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/format"
@@ -17,9 +16,7 @@ type content struct {
 	*measure
 	format string
 	csv    bool
-	tally  tally
-	counts Counts
-	latest time.Time
+	tally
 
 	record []byte // a part of one
 	quoted bool   // it ends within quotes
@@ -34,10 +31,10 @@ type content struct {
 // under the default limits.
 const longestRecord = 64 << 20
 
-func newContent(name string, window Window) *content {
+// newContent returns a content of a format. Its error is that of the window.
+func newContent(name string, window Window) (*content, error) {
 	c := &content{measure: newMeasure(), format: name, csv: name == format.NameCSV}
-	c.tally = newTally(&c.counts, &c.latest, window)
-	return c
+	return c, c.within(window)
 }
 
 // Write splits records: they end with lines, in csv only outside of quotes.
@@ -79,7 +76,7 @@ func (c *content) take() {
 		}
 		e = entryOf(cell(row, c.id), cell(row, c.time))
 	}
-	c.tally.add(&e)
+	c.add(&e)
 }
 
 func cell(row []string, column int) string {
@@ -107,7 +104,7 @@ func plainID(id string) string {
 
 // differs lists the differences of the text from a manifest's counts.
 func (c *content) differs(m *Counts) (wrong differences) {
-	wrong.count("entries", c.counts.Entries, m.Entries)
+	wrong.count("entries", c.Entries, m.Entries)
 	if c.csv && (!c.headed || c.id < 0 || c.time < 0) {
 		wrong.add("its first line is not the header of an export: want one with the columns id and action.time")
 		return wrong
@@ -115,16 +112,16 @@ func (c *content) differs(m *Counts) (wrong differences) {
 	if c.longs > 0 {
 		return wrong // Nothing more is known of such an entry.
 	}
-	wrong.count("entries out of the order of time", c.counts.OutOfOrder, m.OutOfOrder)
-	wrong.count("entries outside of the window", c.counts.Outside, m.Outside)
+	wrong.count("entries out of the order of time", c.OutOfOrder, m.OutOfOrder)
+	wrong.count("entries outside of the window", c.Outside, m.Outside)
 	if !c.csv { // A cell does not show its type.
-		wrong.count("entries with a field of an unexpected type", c.counts.Odd, m.Odd)
+		wrong.count("entries with a field of an unexpected type", c.Odd, m.Odd)
 	}
-	if !c.same(c.counts.First, m.First, m.Odd) {
-		wrong.add("its first entry is %s, and the manifest says %s", c.counts.First, m.First)
+	if !c.same(c.First, m.First, m.Odd) {
+		wrong.add("its first entry is %s, and the manifest says %s", c.First, m.First)
 	}
-	if !c.same(c.counts.Last, m.Last, m.Odd) {
-		wrong.add("its last entry is %s, and the manifest says %s", c.counts.Last, m.Last)
+	if !c.same(c.Last, m.Last, m.Odd) {
+		wrong.add("its last entry is %s, and the manifest says %s", c.Last, m.Last)
 	}
 	return wrong
 }

@@ -47,7 +47,7 @@ func (x *exporter) newManifest() *Manifest {
 		Bytes:       x.state.Size,
 		FileSHA256:  x.out.packed.digest(),
 		SHA256:      x.out.unpacked.digest(),
-		Settled:     !x.state.Started.Before(x.tally.before.Add(auditlogs.SettleTime)),
+		Settled:     !x.state.Started.Before(x.state.before.Add(auditlogs.SettleTime)),
 		Settle:      auditlogs.SettleTime.String(),
 		Contract:    openapi.Version(),
 		Counts:      x.state.Counts,
@@ -138,9 +138,10 @@ func (m *Manifest) compare(path string, file io.Reader) (wrong differences, err 
 	if m.Compression != names.compression {
 		wrong.add("its name says compression %q, and the manifest says %q", names.compression, m.Compression)
 	}
-	stored, text := newMeasure(), newContent(names.format, m.Window)
-	if text.tally.err != nil {
-		wrong.add("the window in the manifest is not one: %v", text.tally.err)
+	stored := newMeasure()
+	text, err := newContent(names.format, m.Window)
+	if err != nil {
+		wrong.add("the window in the manifest is not one: %v", err)
 	}
 	unpacked, unpacking := unpack(io.TeeReader(file, stored), names.compression)
 	if unpacking == nil {

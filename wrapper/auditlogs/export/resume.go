@@ -80,7 +80,7 @@ func (x *exporter) open(ctx context.Context) error {
 			Request: x.asked,
 			Header:  x.format.Header(nil),
 			Window:  Window{Since: x.query.Since, Before: x.query.Before},
-			Counts:  Counts{Started: time.Now().UTC()},
+			tally:   tally{Counts: Counts{Started: time.Now().UTC()}},
 		}
 		err = writeCheckpoint(x.disk, path, &x.state)
 	case errors.Is(err, fs.ErrNotExist):
@@ -115,7 +115,7 @@ func (x *exporter) open(ctx context.Context) error {
 	}
 	x.state.Runs++
 	x.recent = newRecent(x.state.Recent, x.state.Again, x.state.Latest)
-	x.tally = newTally(&x.state.Counts, &x.state.Latest, x.state.Window)
+	_ = x.state.within(x.state.Window) // It has been checked.
 	x.since = time.Now()
 	if x.from = x.state.Position.Time(); x.from.IsZero() {
 		x.from, _ = auditlogs.ParseTime(cmp.Or(x.state.Start, x.state.Window.Since)) // It has been checked.

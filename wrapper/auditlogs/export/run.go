@@ -24,7 +24,6 @@ type exporter struct {
 
 	out    *output
 	recent *recent
-	tally  tally
 	state  checkpoint    // as of the last complete page
 	ahead  bool          // of the last commit
 	since  time.Time     // of the last commit
@@ -92,7 +91,7 @@ func (x *exporter) read(ctx context.Context) error {
 func (x *exporter) restart() {
 	last := cmp.Or(x.state.lastTime(), x.state.Latest)
 	x.state.Position, x.state.Start = auditlogs.Position{}, ""
-	if start := last.Truncate(time.Second).Add(-time.Second); start.After(x.tally.since) {
+	if start := last.Truncate(time.Second).Add(-time.Second); start.After(x.state.since) {
 		x.state.Start = auditlogs.Time(start)
 	}
 	x.recent.expectAgain()
@@ -140,7 +139,7 @@ func (x *exporter) take(page *auditlogs.Page) error {
 		if _, err := x.out.text.Write(x.format.Entry(x.out.text.AvailableBuffer(), entry)); err != nil {
 			return x.out.checked(err)
 		}
-		x.tally.add(entry)
+		x.state.add(entry)
 	}
 	x.pages++
 	x.ahead = true
