@@ -57,7 +57,10 @@ func (x *exporter) run(ctx context.Context) (result *Result, err error) {
 	}
 	defer func() { err = errors.Join(err, x.out.close(x.state.Size)) }()
 	if err := x.read(ctx); err != nil {
-		return nil, errors.Join(err, x.keep())
+		if x.ahead && !x.out.failed {
+			err = errors.Join(err, x.commit())
+		}
+		return nil, err
 	}
 	return x.finish()
 }
@@ -174,14 +177,6 @@ func (x *exporter) commit() error {
 	x.since = time.Now()
 	x.cost = x.since.Sub(started)
 	return nil
-}
-
-// keep commits what a run has read before it ends, unless it ends because commits fail.
-func (x *exporter) keep() error {
-	if x.out.failed || !x.ahead {
-		return nil
-	}
-	return x.commit()
 }
 
 // finish replaces the checkpoint with the manifest.
