@@ -51,7 +51,8 @@ func newOutput(compression string, from *checkpoint) (*output, error) {
 	case gzipName:
 		o.pack = gzip.NewWriter(nil)
 	case zstdName:
-		o.pack, _ = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true)) // These options are valid.
+		// These options are valid.
+		o.pack, _ = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
 	}
 	return o, nil
 }

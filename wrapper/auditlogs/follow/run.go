@@ -49,10 +49,10 @@ func (f *Follower) run(ctx context.Context, deliver Handler, g *group) (err erro
 	for {
 		wait, err := r.turn(ctx)
 		switch {
-		case err != nil:
-			err = r.recover(ctx, err)
-		case wait == caughtUp:
+		case errors.Is(err, errCaughtUp):
 			return nil
+		case err != nil:
+			err = r.retry(ctx, err)
 		default:
 			err = sleep(ctx, wait)
 		}
@@ -62,8 +62,8 @@ func (f *Follower) run(ctx context.Context, deliver Handler, g *group) (err erro
 	}
 }
 
-// caughtUp is what turn returns when there is nothing left for CatchUp.
-const caughtUp time.Duration = -1 << 63
+// errCaughtUp is what turn returns when there is nothing left for CatchUp.
+var errCaughtUp = errors.New("caught up")
 
 // turn reads a sweep, or as much of it as a turn has. It returns how long to wait until the next.
 func (r *run) turn(ctx context.Context) (time.Duration, error) {
@@ -85,7 +85,7 @@ func (r *run) turn(ctx context.Context) (time.Duration, error) {
 		case r.askTime(ctx): // The clock has been corrected.
 			return 0, nil
 		case r.group.once:
-			return caughtUp, nil
+			return 0, errCaughtUp
 		}
 		return r.pace.interval, nil
 	}
@@ -104,7 +104,7 @@ func (r *run) turn(ctx context.Context) (time.Duration, error) {
 	r.identical, r.looked = nil, began
 	switch {
 	case r.group.once && r.readSince(r.started):
-		return caughtUp, nil
+		return 0, errCaughtUp
 	case r.group.once:
 		// The sweep was left over, or planned by a wrong clock, and does not cover what has
 		// appeared since.
@@ -115,11 +115,12 @@ func (r *run) turn(ctx context.Context) (time.Duration, error) {
 	return min(r.pace.interval, r.pace.interval-r.now().Sub(began)), nil
 }
 
-// recover waits after an error until another attempt makes sense. It returns the error if there is
-// to be none.
-func (r *run) recover(ctx context.Context, err error) error {
+// retry waits after an error until another attempt makes sense. It returns the error if there is to
+// be none.
+func (r *run) retry(ctx context.Context, err error) error {
 	lasting, _ := errors.AsType[*lastingError](err)
-	wait := RefusedInterval // What the service refuses, and a state that cannot be used, need somebody who acts.
+	// What the service refuses, and a state that cannot be used, need somebody who acts.
+	wait := RefusedInterval
 	var hopeless chan struct{}
 	switch {
 	case lasting == nil && ctx.Err() != nil:
