@@ -83,15 +83,13 @@ func (a Request) differs(path string, from Request) error {
 	differ := func(what, is, was string) error {
 		return fmt.Errorf("%w: %s is of an export with %s %q, and this one has %q: want the same again, or another file", ErrForeign, path, what, was, is)
 	}
-	switch {
-	case a.Log != from.Log:
-		return differ("the log", a.Log, from.Log)
-	case a.Format != from.Format:
-		return differ("the format", a.Format, from.Format)
-	case a.Since != from.Since:
-		return differ("since", a.Since, from.Since)
-	case a.Before != from.Before:
-		return differ("before", a.Before, from.Before)
+	for _, field := range [][3]string{
+		{"the log", a.Log, from.Log}, {"the format", a.Format, from.Format},
+		{"since", a.Since, from.Since}, {"before", a.Before, from.Before},
+	} {
+		if what, is, was := field[0], field[1], field[2]; is != was {
+			return differ(what, is, was)
+		}
 	}
 	either := maps.Clone(a.Filters)
 	maps.Copy(either, from.Filters)

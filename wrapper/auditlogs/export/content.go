@@ -74,7 +74,9 @@ func (c *content) take() {
 			c.id, c.time = slices.Index(row, "id"), slices.Index(row, "action.time")
 			return
 		}
-		e = entryOf(cell(row, c.id), cell(row, c.time))
+		action := map[string]any{"time": cell(row, c.time)}
+		text, _ := json.Marshal(map[string]any{"id": plainID(cell(row, c.id)), "action": action})
+		_ = e.UnmarshalJSON(text) // As the listing decoded the fields.
 	}
 	c.add(&e)
 }
@@ -84,13 +86,6 @@ func cell(row []string, column int) string {
 		return ""
 	}
 	return row[column]
-}
-
-// entryOf decodes the two cells as the listing decoded the fields.
-func entryOf(id, at string) (e auditlogs.Entry) {
-	text, _ := json.Marshal(map[string]any{"id": plainID(id), "action": map[string]any{"time": at}})
-	_ = e.UnmarshalJSON(text) // As above.
-	return e
 }
 
 // plainID is what a cell and the id that it was made from have in common: csv puts an apostrophe

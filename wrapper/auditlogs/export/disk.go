@@ -16,7 +16,7 @@ type disk interface {
 	read(path string) ([]byte, error)
 	stream(path string) (io.ReadCloser, error)
 	replace(path string, data []byte) error     // atomically, and synced to disk
-	open(path string, size int64) (file, error) // for writing, cut to that size; created if it is missing, its name synced to disk
+	open(path string, size int64) (file, error) // for writing, cut to that size; its name is synced to disk
 	size(path string) (int64, error)            // of a regular file
 	remove(path string) error
 }

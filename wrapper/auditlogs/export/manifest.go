@@ -95,7 +95,7 @@ func readManifest(disk disk, path string) (*Manifest, error) {
 func Check(ctx context.Context, path string) (m *Manifest, err error) {
 	defer func() {
 		if err != nil {
-			m, err = nil, fmt.Errorf("export: %w", err)
+			err = fmt.Errorf("export: %w", err)
 		}
 	}()
 	m, err = readManifest(osDisk{}, path)

@@ -49,7 +49,8 @@ func readName(path, asked string) (naming, error) {
 	example := base[:len(name)-len(end)]
 	switch {
 	case slices.Contains(otherCompressions, end):
-		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want .gz or .zst to compress, such as %s.gz", base, end[1:], example)
+		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want .gz or .zst to compress, such as %s.gz",
+			base, end[1:], example)
 	case asked == "" && named == "" && end != name && extension.MatchString(end):
 		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want .ndjson or .csv, such as %s.ndjson, or the format %s to keep the name",
 			base, end[1:], example, format.NameNDJSON)

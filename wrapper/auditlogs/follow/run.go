@@ -24,7 +24,7 @@ type run struct {
 	pace     pace
 	deliver  Handler
 	started  time.Time
-	backoff  backoff.ExponentialBackOff
+	backoff  *backoff.ExponentialBackOff
 	failures int
 }
 
@@ -44,7 +44,8 @@ func (f *Follower) run(ctx context.Context, deliver Handler, g *group) (err erro
 		g.lose(f)
 	}()
 	r := &run{Follower: f, group: g, pace: g.paces[f], deliver: deliver, started: time.Now()}
-	r.backoff = backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 5 * time.Minute}
+	r.backoff = backoff.NewExponentialBackOff()
+	r.backoff.InitialInterval, r.backoff.Multiplier, r.backoff.MaxInterval = time.Second, 2, 5*time.Minute
 	r.backoff.Reset()
 	for {
 		wait, err := r.turn(ctx)
