@@ -116,7 +116,7 @@ func (x *exporter) open(ctx context.Context) error {
 	x.state.Runs++
 	x.recent = newRecent(x.state.Recent, x.state.Again, x.state.Latest)
 	_ = x.state.within(x.state.Window) // It has been checked.
-	x.since = time.Now()
+	x.next = time.Now().Add(commitPause)
 	if x.from = x.state.Position.Time(); x.from.IsZero() {
 		x.from, _ = auditlogs.ParseTime(cmp.Or(x.state.Start, x.state.Window.Since)) // It has been checked.
 	}

@@ -24,10 +24,9 @@ type exporter struct {
 
 	out    *output
 	recent *recent
-	state  checkpoint    // as of the last complete page
-	ahead  bool          // of the last commit
-	since  time.Time     // of the last commit
-	cost   time.Duration // of that
+	state  checkpoint // as of the last complete page
+	ahead  bool       // of the last commit
+	next   time.Time  // when the next commit is due
 	from   time.Time
 	pages  int
 }
@@ -119,7 +118,7 @@ func (x *exporter) list(ctx context.Context) error {
 			break
 		}
 		x.state.Position = page.Next
-		if x.due() {
+		if x.eager || time.Now().After(x.next) {
 			if err := x.commit(); err != nil {
 				return err
 			}
@@ -163,6 +162,13 @@ func (x *exporter) report(verified, toVerify int64) {
 	})
 }
 
+const (
+	// Compressed output is one gzip member or zstd frame for each commit. Short ones compress
+	// worse.
+	commitPause = 250 * time.Millisecond
+	commitShare = 10 // commits take at most one part in about this many of the time
+)
+
 // commit syncs to disk what is written: first the data, then the checkpoint that covers it.
 func (x *exporter) commit() error {
 	started := time.Now()
@@ -174,8 +180,7 @@ func (x *exporter) commit() error {
 		return err
 	}
 	x.ahead = false
-	x.since = time.Now()
-	x.cost = x.since.Sub(started)
+	x.next = time.Now().Add(max(commitPause, commitShare*time.Since(started)))
 	return nil
 }
 
@@ -193,20 +198,4 @@ func (x *exporter) finish() (*Result, error) {
 		return nil, err
 	}
 	return &Result{Manifest: *manifest}, x.disk.remove(x.job.Path + checkpointEnd)
-}
-
-const (
-	// Compressed output is one gzip member or zstd frame for each commit. Short ones compress
-	// worse.
-	commitBytes  = 1 << 20
-	commitPause  = 250 * time.Millisecond
-	commitShare  = 10 // commits take at most one part in this many of the time
-	commitAnyway = 32 << 20
-)
-
-// due reports whether enough has been written, or enough time has passed, for a commit to be worth
-// its cost.
-func (x *exporter) due() bool {
-	passed, written := time.Since(x.since), x.out.unpacked.bytes+int64(x.out.text.Buffered())-x.state.TextBytes
-	return x.eager || written >= commitAnyway || passed >= commitShare*x.cost && (written >= commitBytes || passed >= commitPause)
 }
