@@ -6,16 +6,11 @@ import (
 	"time"
 )
 
-// The defaults of a follower.
+// The defaults of the options of the same names, and what no option changes.
 const (
-	// DefaultInterval is the time from the start of one sweep to that of the next.
-	DefaultInterval = time.Minute
-	// DefaultSettle requests every entry that the service shows; see [WithSettle].
-	DefaultSettle = time.Duration(0)
-	// DefaultOverlap is how long before the watermark a sweep starts.
-	DefaultOverlap = time.Minute
-	// DefaultLookBack and DefaultLookBackEvery are how late an entry may appear, and how often the
-	// follower looks for such entries.
+	DefaultInterval      = time.Minute
+	DefaultSettle        = time.Duration(0)
+	DefaultOverlap       = time.Minute
 	DefaultLookBack      = 30 * time.Minute
 	DefaultLookBackEvery = 10 * time.Minute
 	// RefusedInterval is the pause after an answer that refuses the token.
