@@ -113,11 +113,13 @@ func (f *Follower) read(page *auditlogs.Page) news {
 		}
 		n.batch.Entries = append(n.batch.Entries, e)
 		n.newest = latest(n.newest, earliest(at, w.Before))
-		if measures && !at.IsZero() && !at.Before(s.Forgotten) {
+		if at.IsZero() || at.Before(s.Forgotten) {
+			continue // An entry from a time of forgotten ids may have been delivered.
+		}
+		if measures {
 			n.lateness = append(n.lateness, now.Sub(at))
 		}
-		// An entry from a time of forgotten ids may have been delivered.
-		if !at.IsZero() && at.Before(s.Watermark) && !at.Before(s.Forgotten) {
+		if at.Before(s.Watermark) {
 			n.batch.Late++
 			if at.Before(edge) {
 				n.nearlyMissed++
@@ -129,20 +131,15 @@ func (f *Follower) read(page *auditlogs.Page) news {
 
 // hash identifies an entry.
 func (f *Follower) hash(e *auditlogs.Entry) uint64 {
-	seen := &f.state.Seen
-	hash := seen.hash(e, 0)
+	hash := f.state.Seen.hash(e, 0)
 	if e.ID != "" {
 		return hash
 	}
 	if f.identical == nil || !e.Action.Time.Equal(f.moment) {
 		f.identical, f.moment = map[uint64]int{}, e.Action.Time
 	}
-	before := f.identical[hash]
 	f.identical[hash]++
-	if before > 0 {
-		return seen.hash(e, before)
-	}
-	return hash
+	return f.state.Seen.hash(e, f.identical[hash]-1)
 }
 
 // acknowledge advances the state to the end of a page. It returns how many ids had to be forgotten.
