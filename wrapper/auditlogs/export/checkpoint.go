@@ -25,13 +25,12 @@ type checkpoint struct {
 	Header   []byte             `json:"header"`         // of the format
 	Start    string             `json:"start,omitzero"` // of the requests, once the export had to start again within its window
 	Position auditlogs.Position `json:"position"`
-	Size     int64              `json:"size"`            // bytes of the file that count
-	Sum      []byte             `json:"sum"`             // the state of the SHA-256 of the text so far
-	Packed   []byte             `json:"packed"`          // that of the file
-	Recent   []byte             `json:"recent"`          // see the type recent
-	Again    []byte             `json:"again,omitzero"`  // as well
-	Latest   time.Time          `json:"latest,omitzero"` // the highest time of an entry in the file
-	Counts   `json:"counts"`
+	Size     int64              `json:"size"`           // bytes of the file that count
+	Sum      []byte             `json:"sum"`            // the state of the SHA-256 of the text so far
+	Packed   []byte             `json:"packed"`         // that of the file
+	Recent   []byte             `json:"recent"`         // see the type recent
+	Again    []byte             `json:"again,omitzero"` // as well
+	tally
 }
 
 func readCheckpoint(disk disk, path string, into *checkpoint) error {
@@ -84,15 +83,13 @@ func (a Request) differs(path string, from Request) error {
 	differ := func(what, is, was string) error {
 		return fmt.Errorf("%w: %s is of an export with %s %q, and this one has %q: want the same again, or another file", ErrForeign, path, what, was, is)
 	}
-	switch {
-	case a.Log != from.Log:
-		return differ("the log", a.Log, from.Log)
-	case a.Format != from.Format:
-		return differ("the format", a.Format, from.Format)
-	case a.Since != from.Since:
-		return differ("since", a.Since, from.Since)
-	case a.Before != from.Before:
-		return differ("before", a.Before, from.Before)
+	for _, field := range [][3]string{
+		{"the log", a.Log, from.Log}, {"the format", a.Format, from.Format},
+		{"since", a.Since, from.Since}, {"before", a.Before, from.Before},
+	} {
+		if what, is, was := field[0], field[1], field[2]; is != was {
+			return differ(what, is, was)
+		}
 	}
 	either := maps.Clone(a.Filters)
 	maps.Copy(either, from.Filters)
@@ -147,46 +144,42 @@ func (c *Counts) lastTime() time.Time {
 
 // A tally counts entries in the order in which they are in a file.
 type tally struct {
-	counts        *Counts
-	latest        *time.Time // the highest time so far
+	Latest        time.Time `json:"latest,omitzero"` // the highest time so far
+	Counts        `json:"counts"`
 	since, before time.Time
-	err           error // the window is not one
 }
 
-func newTally(counts *Counts, latest *time.Time, window Window) tally {
-	t := tally{counts: counts, latest: latest}
+// within sets the window, before the first entry.
+func (t *tally) within(window Window) error {
 	var since, before error
 	t.since, since = auditlogs.ParseTime(window.Since)
 	t.before, before = auditlogs.ParseTime(window.Before)
-	t.err = errors.Join(since, before)
-	return t
+	return errors.Join(since, before)
 }
 
 // add counts an entry. The service does not say whether the ends of the window belong to it: here
 // both do.
 func (t *tally) add(e *auditlogs.Entry) {
-	c := t.counts
-	c.Entries++
+	t.Entries++
 	if e.Err() != nil {
-		c.Odd++
+		t.Odd++
 	}
 	at := e.Action.Time.UTC()
 	if year := at.Year(); year < 0 || year > 9999 {
 		at = time.Time{} // JSON cannot express it.
 	}
 	if !at.IsZero() {
-		if at.Before(*t.latest) {
-			c.OutOfOrder++
+		if at.Before(t.Latest) {
+			t.OutOfOrder++
 		} else {
-			*t.latest = at
+			t.Latest = at
 		}
 		if at.Before(t.since) || at.After(t.before) {
-			c.Outside++
+			t.Outside++
 		}
 	}
-	mark := &EntryRef{Time: at, ID: e.ID}
-	if c.First == nil {
-		c.First = mark
+	t.Last = &EntryRef{Time: at, ID: e.ID}
+	if t.First == nil {
+		t.First = t.Last
 	}
-	c.Last = mark
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/format"
@@ -17,9 +16,7 @@ type content struct {
 	*measure
 	format string
 	csv    bool
-	tally  tally
-	counts Counts
-	latest time.Time
+	tally
 
 	record []byte // a part of one
 	quoted bool   // it ends within quotes
@@ -34,28 +31,25 @@ type content struct {
 // under the default limits.
 const longestRecord = 64 << 20
 
-func newContent(name string, window Window) *content {
+// newContent returns a content of a format. Its error is that of the window.
+func newContent(name string, window Window) (*content, error) {
 	c := &content{measure: newMeasure(), format: name, csv: name == format.NameCSV}
-	c.tally = newTally(&c.counts, &c.latest, window)
-	return c
+	return c, c.within(window)
 }
 
 // Write splits records: they end with lines, in csv only outside of quotes.
 func (c *content) Write(p []byte) (int, error) {
 	_, _ = c.measure.Write(p) // It never fails.
-	for rest := p; len(rest) > 0; {
-		line, after, ended := bytes.Cut(rest, []byte{'\n'})
-		if c.csv && bytes.Count(line, []byte{'"'})%2 == 1 {
+	for part := range bytes.Lines(p) {
+		if c.csv && bytes.Count(part, []byte{'"'})%2 == 1 {
 			c.quoted = !c.quoted
 		}
-		part := rest[:len(rest)-len(after)]
-		rest = after
 		if c.long = c.long || len(c.record)+len(part) > longestRecord; c.long {
 			c.record = nil
 		} else {
 			c.record = append(c.record, part...)
 		}
-		if ended && !c.quoted {
+		if !c.quoted && part[len(part)-1] == '\n' {
 			c.take()
 			c.record, c.long = c.record[:0], false
 		}
@@ -80,9 +74,11 @@ func (c *content) take() {
 			c.id, c.time = slices.Index(row, "id"), slices.Index(row, "action.time")
 			return
 		}
-		e = entryOf(cell(row, c.id), cell(row, c.time))
+		action := map[string]any{"time": cell(row, c.time)}
+		text, _ := json.Marshal(map[string]any{"id": plainID(cell(row, c.id)), "action": action})
+		_ = e.UnmarshalJSON(text) // As the listing decoded the fields.
 	}
-	c.tally.add(&e)
+	c.add(&e)
 }
 
 func cell(row []string, column int) string {
@@ -90,19 +86,6 @@ func cell(row []string, column int) string {
 		return ""
 	}
 	return row[column]
-}
-
-// entryOf decodes the two cells as the listing decoded the fields.
-func entryOf(id, at string) (e auditlogs.Entry) {
-	fields := map[string]any{"id": plainID(id)}
-	if at != "" {
-		fields["action"] = map[string]any{"time": at}
-	}
-	text, err := json.Marshal(fields)
-	if err == nil {
-		_ = e.UnmarshalJSON(text) // As above.
-	}
-	return e
 }
 
 // plainID is what a cell and the id that it was made from have in common: csv puts an apostrophe
@@ -116,7 +99,7 @@ func plainID(id string) string {
 
 // differs lists the differences of the text from a manifest's counts.
 func (c *content) differs(m *Counts) (wrong differences) {
-	wrong.count("entries", c.counts.Entries, m.Entries)
+	wrong.count("entries", c.Entries, m.Entries)
 	if c.csv && (!c.headed || c.id < 0 || c.time < 0) {
 		wrong.add("its first line is not the header of an export: want one with the columns id and action.time")
 		return wrong
@@ -124,16 +107,16 @@ func (c *content) differs(m *Counts) (wrong differences) {
 	if c.longs > 0 {
 		return wrong // Nothing more is known of such an entry.
 	}
-	wrong.count("entries out of the order of time", c.counts.OutOfOrder, m.OutOfOrder)
-	wrong.count("entries outside of the window", c.counts.Outside, m.Outside)
+	wrong.count("entries out of the order of time", c.OutOfOrder, m.OutOfOrder)
+	wrong.count("entries outside of the window", c.Outside, m.Outside)
 	if !c.csv { // A cell does not show its type.
-		wrong.count("entries with a field of an unexpected type", c.counts.Odd, m.Odd)
+		wrong.count("entries with a field of an unexpected type", c.Odd, m.Odd)
 	}
-	if !c.same(c.counts.First, m.First, m.Odd) {
-		wrong.add("its first entry is %s, and the manifest says %s", c.counts.First, m.First)
+	if !c.same(c.First, m.First, m.Odd) {
+		wrong.add("its first entry is %s, and the manifest says %s", c.First, m.First)
 	}
-	if !c.same(c.counts.Last, m.Last, m.Odd) {
-		wrong.add("its last entry is %s, and the manifest says %s", c.counts.Last, m.Last)
+	if !c.same(c.Last, m.Last, m.Odd) {
+		wrong.add("its last entry is %s, and the manifest says %s", c.Last, m.Last)
 	}
 	return wrong
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"cfaudit.example/wrapper/auditlogs"
 	"cfaudit.example/wrapper/auditlogs/format"
@@ -35,9 +34,8 @@ func TestContentOfEveryEntry(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, raw := range entries {
-			var counts Counts
-			var latest time.Time
-			tally := newTally(&counts, &latest, window)
+			var counts tally
+			_ = counts.within(window)
 			text := lines.Header(nil)
 			// As the first, as one between, and as the last.
 			for _, raw := range []string{raw, `{"id":"between","action":{"time":"2024-10-01T12:00:00Z"}}`, raw} {
@@ -45,14 +43,14 @@ func TestContentOfEveryEntry(t *testing.T) {
 				if err := e.UnmarshalJSON([]byte(raw)); err != nil {
 					t.Fatal(err)
 				}
-				tally.add(&e)
+				counts.add(&e)
 				text = lines.Entry(text, &e)
 			}
-			c := newContent(name, window)
+			c, _ := newContent(name, window)
 			if _, err := io.Copy(c, iotest.OneByteReader(strings.NewReader(string(text)))); err != nil {
 				t.Fatal(err)
 			}
-			if wrong := c.differs(&counts); wrong != nil {
+			if wrong := c.differs(&counts.Counts); wrong != nil {
 				t.Errorf("%s: entry %d, %.80s: %v", name, i, raw, wrong)
 			}
 		}
@@ -62,7 +60,7 @@ func TestContentOfEveryEntry(t *testing.T) {
 // TestContentIsBounded has a record that is longer than any that is kept.
 func TestContentIsBounded(t *testing.T) {
 	for _, name := range format.Names() {
-		c := newContent(name, Window{"2024-10-01", "2024-10-02"})
+		c, _ := newContent(name, Window{"2024-10-01", "2024-10-02"})
 		_, _ = io.WriteString(c, "action.time,id\n")
 		_, _ = io.WriteString(c, `"`)
 		part := []byte(strings.Repeat("x", 1<<20))
@@ -74,8 +72,8 @@ func TestContentIsBounded(t *testing.T) {
 		}
 		_, _ = io.WriteString(c, "\"\n")
 		want := int64(map[bool]int{true: 1, false: 2}[name == format.NameCSV])
-		if c.counts.Entries != want || c.longs != 1 || c.differs(&Counts{Entries: want}) != nil {
-			t.Errorf("%s: %d entries, %d of them too long", name, c.counts.Entries, c.longs)
+		if c.Entries != want || c.longs != 1 || c.differs(&Counts{Entries: want}) != nil {
+			t.Errorf("%s: %d entries, %d of them too long", name, c.Entries, c.longs)
 		}
 	}
 }

@@ -89,7 +89,7 @@ func (d *memoryDisk) open(path string, size int64) (file, error) {
 		d.names[path] = opened
 	}
 	opened.content = opened.content[:size]
-	return &memoryHandle{d, opened}, nil
+	return &memoryHandle{d, opened}, d.syncDir(".")
 }
 
 func (d *memoryDisk) stream(path string) (io.ReadCloser, error) {
@@ -343,7 +343,7 @@ func (e *endless) run(disk *memoryDisk) (*Result, error) {
 		e.window = Window{job.Query.Since, job.Query.Before}
 	}
 	job.Log = client.Account(auditlogstest.AccountID)
-	return run(context.Background(), job, disk, tuning{each: true})
+	return (&exporter{job: job, disk: disk, eager: true}).run(context.Background())
 }
 
 // check looks for what the file should hold: what was there from the start, each entry once and in

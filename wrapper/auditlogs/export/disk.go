@@ -1,11 +1,11 @@
 package export
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"cfaudit.example/wrapper/auditlogs/internal/durable"
 )
@@ -16,10 +16,9 @@ type disk interface {
 	read(path string) ([]byte, error)
 	stream(path string) (io.ReadCloser, error)
 	replace(path string, data []byte) error     // atomically, and synced to disk
-	open(path string, size int64) (file, error) // for writing, cut to that size; created if it is missing
+	open(path string, size int64) (file, error) // for writing, cut to that size; its name is synced to disk
 	size(path string) (int64, error)            // of a regular file
 	remove(path string) error
-	syncDir(path string) error
 }
 
 // A file is what is written to.
@@ -35,30 +34,17 @@ const mode fs.FileMode = 0o600
 
 type osDisk struct{}
 
-func (osDisk) lock(path string) (release func() error, err error) {
-	release, err = durable.Lock(path)
-	if errors.Is(err, durable.ErrNotRegular) {
-		err = fmt.Errorf("%s: %w: it is not an ordinary file", path, ErrForeign)
-	}
-	return release, err
-}
-
-func (osDisk) replace(path string, data []byte) error    { return durable.WriteFile(path, data, mode) }
-func (osDisk) stream(path string) (io.ReadCloser, error) { return os.Open(path) }
-func (osDisk) remove(path string) error                  { return os.Remove(path) }
-func (osDisk) syncDir(path string) error                 { return durable.SyncDir(path) }
+func (osDisk) lock(path string) (release func() error, err error) { return durable.Lock(path) }
+func (osDisk) replace(path string, data []byte) error             { return durable.WriteFile(path, data, mode) }
+func (osDisk) stream(path string) (io.ReadCloser, error)          { return os.Open(path) }
+func (osDisk) remove(path string) error                           { return os.Remove(path) }
 
 // largestState is far larger than any checkpoint or manifest.
 const largestState = 16 << 20
 
 func (osDisk) read(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, largestState+1))
-	if err == nil && len(data) > largestState {
+	data, err := durable.ReadFile(path, largestState+1)
+	if len(data) > largestState {
 		err = fmt.Errorf("%s: %w: it is larger than any that an export writes", path, ErrDamaged)
 	}
 	return data, err
@@ -71,6 +57,10 @@ func (osDisk) open(path string, size int64) (file, error) {
 	}
 	if err = file.Truncate(size); err == nil {
 		_, err = file.Seek(size, io.SeekStart)
+	}
+	if err == nil {
+		// Before a checkpoint covers its content.
+		err = durable.SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		_ = file.Close()

@@ -1,14 +1,10 @@
 package export
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -51,7 +47,7 @@ func (x *exporter) newManifest() *Manifest {
 		Bytes:       x.state.Size,
 		FileSHA256:  x.out.packed.digest(),
 		SHA256:      x.out.unpacked.digest(),
-		Settled:     !x.state.Started.Before(x.tally.before.Add(auditlogs.SettleTime)),
+		Settled:     !x.state.Started.Before(x.state.before.Add(auditlogs.SettleTime)),
 		Settle:      auditlogs.SettleTime.String(),
 		Contract:    openapi.Version(),
 		Counts:      x.state.Counts,
@@ -96,16 +92,13 @@ func readManifest(disk disk, path string) (*Manifest, error) {
 // The error is [ErrDamaged] if the two do not match, and names every difference;
 // [fs.ErrNotExist] if the file or its manifest is missing; or the cause of the end of ctx.
 // Check needs no network, and little memory however large the file is.
-func Check(ctx context.Context, path string) (*Manifest, error) {
-	m, err := check(ctx, path)
-	if err != nil {
-		return nil, fmt.Errorf("export: %w", err)
-	}
-	return m, nil
-}
-
-func check(ctx context.Context, path string) (*Manifest, error) {
-	m, err := readManifest(osDisk{}, path)
+func Check(ctx context.Context, path string) (m *Manifest, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("export: %w", err)
+		}
+	}()
+	m, err = readManifest(osDisk{}, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, checkpoint := os.Stat(path + checkpointEnd); checkpoint == nil {
 			return nil, fmt.Errorf("%s: the export is not complete yet: run it again first: %w", path, err)
@@ -123,13 +116,11 @@ func check(ctx context.Context, path string) (*Manifest, error) {
 	}
 	defer func() { _ = file.Close() }()
 	wrong, err := m.compare(path, &untilOver{ctx, file})
-	switch {
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("%s: %w", path, context.Cause(ctx))
-	case err != nil:
-		return nil, err
-	case wrong != nil:
-		return nil, fmt.Errorf("%s: %w: %s", path, ErrDamaged, strings.Join(wrong, "; "))
+	if err == nil && wrong != nil {
+		err = fmt.Errorf("%w: %s", ErrDamaged, strings.Join(wrong, "; "))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
 }
@@ -147,9 +138,10 @@ func (m *Manifest) compare(path string, file io.Reader) (wrong differences, err 
 	if m.Compression != names.compression {
 		wrong.add("its name says compression %q, and the manifest says %q", names.compression, m.Compression)
 	}
-	stored, text := newMeasure(), newContent(names.format, m.Window)
-	if text.tally.err != nil {
-		wrong.add("the window in the manifest is not one: %v", text.tally.err)
+	stored := newMeasure()
+	text, err := newContent(names.format, m.Window)
+	if err != nil {
+		wrong.add("the window in the manifest is not one: %v", err)
 	}
 	unpacked, unpacking := unpack(io.TeeReader(file, stored), names.compression)
 	if unpacking == nil {
@@ -206,23 +198,6 @@ func unpack(r io.Reader, compression string) (io.Reader, error) {
 	}
 	return r, nil
 }
-
-// A measure counts and digests what is written to it.
-type measure struct {
-	bytes, lines int64
-	sum          hash.Hash
-}
-
-func newMeasure() *measure { return &measure{sum: sha256.New()} }
-
-func (m *measure) Write(p []byte) (int, error) {
-	m.bytes += int64(len(p))
-	m.lines += int64(bytes.Count(p, []byte{'\n'}))
-	m.sum.Write(p)
-	return len(p), nil
-}
-
-func (m *measure) digest() string { return hex.EncodeToString(m.sum.Sum(nil)) }
 
 // untilOver is a reader that fails when a context ends.
 type untilOver struct {

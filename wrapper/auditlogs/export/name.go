@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -17,15 +18,13 @@ type naming struct {
 	compression string // "", "gzip" or "zstd"
 }
 
-// The compressions, by the end of the file's name.
 const (
 	gzipName = "gzip"
 	zstdName = "zstd"
-	gzipEnd  = ".gz"
-	zstdEnd  = ".zst"
 )
 
-var compressions = map[string]string{gzipEnd: gzipName, zstdEnd: zstdName}
+// compressions are the compressions, by the end of the file's name.
+var compressions = map[string]string{".gz": gzipName, ".zst": zstdName}
 
 // otherCompressions are the extensions of compressions that are not supported.
 var otherCompressions = []string{".7z", ".br", ".bz2", ".gzip", ".lz4", ".tgz", ".xz", ".z", ".zip", ".zstd"}
@@ -36,31 +35,27 @@ var extension = regexp.MustCompile(`^\.[a-z][a-z0-9]{0,9}$`)
 
 // readName takes the format from the file's name, unless the caller gives one.
 func readName(path, asked string) (naming, error) {
-	name := strings.ToLower(filepath.Base(path))
-	if path == "" || strings.HasSuffix(path, "/") || strings.HasSuffix(path, string(filepath.Separator)) {
+	_, base := filepath.Split(path)
+	if base == "" {
 		return naming{}, errors.New("the path names no file: want one such as audit.ndjson.gz")
 	}
-	n := naming{compression: compressions[filepath.Ext(name)]}
-	if n.compression != "" {
+	name := strings.ToLower(base)
+	compression := compressions[filepath.Ext(name)]
+	if compression != "" {
 		name = strings.TrimSuffix(name, filepath.Ext(name))
 	}
-	n.format, _ = format.OfFile(name)
+	named, _ := format.OfFile(name)
 	end := filepath.Ext(name)
-	example := filepath.Base(path)[:len(name)-len(end)]
+	example := base[:len(name)-len(end)]
 	switch {
 	case slices.Contains(otherCompressions, end):
-		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want %s or %s to compress, such as %s",
-			filepath.Base(path), end[1:], gzipEnd, zstdEnd, example+gzipEnd)
-	case asked == "" && n.format == "" && end != name && extension.MatchString(end):
-		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want .ndjson or .csv, such as %s, or the format %s to keep the name",
-			filepath.Base(path), end[1:], example+".ndjson", format.NameNDJSON)
-	case asked == "" && n.format == "":
-		n.format = format.NameNDJSON
-	case asked == "":
-	case n.format != "" && n.format != asked:
-		return naming{}, fmt.Errorf("the name %s says %s, and the format is %s: want both the same", filepath.Base(path), n.format, asked)
-	default:
-		n.format = asked
+		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want .gz or .zst to compress, such as %s.gz",
+			base, end[1:], example)
+	case asked == "" && named == "" && end != name && extension.MatchString(end):
+		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want .ndjson or .csv, such as %s.ndjson, or the format %s to keep the name",
+			base, end[1:], example, format.NameNDJSON)
+	case asked != "" && named != "" && named != asked:
+		return naming{}, fmt.Errorf("the name %s says %s, and the format is %s: want both the same", base, named, asked)
 	}
-	return n, nil
+	return naming{cmp.Or(asked, named, format.NameNDJSON), compression}, nil
 }

@@ -2,10 +2,7 @@ package export
 
 import (
 	"bufio"
-	"encoding"
 	"errors"
-	"fmt"
-	"hash"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
@@ -15,16 +12,15 @@ import (
 // An output turns lines into the bytes of the file, and knows how many of them are synced to disk.
 type output struct {
 	file    file
-	pending *bufio.Writer // of bytes on their way to the file
-	pack    packer        // nil if the text is not compressed
+	text    *bufio.Writer // on its way to the packer
+	pack    packer
 	packing bool          // a gzip member or zstd frame is open
+	pending *bufio.Writer // of bytes on their way to the file
 
-	text     []byte   // on its way to the packer
-	unpacked *measure // of the text, without what is on its way
+	unpacked *measure // of the text that has reached the packer
 	packed   *measure // of the file
 
-	uncommitted int64 // bytes of text
-	failed      bool  // nothing can be written any more
+	failed bool // nothing can be written any more
 }
 
 // A packer compresses. A gzip member or a zstd frame goes from Reset to Close. Several in a row are
@@ -34,110 +30,83 @@ type packer interface {
 	Reset(w io.Writer)
 }
 
+// A plain is the packer of a file that is not compressed.
+type plain struct{ io.Writer }
+
+func (p *plain) Reset(w io.Writer) { p.Writer = w }
+func (p *plain) Close() error      { return nil }
+
 const textBuffer = 256 << 10
 
-// newOutput appends to a file, whose state is in the checkpoint.
-func newOutput(file file, compression string, from *checkpoint) (*output, error) {
-	o := &output{file: file, unpacked: newMeasure(), packed: newMeasure()}
+// newOutput returns an output that continues where the checkpoint says.
+func newOutput(compression string, from *checkpoint) (*output, error) {
+	o := &output{pack: &plain{}, unpacked: newMeasure(), packed: newMeasure()}
 	o.unpacked.bytes, o.unpacked.lines, o.packed.bytes = from.TextBytes, from.Lines, from.Size
-	o.pending = bufio.NewWriterSize(io.MultiWriter(file, o.packed), textBuffer)
 	if from.Size > 0 {
-		if err := errors.Join(restore(o.unpacked.sum, from.Sum), restore(o.packed.sum, from.Packed)); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		if err := errors.Join(o.unpacked.restore(from.Sum), o.packed.restore(from.Packed)); err != nil {
+			return nil, err
 		}
 	}
 	switch compression {
 	case gzipName:
-		o.pack = gzip.NewWriter(o.pending)
+		o.pack = gzip.NewWriter(nil)
 	case zstdName:
-		pack, err := zstd.NewWriter(o.pending, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
-		if err != nil {
-			return nil, err
-		}
-		o.pack = pack
+		// These options are valid.
+		o.pack, _ = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
 	}
 	return o, nil
 }
 
-// restore continues a digest from a state in a checkpoint.
-func restore(digest hash.Hash, state []byte) error {
-	return digest.(encoding.BinaryUnmarshaler).UnmarshalBinary(state)
+// start appends to a file.
+func (o *output) start(file file) {
+	o.file, o.text = file, bufio.NewWriterSize(o, textBuffer)
+	o.pending = bufio.NewWriterSize(io.MultiWriter(file, o.packed), textBuffer)
 }
 
-// line returns the text to append to, for write.
-func (o *output) line() []byte { return o.text }
+// Write passes text to the packer. It starts a gzip member or zstd frame, unless one is open.
+func (o *output) Write(text []byte) (int, error) {
+	if !o.packing {
+		o.pack.Reset(o.pending)
+		o.packing = true
+	}
+	_, _ = o.unpacked.Write(text) // It never fails.
+	return o.pack.Write(text)
+}
 
-// write takes what line returned, with more text appended.
-func (o *output) write(text []byte) error {
-	o.uncommitted += int64(len(text) - len(o.text))
-	o.text = text
-	if len(text) < textBuffer {
+// end ends the gzip member or zstd frame that is open.
+func (o *output) end() error {
+	if !o.packing {
 		return nil
 	}
-	return o.flush()
-}
-
-// empty reports whether there is no text, in the file or on its way.
-func (o *output) empty() bool { return o.unpacked.bytes == 0 && len(o.text) == 0 }
-
-func (o *output) flush() error {
-	_, _ = o.unpacked.Write(o.text) // It never fails.
-	var w io.Writer = o.pending
-	if o.pack != nil && len(o.text) > 0 {
-		if !o.packing {
-			o.pack.Reset(o.pending)
-			o.packing = true
-		}
-		w = o.pack
-	}
-	_, err := w.Write(o.text)
-	o.text = o.text[:0]
-	return o.checked(err)
+	o.packing = false
+	return o.pack.Close()
 }
 
 // checked returns an error of writing, after which nothing more is written.
 func (o *output) checked(err error) error {
-	if err != nil {
-		o.failed = true
-	}
+	o.failed = o.failed || err != nil
 	return err
 }
 
 // commit syncs everything to disk, and records in c what is there.
 func (o *output) commit(c *checkpoint) error {
-	if err := o.flush(); err != nil {
-		return err
-	}
-	if o.packing {
-		o.packing = false
-		if err := o.checked(o.pack.Close()); err != nil {
+	for _, step := range []func() error{o.text.Flush, o.end, o.pending.Flush, o.file.Sync} {
+		if err := o.checked(step()); err != nil {
 			return err
 		}
 	}
-	if err := o.checked(o.pending.Flush()); err != nil {
-		return err
-	}
-	if err := o.checked(o.file.Sync()); err != nil {
-		return err
-	}
-	var err error
-	if c.Sum, err = o.unpacked.sum.(encoding.BinaryMarshaler).MarshalBinary(); err != nil {
-		return o.checked(err)
-	}
-	if c.Packed, err = o.packed.sum.(encoding.BinaryMarshaler).MarshalBinary(); err != nil {
-		return o.checked(err)
-	}
+	c.Sum, c.Packed = o.unpacked.state(), o.packed.state()
 	c.Size, c.Lines, c.TextBytes = o.packed.bytes, o.unpacked.lines, o.unpacked.bytes
-	o.uncommitted = 0
 	return nil
 }
 
-// end commits the rest. A compressed file without any text is one empty member or frame, since an
-// empty file is not a valid one.
-func (o *output) end(c *checkpoint) error {
-	if o.pack != nil && o.empty() && o.packed.bytes == 0 {
-		o.pack.Reset(o.pending)
-		o.packing = true
+// close cuts the file to the part that is committed if writing has failed. On a full disk that
+// frees space; if it fails, the next run does it.
+func (o *output) close(committed int64) error {
+	if !o.failed {
+		return o.file.Close()
 	}
-	return o.commit(c)
+	_ = o.file.Truncate(committed)
+	_ = o.file.Close()
+	return nil
 }

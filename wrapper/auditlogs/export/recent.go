@@ -41,20 +41,13 @@ const (
 // newRecent restores what a checkpoint remembers. The newest of these entries has the time newest.
 func newRecent(list, again []byte, newest time.Time) *recent {
 	r := &recent{known: map[identity]int{}, newest: newest, again: map[identity]int{}}
-	for _, id := range identities(list) {
-		r.remember(id)
+	for id := range slices.Chunk(list, len(identity{})) {
+		r.remember(identity(id))
 	}
-	for _, id := range identities(again) {
-		r.again[id]++
+	for id := range slices.Chunk(again, len(identity{})) {
+		r.again[identity(id)]++
 	}
 	return r
-}
-
-func identities(list []byte) (ids []identity) {
-	for id := range slices.Chunk(list, len(identity{})) {
-		ids = append(ids, identity(id))
-	}
-	return ids
 }
 
 func identify(e *auditlogs.Entry) identity {

@@ -73,16 +73,17 @@ func TestRecentWithoutID(t *testing.T) {
 // TestTally counts what an export and a check of it must count alike.
 func TestTally(t *testing.T) {
 	at := time.Date(2024, 10, 1, 12, 0, 0, 0, time.UTC)
-	var counts Counts
-	var latest time.Time
-	tally := newTally(&counts, &latest, Window{"2024-10-01", "2024-10-02"})
+	var counts tally
+	if err := counts.within(Window{"2024-10-01", "2024-10-02"}); err != nil {
+		t.Fatal(err)
+	}
 	for _, e := range []*auditlogs.Entry{
 		made("1", at), made("2", at.Add(-time.Second)), made("3", at.Add(-time.Minute)), made("4", at), made("5", time.Time{}),
 		made("6", at.AddDate(0, 0, -1)), made("7", at.AddDate(0, 0, 1)), made("8", at.Add(12*time.Hour)),
 	} {
-		tally.add(e)
+		counts.add(e)
 	}
-	if counts.Entries != 8 || counts.OutOfOrder != 4 || counts.Outside != 2 || counts.First.ID != "1" || counts.Last.ID != "8" || !latest.Equal(at.AddDate(0, 0, 1)) {
-		t.Errorf("%+v, latest %s", counts, latest)
+	if counts.Entries != 8 || counts.OutOfOrder != 4 || counts.Outside != 2 || counts.First.ID != "1" || counts.Last.ID != "8" || !counts.Latest.Equal(at.AddDate(0, 0, 1)) {
+		t.Errorf("%+v", counts)
 	}
 }

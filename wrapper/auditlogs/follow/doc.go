@@ -35,7 +35,7 @@
 //
 // A [Store] keeps one small document: the time up to which everything was delivered, the place in
 // the window being read, and the hashed ids of the entries that later sweeps will show again. It is
-// always below 1 MB: of more than 60,000 ids ([WithMaxRemembered]) the oldest are forgotten, which
+// always below 1 MB: of more than 60,000 ids ([MaxRemembered]) the oldest are forgotten, which
 // can repeat entries and never loses one; [Health.Forgotten] counts them.
 //
 // The first run saves its starting point before the first request, so that runs that fail for

@@ -15,6 +15,14 @@ func WithClock(now func() time.Time) Option {
 	}
 }
 
+// WithMemory sets how many ids are remembered.
+func WithMemory(ids int) Option {
+	return func(c *config) error {
+		c.memory = ids
+		return nil
+	}
+}
+
 // Decodes reports whether a state can be read, and whether it is the same when it is written again.
 func Decodes(data []byte) (read, same bool) {
 	s, err := decodeState(data)

@@ -43,8 +43,6 @@ func TestNewRefuses(t *testing.T) {
 		{name: "no overlap", option: follow.WithOverlap(0), want: "overlap is 0s"},
 		{name: "a negative look-back", option: follow.WithLookBack(-1, time.Minute), want: "look-back is -1ns every 1m0s"},
 		{name: "a look-back all the time", option: follow.WithLookBack(time.Hour, 0), want: "look-back is 1h0m0s every 0s"},
-		{name: "no memory", option: follow.WithMaxRemembered(0), want: "from 1 to 60000"},
-		{name: "too large a memory", option: follow.WithMaxRemembered(60_001), want: "from 1 to 60000"},
 		{name: "a nil observer", option: follow.WithObserver(nil), want: "observer is nil"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -618,7 +616,7 @@ func TestForgets(t *testing.T) {
 		defer cancel()
 		go happen(ctx, s, all)
 		store, out := &memoryStore{}, &sink{}
-		f := newFollower(t, newClient(t, s), auditlogs.Query{Since: auditlogs.Time(start)}, store, follow.WithMaxRemembered(20), follow.WithSettle(2*time.Minute))
+		f := newFollower(t, newClient(t, s), auditlogs.Query{Since: auditlogs.Time(start)}, store, follow.WithMemory(20), follow.WithSettle(2*time.Minute))
 		if err := f.Run(ctx, out.deliver); ctx.Err() == nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package follow
 
 import (
-	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -96,30 +95,19 @@ func (m *memory) shrink(most int) (forgotten int, through time.Time) {
 // MarshalJSON writes the key and the hashes as one text: the minutes in order, each as the distance
 // from the one before, the number of its hashes, and these.
 func (m memory) MarshalJSON() ([]byte, error) {
-	type sighting struct {
-		minute int64
-		hash   uint64
-	}
-	all := make([]sighting, 0, len(m.seen))
+	byMinute := map[int64][]uint64{}
 	for hash, at := range m.seen {
-		all = append(all, sighting{at, hash})
+		byMinute[at] = append(byMinute[at], hash)
 	}
-	slices.SortFunc(all, func(a, b sighting) int {
-		return cmp.Or(cmp.Compare(a.minute, b.minute), cmp.Compare(a.hash, b.hash))
-	})
-	data := append(make([]byte, 0, keySize+len(all)*(hashSize+1)), m.key[:]...)
+	data := append(make([]byte, 0, keySize+len(m.seen)*(hashSize+1)), m.key[:]...)
 	last := int64(0)
-	for len(all) > 0 {
-		n := 1
-		for n < len(all) && all[n].minute == all[0].minute {
-			n++
+	for _, at := range slices.Sorted(maps.Keys(byMinute)) {
+		data = binary.AppendVarint(data, at-last)
+		data = binary.AppendUvarint(data, uint64(len(byMinute[at])))
+		for _, hash := range byMinute[at] {
+			data = binary.BigEndian.AppendUint64(data, hash)
 		}
-		data = binary.AppendVarint(data, all[0].minute-last)
-		data = binary.AppendUvarint(data, uint64(n))
-		for _, s := range all[:n] {
-			data = binary.BigEndian.AppendUint64(data, s.hash)
-		}
-		last, all = all[0].minute, all[n:]
+		last = at
 	}
 	return json.Marshal(data)
 }
@@ -138,18 +126,11 @@ func (m *memory) UnmarshalJSON(text []byte) error {
 	last := int64(0)
 	for len(data) > 0 {
 		step, size := binary.Varint(data)
-		if size <= 0 {
-			return errors.New("the memory holds a broken minute")
+		n, more := binary.Uvarint(data[max(size, 0):])
+		if size <= 0 || more <= 0 || n > uint64(len(data)-size-more)/hashSize {
+			return errors.New("the memory is cut short, or holds a broken number")
 		}
-		data = data[size:]
-		n, size := binary.Uvarint(data)
-		if size <= 0 {
-			return errors.New("the memory holds a broken count")
-		}
-		if data = data[size:]; n > uint64(len(data)/hashSize) {
-			return errors.New("the memory is cut short")
-		}
-		last += step
+		data, last = data[size+more:], last+step
 		for ; n > 0; n-- {
 			m.seen[binary.BigEndian.Uint64(data)] = last
 			data = data[hashSize:]

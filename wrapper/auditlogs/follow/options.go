@@ -6,22 +6,16 @@ import (
 	"time"
 )
 
-// The defaults of a follower.
+// The defaults of the options of the same names, and what no option changes.
 const (
-	// DefaultInterval is the time from the start of one sweep to that of the next.
-	DefaultInterval = time.Minute
-	// DefaultSettle requests every entry that the service shows; see [WithSettle].
-	DefaultSettle = time.Duration(0)
-	// DefaultOverlap is how long before the watermark a sweep starts.
-	DefaultOverlap = time.Minute
-	// DefaultLookBack and DefaultLookBackEvery are how late an entry may appear, and how often the
-	// follower looks for such entries.
+	DefaultInterval      = time.Minute
+	DefaultSettle        = time.Duration(0)
+	DefaultOverlap       = time.Minute
 	DefaultLookBack      = 30 * time.Minute
 	DefaultLookBackEvery = 10 * time.Minute
 	// RefusedInterval is the pause after an answer that refuses the token.
 	RefusedInterval = 10 * time.Minute
-	// MaxRemembered is how many ids are remembered, unless [WithMaxRemembered] says fewer: with
-	// them the state stays below 1 MB.
+	// MaxRemembered is how many ids are remembered: with them the state stays below 1 MB.
 	MaxRemembered = 60_000
 )
 
@@ -83,7 +77,7 @@ func WithOverlap(overlap time.Duration) Option {
 // WithLookBack sets how late after its time an entry may appear and still be delivered, and the
 // longest time between two look-backs. If the whole span fits on a page, each sweep covers it. The
 // default is 30 minutes, every 10 minutes. All ids of the two spans together should fit into the
-// memory; see [WithMaxRemembered]. A look-back of a day every hour suits an account with some ten
+// memory; see [MaxRemembered]. A look-back of a day every hour suits an account with some ten
 // thousand entries a day.
 func WithLookBack(span, every time.Duration) Option {
 	return func(c *config) error {
@@ -91,19 +85,6 @@ func WithLookBack(span, every time.Duration) Option {
 			return fmt.Errorf("look-back is %s every %s: want 0 or more, every second or more, such as 30m every 10m", span, every)
 		}
 		c.depth.lookBack, c.every = span, every
-		return nil
-	}
-}
-
-// WithMaxRemembered sets how many ids are remembered, for stores that accept only small values: an
-// id takes about 12 bytes, and the rest of the state a few hundred bytes plus a cursor. The default
-// is [MaxRemembered], which is also the maximum.
-func WithMaxRemembered(ids int) Option {
-	return func(c *config) error {
-		if ids < 1 || ids > MaxRemembered {
-			return fmt.Errorf("%d remembered ids: want from 1 to %d", ids, MaxRemembered)
-		}
-		c.memory = ids
 		return nil
 	}
 }

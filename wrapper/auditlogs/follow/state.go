@@ -123,9 +123,6 @@ func (s *state) since(now time.Time, d depth, deep bool) time.Time {
 func (s *state) reach(now time.Time, d depth, interval time.Duration, pageSize int) (since time.Time, deep bool) {
 	since, deepest := s.since(now, d, false), s.since(now, d, true)
 	first := latest(deepest, s.Forgotten)
-	if !first.Before(since) {
-		return since, false
-	}
 	known, perMinute := s.Seen.since(first)
 	room := pageSize - pageSize/10
 	if span := now.Sub(first); span > interval {
@@ -173,11 +170,7 @@ func (s *state) horizon(d depth) time.Time {
 
 // restart returns where the sweep would start again without its cursor.
 func (w *sweep) restart(overlap time.Duration) time.Time {
-	reached := w.Position.Time()
-	if reached.IsZero() {
-		return w.Since
-	}
-	return latest(w.Since, earliest(reached, w.Before).Add(-overlap))
+	return latest(w.Since, earliest(w.Position.Time(), w.Before).Add(-overlap))
 }
 
 // anew restarts the sweep without its cursor, shortly before the last acknowledged entry.

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"sync"
 
 	"cfaudit.example/wrapper/auditlogs/internal/durable"
 )
@@ -30,7 +27,6 @@ type File struct {
 	name    string // as it was given
 	path    string // without symbolic links, so that saving does not replace a link
 	release func() error
-	once    sync.Once
 }
 
 // largestState bounds what is read from a file, which may be any file.
@@ -59,16 +55,10 @@ func UsesFile(state, path string) bool { return durable.Uses(state, path) }
 
 // Load reads the file. An empty file is an error, since an empty state is never saved.
 func (f *File) Load(context.Context) ([]byte, error) {
-	file, err := os.Open(f.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, largestState+1))
+	data, err := durable.ReadFile(f.path, largestState+1)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
 	case err != nil:
 		return nil, err
 	case len(data) == 0:
@@ -86,10 +76,7 @@ func (f *File) Save(_ context.Context, state []byte) error {
 }
 
 // Close releases the file for another follower.
-func (f *File) Close() (err error) {
-	f.once.Do(func() { err = f.release() })
-	return err
-}
+func (f *File) Close() error { return f.release() }
 
 // String returns the file's path as it was given, for messages.
 func (f *File) String() string { return f.name }

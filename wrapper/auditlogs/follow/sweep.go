@@ -33,7 +33,7 @@ func (f *Follower) plan(interval time.Duration) bool {
 // sweep delivers the new entries of the window, page by page, and advances the state after each,
 // until the window or the given number of pages has been read; 0 is no bound. It reports whether
 // the state has advanced. An error that is neither a lastingError nor the context's is temporary.
-func (f *Follower) sweep(ctx context.Context, deliver Handler, look *reader, most int) (moved bool, err error) {
+func (f *Follower) sweep(ctx context.Context, deliver Handler, most int) (moved bool, err error) {
 	w, pages := f.state.Sweep, 0
 	for page, err := range f.log.Pages(ctx, f.window(w), auditlogs.From(w.Position)) {
 		if err != nil {
@@ -42,7 +42,7 @@ func (f *Follower) sweep(ctx context.Context, deliver Handler, look *reader, mos
 			}
 			return moved, f.troubled(err, moved)
 		}
-		news := look.read(page)
+		news := f.read(page)
 		if len(news.batch.Entries) > 0 {
 			if err := deliver(ctx, news.batch); err != nil {
 				return moved, &lastingError{error: fmt.Errorf("follow: %d entries of %s were not delivered, and the next run delivers them again: %w", len(news.batch.Entries), f.log, err)}
@@ -52,8 +52,8 @@ func (f *Follower) sweep(ctx context.Context, deliver Handler, look *reader, mos
 		forgotten := 0
 		if len(news.batch.Entries) > 0 || page.Next.IsZero() || page.Next != w.Position {
 			forgotten = f.acknowledge(page, news)
-			if err := f.save(ctx); err != nil {
-				return moved, err
+			if err := f.save(ctx, f.state); err != nil {
+				return moved, &lastingError{error: fmt.Errorf("follow: %s cannot be saved, and the entries since the last save will be delivered again: %w", f.stateName(), err)}
 			}
 			moved = true
 		}
@@ -72,22 +72,11 @@ func (f *Follower) sweep(ctx context.Context, deliver Handler, look *reader, mos
 			h.Refused = false
 			h.Err = nil
 		})
-		if page.Next.IsZero() {
-			f.looked = w.Begun
-		}
 		if pages++; pages == most {
 			break
 		}
 	}
 	return moved, nil
-}
-
-// A reader evaluates the pages of one sweep.
-type reader struct {
-	follower *Follower
-
-	identical map[uint64]int // rows without an id that have the same bytes are distinct entries
-	moment    time.Time      // their time: they are counted only within the same time
 }
 
 // News are the new entries of a page.
@@ -100,8 +89,8 @@ type news struct {
 	repeats      int
 }
 
-func (r *reader) read(page *auditlogs.Page) news {
-	f, s, w := r.follower, r.follower.state, r.follower.state.Sweep
+func (f *Follower) read(page *auditlogs.Page) news {
+	s, w := f.state, f.state.Sweep
 	n := news{batch: Batch{Log: f.log}, sightings: map[uint64]int64{}}
 	edge := s.LookedBack.Add(-f.depth.lookBack * 3 / 4)
 	// After an outage it is unknown how long the entries have been there.
@@ -109,7 +98,7 @@ func (r *reader) read(page *auditlogs.Page) news {
 	measures := now.Sub(latest(f.looked, s.LookedBack)) <= f.every
 	for _, e := range page.Entries {
 		at := e.Action.Time
-		hash := r.hash(e)
+		hash := f.hash(e)
 		_, known := s.Seen.seen[hash]
 		switch {
 		case at.IsZero():
@@ -124,11 +113,13 @@ func (r *reader) read(page *auditlogs.Page) news {
 		}
 		n.batch.Entries = append(n.batch.Entries, e)
 		n.newest = latest(n.newest, earliest(at, w.Before))
-		if measures && !at.IsZero() && !at.Before(s.Forgotten) {
+		if at.IsZero() || at.Before(s.Forgotten) {
+			continue // An entry from a time of forgotten ids may have been delivered.
+		}
+		if measures {
 			n.lateness = append(n.lateness, now.Sub(at))
 		}
-		// An entry from a time of forgotten ids may have been delivered.
-		if !at.IsZero() && at.Before(s.Watermark) && !at.Before(s.Forgotten) {
+		if at.Before(s.Watermark) {
 			n.batch.Late++
 			if at.Before(edge) {
 				n.nearlyMissed++
@@ -139,21 +130,16 @@ func (r *reader) read(page *auditlogs.Page) news {
 }
 
 // hash identifies an entry.
-func (r *reader) hash(e *auditlogs.Entry) uint64 {
-	seen := &r.follower.state.Seen
-	hash := seen.hash(e, 0)
+func (f *Follower) hash(e *auditlogs.Entry) uint64 {
+	hash := f.state.Seen.hash(e, 0)
 	if e.ID != "" {
 		return hash
 	}
-	if r.identical == nil || !e.Action.Time.Equal(r.moment) {
-		r.identical, r.moment = map[uint64]int{}, e.Action.Time
+	if f.identical == nil || !e.Action.Time.Equal(f.moment) {
+		f.identical, f.moment = map[uint64]int{}, e.Action.Time
 	}
-	before := r.identical[hash]
-	r.identical[hash]++
-	if before > 0 {
-		return seen.hash(e, before)
-	}
-	return hash
+	f.identical[hash]++
+	return f.state.Seen.hash(e, f.identical[hash]-1)
 }
 
 // acknowledge advances the state to the end of a page. It returns how many ids had to be forgotten.
@@ -186,14 +172,14 @@ func (f *Follower) troubled(err error, moved bool) error {
 	if answered, ok := errors.AsType[*auditlogs.Error](err); ok {
 		requests = int64(answered.Attempts)
 	}
+	token := errors.Is(err, auditlogs.ErrUnauthorized) || errors.Is(err, auditlogs.ErrForbidden)
 	f.report(func(h *Health) {
 		h.Requests += requests
 		if errors.Is(err, auditlogs.ErrRateLimited) {
 			h.RateLimited += requests
 		}
+		h.Refused = h.Refused || token
 	})
-	token := errors.Is(err, auditlogs.ErrUnauthorized) || errors.Is(err, auditlogs.ErrForbidden)
-	f.report(func(h *Health) { h.Refused = h.Refused || token })
 	lasting, exceeded := !auditlogs.Retryable(err), errors.Is(err, auditlogs.ErrLimitExceeded)
 	switch {
 	case !w.Position.IsZero() && !token && (lasting && !exceeded || !moved || errors.Is(err, auditlogs.ErrCursorLoop)):

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -51,17 +52,26 @@ func WriteFile(path string, data []byte, perm fs.FileMode) (err error) {
 			_ = os.Remove(temp)
 		}
 	}()
-	_, err = file.Write(data)
-	if err == nil {
+	if _, err = file.Write(data); err == nil {
 		err = file.Sync()
 	}
-	if err = cmp.Or(err, file.Close()); err != nil {
-		return err
+	if err = cmp.Or(err, file.Close()); err == nil {
+		err = os.Rename(temp, path)
 	}
-	if err := os.Rename(temp, path); err != nil {
-		return err
+	if err == nil {
+		err = SyncDir(filepath.Dir(path))
 	}
-	return SyncDir(filepath.Dir(path))
+	return err
+}
+
+// ReadFile reads a file to its end, or most bytes of it, since a path can lead to any file.
+func ReadFile(path string, most int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	return io.ReadAll(io.LimitReader(file, most))
 }
 
 // SyncDir syncs the names in the folder at path to disk: without it, a file that was created or
@@ -86,7 +96,7 @@ func SyncDir(path string) error {
 // Lock takes the lock of the file at path, without waiting: an error that is [ErrLocked] says that
 // another process holds it, or this one already. The file itself is not changed and need not
 // exist; a file with the same name and ".lock" after it is created if it is missing, and stays.
-// The lock ends with release or with the process, however that ends.
+// The lock ends with release, which may be called again, or with the process, however that ends.
 //
 // The lock is that of the file, not of the name: names that are links to the same file exclude
 // each other. If path is not an ordinary file, the error is [ErrNotRegular], and no file is created
@@ -155,9 +165,8 @@ func Resolve(path string) (string, error) {
 // Uses reports whether other leads to the file at path, to its lock or to the temporary file of
 // [WriteFile], under any name. None of them need exist.
 func Uses(path, other string) bool {
-	target := absolute(path)
 	for _, ending := range []string{"", locking, temporary} {
-		if same(target+ending, other) {
+		if same(absolute(path)+ending, other) {
 			return true
 		}
 	}
@@ -180,7 +189,7 @@ func same(a, b string) bool {
 
 func absolute(path string) string {
 	if target, err := Resolve(path); err == nil {
-		path = target // Otherwise its folder does not exist.
+		path = target
 	}
 	if whole, err := filepath.Abs(path); err == nil {
 		path = whole

@@ -53,8 +53,7 @@ func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
 }
 
-// RegisterReceiverCloudflareAuditBudgetRemainingCallback sets callback for observable
-// ReceiverCloudflareAuditBudgetRemaining metric.
+// RegisterReceiverCloudflareAuditBudgetRemainingCallback sets callback for observable ReceiverCloudflareAuditBudgetRemaining metric.
 func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditBudgetRemainingCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerInt64{inst: builder.ReceiverCloudflareAuditBudgetRemaining, obs: o})
@@ -69,8 +68,7 @@ func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditBudgetRemainingC
 	return nil
 }
 
-// RegisterReceiverCloudflareAuditDroppedEntriesCallback sets callback for observable
-// ReceiverCloudflareAuditDroppedEntries metric.
+// RegisterReceiverCloudflareAuditDroppedEntriesCallback sets callback for observable ReceiverCloudflareAuditDroppedEntries metric.
 func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditDroppedEntriesCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerInt64{inst: builder.ReceiverCloudflareAuditDroppedEntries, obs: o})
@@ -85,8 +83,7 @@ func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditDroppedEntriesCa
 	return nil
 }
 
-// RegisterReceiverCloudflareAuditFailuresCallback sets callback for observable
-// ReceiverCloudflareAuditFailures metric.
+// RegisterReceiverCloudflareAuditFailuresCallback sets callback for observable ReceiverCloudflareAuditFailures metric.
 func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditFailuresCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerInt64{inst: builder.ReceiverCloudflareAuditFailures, obs: o})
@@ -101,8 +98,7 @@ func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditFailuresCallback
 	return nil
 }
 
-// RegisterReceiverCloudflareAuditForgottenIdsCallback sets callback for observable
-// ReceiverCloudflareAuditForgottenIds metric.
+// RegisterReceiverCloudflareAuditForgottenIdsCallback sets callback for observable ReceiverCloudflareAuditForgottenIds metric.
 func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditForgottenIdsCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerInt64{inst: builder.ReceiverCloudflareAuditForgottenIds, obs: o})
@@ -117,8 +113,7 @@ func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditForgottenIdsCall
 	return nil
 }
 
-// RegisterReceiverCloudflareAuditLagCallback sets callback for observable
-// ReceiverCloudflareAuditLag metric.
+// RegisterReceiverCloudflareAuditLagCallback sets callback for observable ReceiverCloudflareAuditLag metric.
 func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditLagCallback(cb metric.Float64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerFloat64{inst: builder.ReceiverCloudflareAuditLag, obs: o})
@@ -133,8 +128,7 @@ func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditLagCallback(cb m
 	return nil
 }
 
-// RegisterReceiverCloudflareAuditLateEntriesCallback sets callback for observable
-// ReceiverCloudflareAuditLateEntries metric.
+// RegisterReceiverCloudflareAuditLateEntriesCallback sets callback for observable ReceiverCloudflareAuditLateEntries metric.
 func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditLateEntriesCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerInt64{inst: builder.ReceiverCloudflareAuditLateEntries, obs: o})
@@ -149,8 +143,7 @@ func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditLateEntriesCallb
 	return nil
 }
 
-// RegisterReceiverCloudflareAuditLatenessCallback sets callback for observable
-// ReceiverCloudflareAuditLateness metric.
+// RegisterReceiverCloudflareAuditLatenessCallback sets callback for observable ReceiverCloudflareAuditLateness metric.
 func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditLatenessCallback(cb metric.Float64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerFloat64{inst: builder.ReceiverCloudflareAuditLateness, obs: o})
@@ -165,8 +158,7 @@ func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditLatenessCallback
 	return nil
 }
 
-// RegisterReceiverCloudflareAuditNearlyMissedEntriesCallback sets callback for observable
-// ReceiverCloudflareAuditNearlyMissedEntries metric.
+// RegisterReceiverCloudflareAuditNearlyMissedEntriesCallback sets callback for observable ReceiverCloudflareAuditNearlyMissedEntries metric.
 func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditNearlyMissedEntriesCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerInt64{inst: builder.ReceiverCloudflareAuditNearlyMissedEntries, obs: o})
@@ -181,8 +173,7 @@ func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditNearlyMissedEntr
 	return nil
 }
 
-// RegisterReceiverCloudflareAuditRateLimitedRequestsCallback sets callback for observable
-// ReceiverCloudflareAuditRateLimitedRequests metric.
+// RegisterReceiverCloudflareAuditRateLimitedRequestsCallback sets callback for observable ReceiverCloudflareAuditRateLimitedRequests metric.
 func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditRateLimitedRequestsCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerInt64{inst: builder.ReceiverCloudflareAuditRateLimitedRequests, obs: o})
@@ -197,8 +188,7 @@ func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditRateLimitedReque
 	return nil
 }
 
-// RegisterReceiverCloudflareAuditRefusedCallback sets callback for observable
-// ReceiverCloudflareAuditRefused metric.
+// RegisterReceiverCloudflareAuditRefusedCallback sets callback for observable ReceiverCloudflareAuditRefused metric.
 func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditRefusedCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerInt64{inst: builder.ReceiverCloudflareAuditRefused, obs: o})
@@ -213,8 +203,7 @@ func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditRefusedCallback(
 	return nil
 }
 
-// RegisterReceiverCloudflareAuditRepeatedEntriesCallback sets callback for observable
-// ReceiverCloudflareAuditRepeatedEntries metric.
+// RegisterReceiverCloudflareAuditRepeatedEntriesCallback sets callback for observable ReceiverCloudflareAuditRepeatedEntries metric.
 func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditRepeatedEntriesCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerInt64{inst: builder.ReceiverCloudflareAuditRepeatedEntries, obs: o})
@@ -229,8 +218,7 @@ func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditRepeatedEntriesC
 	return nil
 }
 
-// RegisterReceiverCloudflareAuditRequestsCallback sets callback for observable
-// ReceiverCloudflareAuditRequests metric.
+// RegisterReceiverCloudflareAuditRequestsCallback sets callback for observable ReceiverCloudflareAuditRequests metric.
 func (builder *TelemetryBuilder) RegisterReceiverCloudflareAuditRequestsCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerInt64{inst: builder.ReceiverCloudflareAuditRequests, obs: o})
