@@ -326,7 +326,7 @@ func (r *recount) compare(got summary.Summary, options summary.Options, all bool
 	same("unknown", got.Unknown, n-success-failure)
 	same("untimed", got.Untimed, untimed)
 	same("outside", got.Outside, outside)
-	same("odd", got.Odd, odd)
+	same("malformed", got.Malformed, odd)
 	same("first", got.First.UTC(), first.UTC())
 	same("last", got.Last.UTC(), last.UTC())
 	same("week", got.Week, week)

@@ -90,9 +90,9 @@ func (a *archiving) flags() []*flagValue {
 		a.sinceBound("the first day to keep; needed until DIR has a day of the log"),
 		{
 			name: "compress", placeholder: "FORMAT", group: groupOutput, enum: []string{"zst", "gz"},
-			help:     "how files are compressed",
-			standard: "zst",
-			set:      into(&a.compression),
+			help:      "how files are compressed",
+			byDefault: "zst",
+			set:       into(&a.compression),
 		},
 		a.pageSizeFlag(),
 		span("settle", groupPace, &a.settle, time.Second, "how long after its end a day is sealed"),
@@ -136,7 +136,7 @@ func (a *archiving) run(ctx context.Context) error {
 	case a.folder == "":
 		return a.usage("DIR is empty: want the name of a folder, as in cfaudit archive audit --since 30d")
 	case a.given(anchorFlag):
-		return a.usage("--anchor is for --check: want cfaudit archive --check %s --anchor SHA256", shellQuote(a.folder))
+		return a.usage("--anchor is for --check: want cfaudit archive --check %s --anchor SHA256", pathWord(a.folder))
 	case a.given("interval") && !a.forever:
 		return a.usage("--interval is for --forever: want both, or neither")
 	case a.since.given && a.since.resolve(a.env.now()).After(a.env.now()):
@@ -259,7 +259,7 @@ func (a *archiving) failed(ctx context.Context, err error) *exit {
 // check prints what is in the archive of each log, and each finding.
 func (a *archiving) check(ctx context.Context) error {
 	if others := a.otherFlags(checkFlag, anchorFlag); others != nil {
-		return a.usage("--check and %s exclude each other: want cfaudit archive --check %s", strings.Join(others, ", "), shellQuote(a.folder))
+		return a.usage("--check and %s exclude each other: want cfaudit archive --check %s", strings.Join(others, ", "), pathWord(a.folder))
 	}
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()

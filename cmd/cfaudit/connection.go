@@ -76,9 +76,9 @@ func (c *connection) flags() []*flagValue {
 	return append(flags, []*flagValue{
 		{
 			name: baseURLFlag, placeholder: "URL", group: groupConnection,
-			help:     "where the API is",
-			standard: "$" + envBaseURL + ", else " + auditlogs.DefaultBaseURL,
-			want:     baseURLWanted,
+			help:      "where the API is",
+			byDefault: "$" + envBaseURL + ", else " + auditlogs.DefaultBaseURL,
+			want:      baseURLWanted,
 			set: func(value string) bool {
 				c.baseURL = value
 				return checkBaseURL(value)
@@ -86,24 +86,24 @@ func (c *connection) flags() []*flagValue {
 		},
 		{
 			name: "timeout", placeholder: "DURATION", group: groupConnection,
-			help:     "how long one request may take, from its start to the last byte of its answer",
-			standard: "1m",
-			want:     "a length of time above 0, such as 30s or 2m",
-			examples: []string{"30s", "1m", "5m"},
-			set:      parsed(&c.timeout, time.ParseDuration, func(d time.Duration) bool { return d > 0 }),
+			help:      "how long one request may take, from its start to the last byte of its answer",
+			byDefault: "1m",
+			want:      "a length of time above 0, such as 30s or 2m",
+			examples:  []string{"30s", "1m", "5m"},
+			set:       parsed(&c.timeout, time.ParseDuration, func(d time.Duration) bool { return d > 0 }),
 		},
 		{
 			name: "retries", placeholder: "N", group: groupConnection,
-			help:     "how often a failed request is sent again",
-			standard: strconv.Itoa(c.retries),
-			want:     "a whole number from 0 to 1000, such as 3",
-			set:      whole(&c.retries, 0, 1000),
+			help:      "how often a failed request is sent again",
+			byDefault: strconv.Itoa(c.retries),
+			want:      "a whole number from 0 to 1000, such as 3",
+			set:       whole(&c.retries, 0, 1000),
 		},
 		{
 			name: "rate", placeholder: "N", group: groupConnection,
-			help:     "requests a second at most; 0 for no bound",
-			standard: "what keeps 5 minutes below the service's budget of 1200 requests",
-			want:     "a number from 0 to 1000000, such as 2 or 0.5",
+			help:      "requests a second at most; 0 for no bound",
+			byDefault: "what keeps 5 minutes below the service's budget of 1200 requests",
+			want:      "a number from 0 to 1000000, such as 2 or 0.5",
 			set: parsed(&c.rate, func(text string) (float64, error) { return strconv.ParseFloat(text, 64) },
 				func(rate float64) bool { return rate >= 0 && rate <= 1e6 }),
 		},
@@ -154,7 +154,7 @@ func (c *connection) ofOrganization() bool {
 func (c *connection) accountFlag() *flagValue {
 	flag := c.logFlag(accountFlagName, described("account_id"), "the account whose audit log is read",
 		"the account whose audit log is read; can be repeated, for several accounts that share one request budget")
-	flag.standard = "$" + envAccount
+	flag.byDefault = "$" + envAccount
 	return flag
 }
 

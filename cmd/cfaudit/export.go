@@ -83,7 +83,7 @@ var settledAge = short(auditlogs.SettleTime)
 func (x *exporting) flags() []*flagValue {
 	before := x.beforeBound()
 	before.help += "; entries that are younger than the default can still appear"
-	before.standard = settledAge
+	before.byDefault = settledAge
 	flags := []*flagValue{
 		x.sinceBound("the older end of the window; required"),
 		before,
@@ -135,7 +135,7 @@ func (x *exporting) checkFolders() error {
 			continue // Other problems show when the file is opened.
 		}
 		e := x.usage("--%s %s: there is no folder %s, to make it and export:", outFlag, excerpt(x.file), excerpt(folder))
-		e.last = "mkdir -p " + shellQuote(folder) + " && " + x.again()
+		e.last = "mkdir -p " + pathWord(folder) + " && " + x.again()
 		return e
 	}
 	return nil
@@ -180,7 +180,7 @@ func (x *exporting) export(ctx context.Context, name logName) *exit {
 	if result.Entries == 0 {
 		x.noteNothing(false)
 	}
-	x.tally = tally{repeated: int(result.Repeated), unsorted: int(result.OutOfOrder), odd: int(result.Odd)}
+	x.tally = tally{repeated: int(result.Repeated), unsorted: int(result.OutOfOrder), malformed: int(result.Malformed)}
 	x.noteTally("written")
 	complete := "is complete"
 	if !result.Settled {

@@ -28,7 +28,7 @@ type flagValue struct {
 	placeholder string                      // the name of the value in help; empty for a switch
 	group       string                      // the heading under which help shows it
 	help        string                      // what it does
-	standard    string                      // the default, in words; empty where there is none
+	byDefault   string                      // the default, in words; empty where there is none
 	want        string                      // a description of right values
 	enum        []string                    // the only values; help shows them, and completion offers them
 	known       []string                    // values that help shows and completion offers, of more that are allowed
@@ -113,10 +113,10 @@ func fileFlag(name, group, help, want string, target *string) *flagValue {
 }
 
 // formatFlag chooses how something is printed or written.
-func formatFlag(target *string, help, standard string, names ...string) *flagValue {
+func formatFlag(target *string, help, byDefault string, names ...string) *flagValue {
 	return &flagValue{
 		name: "format", placeholder: "FORMAT", group: groupOutput, enum: names,
-		help: help, standard: standard, set: into(target),
+		help: help, byDefault: byDefault, set: into(target),
 	}
 }
 

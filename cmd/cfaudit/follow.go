@@ -98,7 +98,7 @@ const (
 
 func (f *following) flags() []*flagValue {
 	since := f.sinceBound("where to start if there is no state yet")
-	since.standard = "one look-back before now"
+	since.byDefault = "one look-back before now"
 	state := fileFlag(stateFlag, groupWindow,
 		"the file that keeps the progress; required. With several accounts, "+accountMark+" in it gives each a file of its own",
 		"the name of a file, such as audit.state", &f.state)
@@ -124,8 +124,8 @@ func (f *following) flags() []*flagValue {
 func span(name, group string, target *time.Duration, least time.Duration, help string) *flagValue {
 	return &flagValue{
 		name: name, placeholder: "DURATION", group: group, help: help,
-		standard: short(*target),
-		want:     fmt.Sprintf("a length of time from %s, such as 90s, 10m or 1d", short(least)),
+		byDefault: short(*target),
+		want:      fmt.Sprintf("a length of time from %s, such as 90s, 10m or 1d", short(least)),
 		set: func(value string) bool {
 			length, ok := parseAge(value)
 			if !ok {

@@ -109,8 +109,8 @@ func flagText(v *flagValue) string {
 	if v.known != nil {
 		values = append(values, "known: "+strings.Join(v.known, ", "))
 	}
-	if v.standard != "" {
-		values = append(values, "default "+v.standard)
+	if v.byDefault != "" {
+		values = append(values, "default "+v.byDefault)
 	}
 	what, more, _ := strings.Cut(v.help, ". ")
 	if values != nil {

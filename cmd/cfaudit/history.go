@@ -44,7 +44,7 @@ func newHistory(env *environment) *cobra.Command {
 // historySince is --since where a history need not be given one.
 func (s *selection) historySince(help string) *flagValue {
 	flag := s.sinceBound(help)
-	flag.standard = historyAge
+	flag.byDefault = historyAge
 	s.since, _ = parseBound(historyAge)
 	return flag
 }

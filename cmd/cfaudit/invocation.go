@@ -109,3 +109,11 @@ func shellQuote(text string) string {
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
+
+// pathWord returns a path as one word for a shell, which no command takes for a flag.
+func pathWord(path string) string {
+	if strings.HasPrefix(path, "-") {
+		path = "./" + path
+	}
+	return shellQuote(path)
+}

@@ -80,8 +80,8 @@ func (l *listing) flags(since *flagValue) []*flagValue {
 		l.beforeBound(),
 		{
 			name: "direction", placeholder: "DIRECTION", group: groupWindow, enum: described("direction").Enum,
-			help:     "from the oldest entry to the newest, or the other way",
-			standard: "asc",
+			help:      "from the oldest entry to the newest, or the other way",
+			byDefault: "asc",
 			set: func(value string) bool {
 				l.query.Direction = &value
 				return true
@@ -142,11 +142,11 @@ func (l *listing) run(ctx context.Context) error {
 	if l.query.Limit == nil && l.most > 0 && l.from.IsZero() {
 		l.query.Limit = new(min(described("limit").Max, l.most))
 	}
-	standard := format.NameNDJSON
+	byDefault := format.NameNDJSON
 	if l.env.terminal(l.env.stdout) > 0 {
-		standard = nameTable
+		byDefault = nameTable
 	}
-	l.printed = &output{w: l.env.stdout, format: l.format(l.env, standard), position: l.from}
+	l.printed = &output{w: l.env.stdout, format: l.format(l.env, byDefault), position: l.from}
 	l.printed.continues = l.encoding == format.NameCSV && !l.from.IsZero()
 	l.showProgress()
 	first, last := l.start, l.end

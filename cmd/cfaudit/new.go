@@ -19,12 +19,12 @@ type comparison struct {
 	shown    int // new values of each kind that text shows
 }
 
-// standardBaseline is how long a baseline is where none is given.
-const standardBaseline = "21d"
+// defaultBaseline is how long a baseline is where none is given.
+const defaultBaseline = "21d"
 
 func newNew(env *environment) *cobra.Command {
 	c := &comparison{shown: 20}
-	c.baseline, _ = parseAge(standardBaseline)
+	c.baseline, _ = parseAge(defaultBaseline)
 	cmd := &cobra.Command{
 		Use:   "new --since WHEN [--before WHEN] [--baseline AGE] [flags]",
 		Short: "Print what a window has that the time before it has not: actors, tokens, addresses",
@@ -37,10 +37,10 @@ func newNew(env *environment) *cobra.Command {
 	}
 	since := c.sinceBound("the start of the window, and the end of its baseline; required")
 	baseline := &flagValue{
-		name: "baseline", placeholder: "AGE", group: groupWindow, examples: []string{"7d", standardBaseline, "90d"},
-		help:     "how long before --since the baseline starts",
-		standard: standardBaseline,
-		want:     "a length of time such as 12h, 21d or 8w",
+		name: "baseline", placeholder: "AGE", group: groupWindow, examples: []string{"7d", defaultBaseline, "90d"},
+		help:      "how long before --since the baseline starts",
+		byDefault: defaultBaseline,
+		want:      "a length of time such as 12h, 21d or 8w",
 		set: func(value string) (ok bool) {
 			c.baseline, ok = parseAge(value)
 			return ok && c.baseline > 0
@@ -48,10 +48,10 @@ func newNew(env *environment) *cobra.Command {
 	}
 	top := &flagValue{
 		name: "top", placeholder: "N", group: groupOutput,
-		help:     "how many new values of each kind text and html show",
-		standard: "20",
-		want:     "a whole number from 1 to 10000",
-		set:      whole(&c.shown, 1, 10_000),
+		help:      "how many new values of each kind text and html show",
+		byDefault: "20",
+		want:      "a whole number from 1 to 10000",
+		set:       whole(&c.shown, 1, 10_000),
 	}
 	return c.command(env, cmd, newFooter, c.run, c.flags(since, baseline, top))
 }

@@ -66,20 +66,20 @@ var settleTime = fmt.Sprintf("%.0f minutes", auditlogs.SettleTime.Minutes())
 
 // A tally counts the entries that a run prints a note about.
 type tally struct {
-	repeated int
-	unsorted int
-	odd      int    // entries with a field of an unexpected type
-	oddOne   string // names such an entry, where one is known
+	repeated  int
+	unsorted  int
+	malformed int    // entries with a field of an unexpected type
+	example   string // names such an entry, where one is known
 }
 
-// add counts the entries of a page that are repeated, out of order or odd.
+// add counts the entries of a page that are repeated, out of order or malformed.
 func (t *tally) add(page *auditlogs.Page) {
 	t.repeated += page.Repeated
 	t.unsorted += page.OutOfOrder
 	for _, entry := range page.Entries {
 		if err := entry.Err(); err != nil {
-			if t.odd++; t.odd == 1 {
-				t.oddOne = ", such as " + clean(fmt.Sprintf("%s (%s)", cmp.Or(entry.ID, "one without an id"), err))
+			if t.malformed++; t.malformed == 1 {
+				t.example = ", such as " + clean(fmt.Sprintf("%s (%s)", cmp.Or(entry.ID, "one without an id"), err))
 			}
 		}
 	}
@@ -97,7 +97,7 @@ func (s *selection) noteTally(done string) {
 	if s.tally.unsorted > 0 {
 		s.env.note("%s %s out of the order of time", source, entryCount(s.tally.unsorted))
 	}
-	if s.tally.odd > 0 {
-		s.env.note("%s with a field of an unexpected type, %s all the same%s", entryCount(s.tally.odd), done, s.tally.oddOne)
+	if s.tally.malformed > 0 {
+		s.env.note("%s with a field of an unexpected type, %s all the same%s", entryCount(s.tally.malformed), done, s.tally.example)
 	}
 }

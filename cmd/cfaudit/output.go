@@ -23,11 +23,11 @@ type rendering struct {
 	raw      bool // the entry's own bytes are printed beside what a format makes of it
 }
 
-func (r *rendering) flags(standard string, names ...string) []*flagValue {
+func (r *rendering) flags(byDefault string, names ...string) []*flagValue {
 	r.raw = true
 	raw := toggle("raw", groupOutput, "--raw=false leaves out of ecs and ocsf the entry's own bytes, event.original and raw_data", &r.raw)
-	raw.standard = "true"
-	flags := append([]*flagValue{formatFlag(&r.encoding, "how entries are printed", standard, names...)}, r.style.flags()...)
+	raw.byDefault = "true"
+	flags := append([]*flagValue{formatFlag(&r.encoding, "how entries are printed", byDefault, names...)}, r.style.flags()...)
 	return append(flags, raw)
 }
 
@@ -44,12 +44,12 @@ func (r *rendering) check(i *invocation) error {
 	return nil
 }
 
-// format is the one that was chosen, or the table where a flag is for it, or else the standard.
-func (r *rendering) format(env *environment, standard string) format.Format {
+// format is the one that was chosen, or the table where a flag is for it, or else the default.
+func (r *rendering) format(env *environment, byDefault string) format.Format {
 	if r.encoding == "" && (r.style.columns != nil || r.style.chosen()) {
 		r.encoding = nameTable
 	}
-	r.encoding = cmp.Or(r.encoding, standard)
+	r.encoding = cmp.Or(r.encoding, byDefault)
 	width := env.terminal(env.stdout)
 	if r.encoding == nameTable {
 		return newTable(width, env.colours(), &r.style)

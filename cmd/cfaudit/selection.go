@@ -49,7 +49,7 @@ func (s *selection) sinceBound(help string) *flagValue { return boundFlag(sinceF
 
 func (s *selection) beforeBound() *flagValue {
 	flag := boundFlag(beforeFlag, "the newer end of the window", &s.before)
-	flag.standard = "now"
+	flag.byDefault = "now"
 	return flag
 }
 
@@ -69,9 +69,9 @@ func (s *selection) pageSizeFlag() *flagValue {
 	limit := described("limit")
 	return &flagValue{
 		name: "page-size", placeholder: "N", group: groupOutput,
-		want:     fmt.Sprintf("a whole number from %d to %d", limit.Min, limit.Max),
-		help:     fmt.Sprintf("entries to request on each page, from %d to %d", limit.Min, limit.Max),
-		standard: strconv.Itoa(limit.Max),
+		want:      fmt.Sprintf("a whole number from %d to %d", limit.Min, limit.Max),
+		help:      fmt.Sprintf("entries to request on each page, from %d to %d", limit.Min, limit.Max),
+		byDefault: strconv.Itoa(limit.Max),
 		set: func(value string) bool {
 			s.query.Limit = new(int)
 			return whole(s.query.Limit, limit.Min, limit.Max)(value)

@@ -71,7 +71,7 @@ Exit status
 func (s *serving) flags() []*flagValue {
 	return []*flagValue{
 		{
-			name: "addr", placeholder: "HOST:PORT", group: groupServer, standard: s.address,
+			name: "addr", placeholder: "HOST:PORT", group: groupServer, byDefault: s.address,
 			help: "the address to listen on; port 0 takes a free one",
 			want: "a host and a port, such as 127.0.0.1:8790",
 			set: func(value string) bool {
@@ -86,13 +86,13 @@ func (s *serving) flags() []*flagValue {
 		},
 		{
 			name: "entries", placeholder: "N", group: groupServer,
-			standard: fmt.Sprintf("%d, or none with --load or --archive", demoEntries),
-			help:     "how many entries to make up",
-			want:     "a whole number from 0 to 10000000, such as 5000",
-			set:      whole(&s.entries, 0, 10_000_000),
+			byDefault: fmt.Sprintf("%d, or none with --load or --archive", demoEntries),
+			help:      "how many entries to make up",
+			want:      "a whole number from 0 to 10000000, such as 5000",
+			set:       whole(&s.entries, 0, 10_000_000),
 		},
 		{
-			name: "seed", placeholder: "N", group: groupServer, standard: "0",
+			name: "seed", placeholder: "N", group: groupServer, byDefault: "0",
 			help: "makes other entries up",
 			want: "a whole number from 0, such as 7",
 			set: func(value string) bool {
@@ -111,7 +111,7 @@ func (s *serving) flags() []*flagValue {
 			set:  existing(&s.archives),
 		},
 		{
-			name: "account", placeholder: "ID", group: groupServer, repeated: true, standard: "any",
+			name: "account", placeholder: "ID", group: groupServer, repeated: true, byDefault: "any",
 			help: "an account that exists, and no other does; can be repeated",
 			want: described("account_id").Wanted(),
 			set: func(value string) bool {
@@ -120,13 +120,13 @@ func (s *serving) flags() []*flagValue {
 			},
 		},
 		{
-			name: "latency", placeholder: "DURATION", group: groupServer, standard: "0s",
+			name: "latency", placeholder: "DURATION", group: groupServer, byDefault: "0s",
 			help: "how long each answer waits",
 			want: "a length of time, such as 200ms",
 			set:  parsed(&s.latency, time.ParseDuration, func(d time.Duration) bool { return d >= 0 }),
 		},
 		{
-			name: "page-cap", placeholder: "N", group: groupServer, standard: "none",
+			name: "page-cap", placeholder: "N", group: groupServer, byDefault: "none",
 			help: "entries on a page at most, whatever is asked for",
 			want: "a whole number from 1, such as 100",
 			set:  whole(&s.pageCap, 1, 0),

@@ -51,10 +51,10 @@ func newSummary(env *environment) *cobra.Command {
 	}
 	top := &flagValue{
 		name: "top", placeholder: "N", group: groupOutput,
-		help:     "how many values of each field are printed",
-		standard: "10",
-		want:     fmt.Sprintf("a whole number from 1 to %d", summary.MaxTop),
-		set:      whole(&s.options.Top, 1, summary.MaxTop),
+		help:      "how many values of each field are printed",
+		byDefault: "10",
+		want:      fmt.Sprintf("a whole number from 1 to %d", summary.MaxTop),
+		set:       whole(&s.options.Top, 1, summary.MaxTop),
 	}
 	return s.command(env, cmd, summaryFooter, s.run, s.flags(s.sinceBound("the older end of the window; required"), by, top))
 }

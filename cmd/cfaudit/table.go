@@ -49,8 +49,8 @@ type tableStyle struct {
 	columns []string // names of columns and paths of fields; empty for the columns that fit
 }
 
-// standardColumns returns the columns that a table has unless others are chosen.
-func (s *tableStyle) standardColumns() []column {
+// defaultColumns returns the columns that a table has unless others are chosen.
+func (s *tableStyle) defaultColumns() []column {
 	plain := func(text func(e *auditlogs.Entry) string) func(*auditlogs.Entry, int) string {
 		return func(e *auditlogs.Entry, _ int) string { return text(e) }
 	}
@@ -121,7 +121,7 @@ func (s *tableStyle) field(e *auditlogs.Entry, path [][]byte) string {
 
 // columnNames are the names that --columns takes: columns, then fields.
 func columnNames() (names []string) {
-	for _, c := range new(tableStyle).standardColumns() {
+	for _, c := range new(tableStyle).defaultColumns() {
 		names = append(names, c.name)
 	}
 	for _, o := range []auditlogsapi.Operation{operation, organizationOperation} {
@@ -139,11 +139,11 @@ const columnsFlag = "columns"
 func (s *tableStyle) flags() []*flagValue {
 	columns := &flagValue{
 		name: columnsFlag, placeholder: "NAMES", group: groupOutput, repeated: true,
-		help:     "the columns of the table, separated by commas: those it has by itself, and any field by its path, such as time,actor,raw.uri,id",
-		standard: "those that fit",
-		want:     "names of columns or paths of fields, separated by commas, such as time,actor,raw.uri,id",
-		mistake:  columnMistake,
-		complete: completeColumns,
+		help:      "the columns of the table, separated by commas: those it has by itself, and any field by its path, such as time,actor,raw.uri,id",
+		byDefault: "those that fit",
+		want:      "names of columns or paths of fields, separated by commas, such as time,actor,raw.uri,id",
+		mistake:   columnMistake,
+		complete:  completeColumns,
 		set: func(value string) bool {
 			if columnMistake(value) != "" || value == "" {
 				return false
@@ -186,16 +186,16 @@ func completeColumns(typed string) (values []string) {
 // arrives. A width of 0 is that of no terminal.
 func newTable(width int, colours bool, style *tableStyle) *tableFormat {
 	t := &tableFormat{width: cmp.Or(width, tableDefault), whole: width == 0 && style.columns != nil, colours: colours}
-	standard := style.standardColumns()
+	byDefault := style.defaultColumns()
 	for _, name := range style.columns {
-		if i := slices.IndexFunc(standard, func(c column) bool { return c.name == name }); i >= 0 {
-			t.columns = append(t.columns, standard[i])
+		if i := slices.IndexFunc(byDefault, func(c column) bool { return c.name == name }); i >= 0 {
+			t.columns = append(t.columns, byDefault[i])
 		} else {
 			t.columns = append(t.columns, style.fieldColumn(name))
 		}
 	}
 	if style.columns == nil {
-		t.columns = standard
+		t.columns = byDefault
 		for _, next := range dropped {
 			if needed(t.columns)+next.spare <= t.width {
 				break

@@ -42,11 +42,11 @@ func (z *timeZone) flags() []*flagValue {
 	}
 	named := &flagValue{
 		name: timeZoneFlag, placeholder: "NAME", group: groupOutput,
-		help:     "print times for people in a time zone, such as Europe/Berlin",
-		standard: "UTC",
-		want:     "the name of a time zone, such as Europe/Berlin or America/New_York",
-		examples: []string{"UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Australia/Sydney"},
-		mistake:  contradicts(localFlag),
+		help:      "print times for people in a time zone, such as Europe/Berlin",
+		byDefault: "UTC",
+		want:      "the name of a time zone, such as Europe/Berlin or America/New_York",
+		examples:  []string{"UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Australia/Sydney"},
+		mistake:   contradicts(localFlag),
 		set: func(value string) bool {
 			location, err := time.LoadLocation(value)
 			return err == nil && value != "" && choose(location, value)

@@ -181,7 +181,7 @@ func exportOf(path string) (f *file, window cover, err error) {
 		return f, window, nil
 	}
 	window = cover{since, before}
-	if m.Outside == 0 && m.OutOfOrder == 0 && m.Odd == 0 {
+	if m.Outside == 0 && m.OutOfOrder == 0 && m.Malformed == 0 {
 		// The service may have counted the end to the window.
 		f.ordered, f.whole, f.since, f.before = true, len(m.Request.Filters) == 0, since, before.Add(1)
 		oldest, _ := auditlogs.Oldest(m.Started)

@@ -112,7 +112,7 @@ type Counts struct {
 	Repeated   int64     `json:"repeated"`       // entries that the service sent again; they are in the file once
 	OutOfOrder int64     `json:"out_of_order"`   // entries in the file whose time is before that of an earlier entry
 	Outside    int64     `json:"outside"`        // entries whose time is before or after the window
-	Odd        int64     `json:"odd"`            // entries with a field of an unexpected type, which are complete in the file
+	Malformed  int64     `json:"malformed"`      // entries with a field of an unexpected type, which are complete in the file
 	First      *EntryRef `json:"first,omitzero"` // nil if there is no entry
 	Last       *EntryRef `json:"last,omitzero"`
 	Runs       int64     `json:"runs"` // how many runs the export needed until it was complete
@@ -162,7 +162,7 @@ func (t *tally) within(window Window) error {
 func (t *tally) add(e *auditlogs.Entry) {
 	t.Entries++
 	if e.Err() != nil {
-		t.Odd++
+		t.Malformed++
 	}
 	at := e.Action.Time.UTC()
 	if year := at.Year(); year < 0 || year > 9999 {

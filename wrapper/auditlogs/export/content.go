@@ -110,12 +110,12 @@ func (c *content) differs(m *Counts) (wrong differences) {
 	wrong.count("entries out of the order of time", c.OutOfOrder, m.OutOfOrder)
 	wrong.count("entries outside of the window", c.Outside, m.Outside)
 	if !c.csv { // A cell does not show its type.
-		wrong.count("entries with a field of an unexpected type", c.Odd, m.Odd)
+		wrong.count("entries with a field of an unexpected type", c.Malformed, m.Malformed)
 	}
-	if !c.same(c.First, m.First, m.Odd) {
+	if !c.same(c.First, m.First, m.Malformed) {
 		wrong.add("its first entry is %s, and the manifest says %s", c.First, m.First)
 	}
-	if !c.same(c.Last, m.Last, m.Odd) {
+	if !c.same(c.Last, m.Last, m.Malformed) {
 		wrong.add("its last entry is %s, and the manifest says %s", c.Last, m.Last)
 	}
 	return wrong

@@ -129,7 +129,7 @@ func TestExport(t *testing.T) {
 	m := result.Manifest
 	if result.WasComplete || m.Entries != int64(len(stored)) || m.Lines != m.Entries || m.Bytes != int64(len(f.want())) || m.FileSHA256 != m.SHA256 || m.TextBytes != m.Bytes ||
 		m.File != "audit.ndjson" || m.Compression != "" || m.Request.Format != "ndjson" || m.Request.Log != "account "+auditlogstest.AccountID ||
-		m.Request.Since != f.job.Query.Since || m.Window.Before != f.job.Query.Before || m.Runs != 1 || m.Odd != 1 || m.Contract == "" ||
+		m.Request.Since != f.job.Query.Since || m.Window.Before != f.job.Query.Before || m.Runs != 1 || m.Malformed != 1 || m.Contract == "" ||
 		m.Pages < 5 || m.Requests != m.Pages || m.Retries != 0 || m.Repeated != 0 || m.OutOfOrder != 0 ||
 		m.First.ID != first.ID || !m.First.Time.Equal(first.Action.Time) || m.Last.ID != last.ID || m.Finished.Before(m.Started) {
 		t.Errorf("the manifest is %+v", m)

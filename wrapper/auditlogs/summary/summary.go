@@ -43,15 +43,15 @@ type Summary struct {
 	Before   time.Time `json:"before"`    // its end
 	TimeZone string    `json:"time_zone"` // of hours, days and weekdays
 
-	Entries int64     `json:"entries"`
-	Success int64     `json:"success"`        // those whose action.result is "success"
-	Failure int64     `json:"failure"`        // those whose action.result is "failure"
-	Unknown int64     `json:"unknown"`        // all others: the log does not say
-	First   time.Time `json:"first,omitzero"` // the time of the oldest entry
-	Last    time.Time `json:"last,omitzero"`  // the time of the newest entry
-	Untimed int64     `json:"untimed"`        // entries without a time, which the timeline and the heat map lack
-	Outside int64     `json:"outside"`        // entries outside of the window, which the timeline lacks
-	Odd     int64     `json:"odd"`            // entries with a field of an unexpected type; such a field counts as absent
+	Entries   int64     `json:"entries"`
+	Success   int64     `json:"success"`        // those whose action.result is "success"
+	Failure   int64     `json:"failure"`        // those whose action.result is "failure"
+	Unknown   int64     `json:"unknown"`        // all others: the log does not say
+	First     time.Time `json:"first,omitzero"` // the time of the oldest entry
+	Last      time.Time `json:"last,omitzero"`  // the time of the newest entry
+	Untimed   int64     `json:"untimed"`        // entries without a time, which the timeline and the heat map lack
+	Outside   int64     `json:"outside"`        // entries outside of the window, which the timeline lacks
+	Malformed int64     `json:"malformed"`      // entries with a field of an unexpected type; such a field counts as absent
 
 	Timeline Timeline     `json:"timeline"`
 	Week     [7][24]int64 `json:"week"`   // entries by weekday, from Monday, and hour
@@ -314,7 +314,7 @@ func (c *Collector) Add(e *auditlogs.Entry) []Found {
 		t.Unknown++
 	}
 	if e.Err() != nil {
-		t.Odd++
+		t.Malformed++
 	}
 	at, ok := nanoseconds(e.Action.Time)
 	if ok {

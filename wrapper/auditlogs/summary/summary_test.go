@@ -21,7 +21,7 @@ func TestTotals(t *testing.T) {
 		fmt.Sprintf(`{"action":{"result":"Success","time":%q}}`, at(-time.Hour)),
 		`{"action":{"result":"success","time":"yesterday"}}`,
 		`{"action":null}`)
-	if s.Entries != 6 || s.Success != 2 || s.Failure != 1 || s.Unknown != 3 || s.Untimed != 2 || s.Outside != 1 || s.Odd != 1 {
+	if s.Entries != 6 || s.Success != 2 || s.Failure != 1 || s.Unknown != 3 || s.Untimed != 2 || s.Outside != 1 || s.Malformed != 1 {
 		t.Errorf("counted %+v", s)
 	}
 	if !s.First.Equal(day.Add(-time.Hour)) || !s.Last.Equal(day.Add(3*time.Hour)) {

@@ -22,18 +22,18 @@ import (
 type Mapping struct {
 	Entry *auditlogs.Entry
 
-	layout  *Layout
-	text    []byte // the entry's bytes, exactly as they came where they are text
-	raw     []byte // the same, clean
-	parser  parser
-	fields  []found
-	objects [][]byte // the bytes of the contract's objects; nil for those that have no members
-	values  []schema.Value
-	lists   [][]schema.Value
-	own     [][]item // by object
-	odd     []item
-	known   map[string]int // of the items in own, where they are many
-	buffer  []byte         // of values that are not in the entry
+	layout   *Layout
+	text     []byte // the entry's bytes, exactly as they came where they are text
+	raw      []byte // the same, clean
+	parser   parser
+	fields   []found
+	objects  [][]byte // the bytes of the contract's objects; nil for those that have no members
+	values   []schema.Value
+	lists    [][]schema.Value
+	own      [][]item // by object
+	unmapped []item
+	known    map[string]int // of the items in own, where they are many
+	buffer   []byte         // of values that are not in the entry
 
 	address   *byte // where the value starts that was last looked at as an address
 	isAddress bool
@@ -75,7 +75,7 @@ func (l *Layout) Map(e *auditlogs.Entry) *Mapping {
 	m.raw = clean(m.text)
 	if !m.read() {
 		m.reset()
-		m.odd = append(m.odd, item{0, []byte("entry"), m.text})
+		m.unmapped = append(m.unmapped, item{0, []byte("entry"), m.text})
 	}
 	for i := range m.fields {
 		m.convert(&l.fields[i], m.fields[i])
@@ -106,8 +106,8 @@ func (m *Mapping) reset() {
 		clear(m.own[i])
 		m.own[i] = m.own[i][:0]
 	}
-	clear(m.odd)
-	m.odd = m.odd[:0]
+	clear(m.unmapped)
+	m.unmapped = m.unmapped[:0]
 	m.known = nil
 }
 
@@ -150,7 +150,7 @@ func (m *Mapping) object(number int) bool {
 		for i := o.first; i < o.end; i++ {
 			if m.layout.fields[i].name == string(name) {
 				if old := m.fields[i].value; old != nil {
-					m.odd = append(m.odd, item{number, name, old})
+					m.unmapped = append(m.unmapped, item{number, name, old})
 				}
 				m.fields[i], isField = found{value, p.portable}, true
 				break
@@ -176,7 +176,7 @@ func (m *Mapping) inner(number int, name []byte) bool {
 		case value[0] == 'n':
 			m.keep(0, name, value)
 		default:
-			m.odd = append(m.odd, item{0, name, value})
+			m.unmapped = append(m.unmapped, item{0, name, value})
 		}
 		return true
 	}
@@ -214,14 +214,14 @@ func plainName(name []byte) []byte {
 	return quoted[1 : len(quoted)-1]
 }
 
-// oddSuffix ends the names of lists that carry values as text; see the README.
-const oddSuffix = "_json"
+// jsonSuffix ends the names of lists that carry values as text; see the README.
+const jsonSuffix = "_json"
 
 // unknown keeps a member that the contract does not know.
 func (m *Mapping) unknown(object int, name, value []byte) {
 	m.displace(object, name)
-	if !m.parser.portable || len(name) == 0 || bytes.HasSuffix(name, []byte(oddSuffix)) {
-		m.odd = append(m.odd, item{object, name, value})
+	if !m.parser.portable || len(name) == 0 || bytes.HasSuffix(name, []byte(jsonSuffix)) {
+		m.unmapped = append(m.unmapped, item{object, name, value})
 		return
 	}
 	m.keep(object, name, value)
@@ -256,7 +256,7 @@ func (m *Mapping) displace(object int, name []byte) {
 		}
 	}
 	if at >= 0 && items[at].value != nil {
-		m.odd = append(m.odd, items[at])
+		m.unmapped = append(m.unmapped, items[at])
 		items[at].value = nil
 		m.own[object] = items
 	}
@@ -268,11 +268,11 @@ func (m *Mapping) displaceObject(number int) {
 		return
 	}
 	o := &m.layout.objects[number]
-	m.odd = append(m.odd, item{0, []byte(o.name), m.objects[number]})
+	m.unmapped = append(m.unmapped, item{0, []byte(o.name), m.objects[number]})
 	m.objects[number] = nil
 	clear(m.fields[o.first:o.end])
 	m.own[number] = m.own[number][:0]
-	m.odd = slices.DeleteFunc(m.odd, func(i item) bool { return i.object == number })
+	m.unmapped = slices.DeleteFunc(m.unmapped, func(i item) bool { return i.object == number })
 	m.known = nil
 }
 
@@ -311,7 +311,7 @@ func (m *Mapping) keepField(f *field, is found) {
 	first := is.value[0]
 	fits := first == 'n' || f.nests == (first == '{') && first != '['
 	if !is.portable || !fits {
-		m.odd = append(m.odd, item{f.object, f.key, is.value})
+		m.unmapped = append(m.unmapped, item{f.object, f.key, is.value})
 		return
 	}
 	m.keep(f.object, f.key, is.value)
@@ -451,15 +451,15 @@ func (m *Mapping) hasOwn() bool {
 // hasOwnOf reports whether our part has members of an object.
 func (m *Mapping) hasOwnOf(number int) bool {
 	return slices.ContainsFunc(m.own[number], func(i item) bool { return i.value != nil }) ||
-		slices.ContainsFunc(m.odd, func(i item) bool { return i.object == number })
+		slices.ContainsFunc(m.unmapped, func(i item) bool { return i.object == number })
 }
 
 func (m *Mapping) visitOwn(out sink) {
 	// The values of a name come together.
-	slices.SortStableFunc(m.odd, func(a, b item) int {
+	slices.SortStableFunc(m.unmapped, func(a, b item) int {
 		return cmp.Or(cmp.Compare(a.object, b.object), bytes.Compare(a.name, b.name))
 	})
-	odd := m.odd
+	unmapped := m.unmapped
 	for number := range m.own {
 		if !m.hasOwnOf(number) {
 			continue
@@ -473,14 +473,14 @@ func (m *Mapping) visitOwn(out sink) {
 				out.item(i.name, "", schema.Literal(kindOf(i.value), i.value))
 			}
 		}
-		for len(odd) > 0 && odd[0].object == number {
+		for len(unmapped) > 0 && unmapped[0].object == number {
 			var list []schema.Value
-			name := odd[0].name
-			for len(odd) > 0 && odd[0].object == number && bytes.Equal(odd[0].name, name) {
-				list = append(list, schema.Text(odd[0].value))
-				odd = odd[1:]
+			name := unmapped[0].name
+			for len(unmapped) > 0 && unmapped[0].object == number && bytes.Equal(unmapped[0].name, name) {
+				list = append(list, schema.Text(unmapped[0].value))
+				unmapped = unmapped[1:]
 			}
-			out.item(name, oddSuffix, schema.Texts(list))
+			out.item(name, jsonSuffix, schema.Texts(list))
 		}
 		if number > 0 {
 			out.end(o)
