@@ -201,17 +201,21 @@ func TestStorageFails(t *testing.T) {
 // A storage or an election that is not there is refused when the receiver starts.
 func TestMissingExtensions(t *testing.T) {
 	s := newFake(t)
-	missing, wrong := component.MustNewID("redis_storage"), component.MustNewID("health_check")
-	h := &host{extensions: map[component.ID]component.Component{wrong: struct {
-		component.StartFunc
-		component.ShutdownFunc
-	}{}}}
+	missing, wrong, locked := component.MustNewID("redis_storage"), component.MustNewID("health_check"), component.MustNewID("file_storage")
+	h := &host{extensions: map[component.ID]component.Component{
+		wrong: struct {
+			component.StartFunc
+			component.ShutdownFunc
+		}{},
+		locked: &storageExtension{locked: errors.New("timeout")},
+	}}
 	for _, test := range []struct {
 		change func(*Config)
 		wrong  string
 	}{
 		{func(c *Config) { c.Storage, c.AllowLossOnRestart = &missing, false }, "storage: there is no extension redis_storage"},
 		{func(c *Config) { c.Storage, c.AllowLossOnRestart = &wrong, false }, "storage: the extension health_check is no storage"},
+		{func(c *Config) { c.Storage, c.AllowLossOnRestart = &locked, false }, "timeout: if another collector uses its directory, give each one of its own"},
 		{func(c *Config) { c.LeaderElection = &missing }, "leader_election: there is no extension redis_storage"},
 		{func(c *Config) { c.LeaderElection = &wrong }, "leader_election: the extension health_check elects no leader"},
 	} {

@@ -208,11 +208,12 @@ type storageExtension struct {
 	mu     sync.Mutex
 	values map[string][]byte
 	fail   func() error // of writing
+	locked error        // of opening
 	closed int
 }
 
 func (e *storageExtension) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
-	return e, nil
+	return e, e.locked
 }
 
 func (e *storageExtension) Set(_ context.Context, key string, value []byte) error {

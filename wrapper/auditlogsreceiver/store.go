@@ -31,7 +31,10 @@ func openStorage(ctx context.Context, host component.Host, id *component.ID, of 
 		return nil, err
 	}
 	client, err := extension.GetClient(ctx, component.KindReceiver, of, "")
-	if err != nil {
+	switch {
+	case err != nil && err.Error() == "timeout": // That is all that file_storage says of a file that is locked.
+		return nil, fmt.Errorf("storage: the extension %s: %w: if another collector uses its directory, give each one of its own", id, err)
+	case err != nil:
 		return nil, fmt.Errorf("storage: the extension %s: %w", id, err)
 	}
 	return client, nil
