@@ -104,7 +104,7 @@ func (e *Error) Error() string {
 	if e.RetryAfter > 0 {
 		fmt.Fprintf(&b, "; the service asks to wait %s", e.RetryAfter)
 	}
-	if _, hint := e.meaning(); hint != "" {
+	if hint, _ := e.meaning(); hint != "" {
 		b.WriteString("; " + hint)
 	}
 	return b.String()
@@ -129,24 +129,24 @@ var meanings = []struct {
 	{500, math.MaxInt, nil, "the service failed; try again later"},
 }
 
-func (e *Error) meaning() (kind error, hint string) {
+func (e *Error) meaning() (hint string, kind error) {
 	switch {
 	case e.StatusCode == http.StatusForbidden && strings.HasPrefix(e.Request, "GET /organizations/"):
-		return ErrForbidden, "check the organization ID, and that the token may read the audit log of that organization"
+		return "check the organization ID, and that the token may read the audit log of that organization", ErrForbidden
 	case e.StatusCode == http.StatusNotFound && e.History != "":
-		return ErrNotFound, "the service knows no such entry; check its ID, and that the action time is the entry's own"
+		return "the service knows no such entry; check its ID, and that the action time is the entry's own", ErrNotFound
 	}
 	for _, m := range meanings {
 		if m.from <= e.StatusCode && e.StatusCode <= m.to {
-			return m.kind, m.hint
+			return m.hint, m.kind
 		}
 	}
-	return nil, ""
+	return "", nil
 }
 
 // Is reports whether e is of the kind of target.
 func (e *Error) Is(target error) bool {
-	kind, _ := e.meaning()
+	_, kind := e.meaning()
 	return kind != nil && kind == target
 }
 

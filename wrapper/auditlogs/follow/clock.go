@@ -39,8 +39,9 @@ func (f *Follower) askTime(ctx context.Context) bool {
 	}
 	before := f.log.Client().ClockOffset()
 	query := f.window(&sweep{Since: f.state.Watermark.Add(-time.Second), Before: f.state.Watermark})
-	for range f.log.Pages(ctx, query, auditlogs.Prefetch(false)) {
-		break // A refusal has a date too.
+	for _, err := range f.log.Pages(ctx, query, auditlogs.Prefetch(false)) {
+		_ = err // A refusal has a date too.
+		break
 	}
 	return f.log.Client().ClockOffset() != before
 }
