@@ -29,6 +29,8 @@ func TestWrongOptions(t *testing.T) {
 		{token, auditlogs.WithBaseURL("https://"), "https://"},
 		{token, auditlogs.WithBaseURL("https://user:pass@api.cloudflare.com"), "a user"},
 		{token, auditlogs.WithBaseURL("https://api.cloudflare.com?x=1"), "query"},
+		{token, auditlogs.WithBaseURL("https://api.cloudflare.com/client/v4?/"), "query"},
+		{token, auditlogs.WithBaseURL("https://api.cloudflare.com/client/v4#/"), "fragment"},
 		{token, auditlogs.WithBaseURL("http://api.cloudflare.com/client/v4"), "WithInsecureHTTP"},
 		{token, auditlogs.WithBaseURL("http://127.0.0.1.example.com"), "WithInsecureHTTP"},
 		{token, auditlogs.WithBaseURL("http://%zz"), "absolute URL"},

@@ -288,7 +288,10 @@ func fill(b []byte, reader io.Reader, size int64, most int, name string) ([]byte
 	}
 	for {
 		if len(b) == cap(b) {
-			b = slices.Grow(b, min(max(cap(b), 64<<10), most+1-cap(b)))
+			// Not slices.Grow, which rounds up beyond the bound.
+			grown := make([]byte, len(b), min(max(2*cap(b), 64<<10), most+1))
+			copy(grown, b)
+			b = grown
 		}
 		n, err := reader.Read(b[len(b):min(cap(b), most+1)])
 		b = b[:len(b)+n]
@@ -318,10 +321,10 @@ const documentedQuota = 1200
 // given back, and Ratelimit-Policy: "default";q=1200;w=300.
 func (c *config) obey(header http.Header) (remaining int64) {
 	pause := retryAfter(header)
-	limit := scarcest(header, "Ratelimit", "r")
+	limit := scarcest(header, "Ratelimit", "r", "t")
 	remaining, known := limit["r"]
 	reset := time.Duration(limit["t"]) * time.Second
-	switch quota := scarcest(header, "Ratelimit-Policy", "q")["q"]; {
+	switch quota := scarcest(header, "Ratelimit-Policy", "q", "q")["q"]; {
 	case !known:
 		remaining = -1
 	case remaining == 0:
@@ -347,9 +350,9 @@ func retryAfter(header http.Header) time.Duration {
 	return 0
 }
 
-// scarcest reads the whole numbers among the parameters of a policy: of several in a header, the
-// one that has the least of one of them.
-func scarcest(header http.Header, name, of string) (least map[string]int64) {
+// scarcest reads the whole numbers among the parameters of a policy: of several in a header that
+// have two of them, the one that has the least of the first.
+func scarcest(header http.Header, name, of, with string) (least map[string]int64) {
 	for policy := range strings.SplitSeq(strings.Join(header.Values(name), ","), ",") {
 		numbers := map[string]int64{}
 		for parameter := range strings.SplitSeq(policy, ";") {
@@ -358,7 +361,8 @@ func scarcest(header http.Header, name, of string) (least map[string]int64) {
 				numbers[key] = int64(n)
 			}
 		}
-		if n, known := numbers[of]; known && (least == nil || n < least[of]) {
+		n, counted := numbers[of]
+		if _, whole := numbers[with]; counted && whole && (least == nil || n < least[of]) {
 			least = numbers
 		}
 	}

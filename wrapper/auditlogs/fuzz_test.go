@@ -253,7 +253,7 @@ func FuzzError(f *testing.F) {
 		if e.RetryAfter < 0 {
 			t.Errorf("told to wait %s", e.RetryAfter)
 		}
-		for name, n := range scarcest(response.Header, "Ratelimit", "r") {
+		for name, n := range scarcest(response.Header, "Ratelimit", "r", "t") {
 			if n < 0 || n > math.MaxInt32 {
 				t.Errorf("%s is %d", name, n)
 			}

@@ -223,7 +223,7 @@ func (c *config) checkBaseURL() error {
 	// The refused value is not shown: it may be a secret in the wrong place.
 	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.Opaque != "":
 		return errors.New("base URL is not an absolute URL: want one such as " + DefaultBaseURL)
-	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+	case u.User != nil, strings.ContainsAny(c.baseURL, "?#"):
 		return errors.New("base URL has a user, a query or a fragment: want one without, such as " + DefaultBaseURL)
 	}
 	address, _ := netip.ParseAddr(u.Hostname())

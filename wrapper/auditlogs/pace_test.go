@@ -146,7 +146,7 @@ func (r *remaining) Waiting(time.Duration)         {}
 
 // Each attempt says what the service has left.
 func TestAttemptRemaining(t *testing.T) {
-	headers := []http.Header{{"Ratelimit": {`"default";r=700;t=200`}}, {}, {"Ratelimit": {`"a";r=5;t=1, "b";r=3;t=1`}}}
+	headers := []http.Header{{"Ratelimit": {`"default";r=700;t=200`}}, {}, {"Ratelimit": {`"a";r=5;t=1, "b";r=3;t=1, "without a time";r=0`}}}
 	var got remaining
 	n := 0
 	c := newTripClient(t, func(*http.Request) (*http.Response, error) {

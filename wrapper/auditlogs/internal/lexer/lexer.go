@@ -139,8 +139,9 @@ func (l *Lexer) Text() (plain, ok bool) {
 		// Eight bytes at once, as long as none of them is special.
 		for at+8 <= len(data) {
 			b := binary.LittleEndian.Uint64(data[at:])
-			all |= b
-			if found := special(b); found != 0 {
+			found := special(b)
+			all |= b & (found&-found - 1) // Not what comes after the first special one.
+			if found != 0 {
 				at += bits.TrailingZeros64(found) / 8
 				break
 			}
