@@ -1,8 +1,10 @@
 package archive_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -97,6 +99,63 @@ func TestLateEntriesGoToSupplements(t *testing.T) {
 			t.Errorf("%+v", report)
 		}
 	})
+}
+
+// A null that the service sends among the entries is a malformed entry: it is sealed as it came, is
+// listed again, and damages no day.
+func TestWhatIsNoEntryIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newFake(t)
+		folder := t.TempDir()
+		client := server.Client()
+		client.Transport = nulls{client.Transport}
+		job := archive.Job{Log: newClient(t, server, auditlogs.WithHTTPClient(client)).Account(account), Folder: folder, Since: first}
+		at := first.Add(time.Hour)
+		server.Add(made("a", at))
+		sleepUntil(second.Add(time.Hour))
+		keep(t, job)
+		server.Add(made("late", at))
+		sleepUntil(second.Add(2 * time.Hour))
+		keep(t, job)
+		if got := lines(t, folder)[account+"/2026/11/10.late-1.ndjson.zst"]; !slices.Equal(got, []string{made("late", at)}) {
+			t.Errorf("the supplement holds %q", got)
+		}
+		check(t, folder)
+
+		stored, err := archive.Open(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		query := auditlogs.Query{Since: auditlogs.Time(first), Before: auditlogs.Time(second)}
+		for entry, err := range stored.Account(account).Entries(t.Context(), query) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(entry.Raw))
+			if isNull := string(entry.Raw) == "null"; isNull != (entry.Err() != nil) {
+				t.Errorf("the error of %s is %v", entry.Raw, entry.Err())
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, []string{"null", made("a", at), made("late", at)}) && !slices.Equal(got, []string{made("a", at), made("late", at), "null"}) {
+			t.Errorf("the archive lists %q", got)
+		}
+	})
+}
+
+// A transport that puts a null before the entries of each page that has some.
+type nulls struct{ http.RoundTripper }
+
+func (n nulls) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := n.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	body = bytes.Replace(body, []byte(`"result":[{`), []byte(`"result":[null,{`), 1)
+	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return response, err
 }
 
 // A day without late entries gets a manifest that says so, and no file.

@@ -114,14 +114,17 @@ func (c *chain) lost(root string) (all []*file, missing int) {
 		all = append(all, f.lose(since, s.end(), fmt.Errorf("%s: %w: %s: restore it from a copy, or leave %s out of the window; \"cfaudit archive --check %s\" finds everything that is missing",
 			filepath.Join(root, filepath.FromSlash(name)), ErrDamaged, problem, days, root)))
 	}
+	broken := []slot{} // their files are there, and their manifests are not
 	addSlot := func(s slot, problem string) { add(s, s.day, s.manifest(), problem, s.day.Format(time.DateOnly)) }
 	for _, s := range slices.SortedFunc(maps.Keys(c.slots), slot.compare) {
 		switch endings := c.slots[s]; {
 		case links[s].Manifest != nil:
 		case slices.Contains(endings, manifestEnd):
 			addSlot(s, "it has changed since it was written, or another version wrote it")
+			broken = append(broken, s)
 		case !sealing(root, s):
 			addSlot(s, fmt.Sprintf("it is missing, and %s is there", path.Base(s.stem()+endings[0])))
+			broken = append(broken, s)
 		}
 	}
 	if missing == 0 {
@@ -130,6 +133,9 @@ func (c *chain) lost(root string) (all []*file, missing int) {
 	which := fmt.Sprintf("link %d of the chain is missing", after.Sequence-1)
 	if missing > 1 {
 		which = fmt.Sprintf("%d links of the chain, up to link %d, are missing", missing, after.Sequence-1)
+	}
+	if len(broken) > 0 {
+		which += fmt.Sprintf(" (it can be %s, which is missing or has changed)", broken[0].manifest())
 	}
 	for s := (slot{folder: after.folder, day: first}); !s.end().After(after.Sealed); s = (slot{folder: s.folder, day: s.end()}) {
 		var last link
@@ -145,7 +151,7 @@ func (c *chain) lost(root string) (all []*file, missing int) {
 			addSlot(s, which+", and can be this supplement of "+day)
 		}
 	}
-	if c.links[0].Sequence == 1 { // Otherwise the oldest days were removed, as by a retention.
+	if c.links[0].Sequence-1 <= len(broken) { // Otherwise the oldest days were removed, as by a retention.
 		day := first.Format(time.DateOnly)
 		add(slot{folder: after.folder, day: first.AddDate(0, 0, -1)}, time.Time{}, after.folder, which+", and can be of days before "+day, "all before "+day)
 	}

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
-	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -76,9 +76,12 @@ func readItem(reader *bufio.Reader, of *file) (i item, err error) {
 	if err == nil {
 		_, err = io.ReadFull(reader, line)
 	}
+	if err != nil {
+		return i, fmt.Errorf("the temporary file was changed: %w", err)
+	}
 	decoded, ok := stored.Decode(line)
-	if err != nil || !ok {
-		return i, errors.Join(errors.New("the temporary file was changed"), err)
+	if !ok {
+		decoded = asSent(line)
 	}
 	i = item{entry: decoded.(*auditlogs.Entry), time: at, place: int64(binary.BigEndian.Uint64(head[12:])), file: of}
 	i.log = of.logOf(i.entry)

@@ -69,7 +69,8 @@ func (f *file) each(ctx context.Context, decoders *sync.Pool, want *filter, do f
 	if f.lost != nil {
 		return f.lost
 	}
-	if err := f.verify(ctx); err != nil {
+	verified, err := f.verify(ctx)
+	if err != nil {
 		return err
 	}
 	opened, err := os.Open(f.path)
@@ -82,7 +83,7 @@ func (f *file) each(ctx context.Context, decoders *sync.Pool, want *filter, do f
 		return f.damaged(0, reason(err))
 	}
 	defer done()
-	s := scan{file: f, filter: want, cuts: want.cuts(f), do: do, carried: f.since}
+	s := scan{file: f, verified: verified, filter: want, cuts: want.cuts(f), do: do, carried: f.since}
 	pooled := blocks.Get().(*[blockSize]byte)
 	defer blocks.Put(pooled)
 	block, filled := pooled[:], 0
@@ -119,37 +120,38 @@ func (f *file) each(ctx context.Context, decoders *sync.Pool, want *filter, do f
 }
 
 // verify compares a file with its manifest, if there is one, before any of its entries is listed.
-// So a filter cannot drop a line on bytes that have changed, and a file that was cut shows.
-func (f *file) verify(ctx context.Context) error {
+// So a filter cannot drop a line on bytes that have changed, and a file that was cut shows. It
+// reports whether there was a digest to compare with.
+func (f *file) verify(ctx context.Context) (verified bool, err error) {
 	size, digest := f.bytes, f.digest
 	if f.manifest != "" {
 		m, err := readManifest(f.manifest)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if m.File == filepath.Base(f.path) {
 			size, digest = m.Bytes, m.FileSHA256
 		}
 	}
 	if digest == "" {
-		return nil
+		return false, nil
 	}
-	err := verify(ctx, f.path, size, digest)
-	if errors.Is(err, ErrDamaged) {
-		return fmt.Errorf("%s: %w: restore it from a copy", f.path, err)
+	if err = verify(ctx, f.path, size, digest); errors.Is(err, ErrDamaged) {
+		err = fmt.Errorf("%s: %w: restore it from a copy", f.path, err)
 	}
-	return err
+	return true, err
 }
 
 // A scan is one reading of a file.
 type scan struct {
-	file    *file
-	filter  *filter
-	sieve   sieve
-	cuts    bool // the file can have entries outside of the window
-	do      func(item) error
-	at      int64     // where the next block starts in the text
-	carried time.Time // of the last entry that has one, in the blocks before; zero if there is none
+	file     *file
+	verified bool // its bytes are those that were written
+	filter   *filter
+	sieve    sieve
+	cuts     bool // the file can have entries outside of the window
+	do       func(item) error
+	at       int64     // where the next block starts in the text
+	carried  time.Time // of the last entry that has one, in the blocks before; zero if there is none
 }
 
 // lines reads a block of whole lines.
@@ -169,6 +171,9 @@ func (s *scan) lines(block []byte) error {
 			continue
 		}
 		decoded, ok := stored.Decode(line)
+		if !ok && s.verified {
+			decoded, ok = asSent(line), true
+		}
 		if !ok {
 			err := s.file.damaged(s.at+int64(start), "the line is not a JSON object")
 			if !s.file.ordered {
@@ -185,6 +190,14 @@ func (s *scan) lines(block []byte) error {
 	}
 	s.at += int64(len(block))
 	return nil
+}
+
+// asSent returns the entry of a line that is no JSON object, but is what the service sent: a
+// malformed entry, as a listing has it.
+func asSent(line []byte) *auditlogs.Entry {
+	e := new(auditlogs.Entry)
+	_ = e.UnmarshalJSON(line) // What is wrong with it is an error of the entry.
+	return e
 }
 
 // entry passes an entry on.

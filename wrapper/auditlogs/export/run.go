@@ -165,8 +165,9 @@ func (x *exporter) report(verified, toVerify int64) {
 const (
 	// Compressed output is one gzip member or zstd frame for each commit. Short ones compress
 	// worse.
-	commitPause = 250 * time.Millisecond
-	commitShare = 10 // commits take at most one part in about this many of the time
+	commitPause  = 250 * time.Millisecond
+	commitShare  = 10          // commits take at most one part in about this many of the time
+	commitLatest = time.Minute // even if the last commit took very long
 )
 
 // commit syncs to disk what is written: first the data, then the checkpoint that covers it.
@@ -180,7 +181,7 @@ func (x *exporter) commit() error {
 		return err
 	}
 	x.ahead = false
-	x.next = time.Now().Add(max(commitPause, commitShare*time.Since(started)))
+	x.next = time.Now().Add(min(max(commitPause, commitShare*time.Since(started)), commitLatest))
 	return nil
 }
 

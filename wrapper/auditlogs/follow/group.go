@@ -81,6 +81,34 @@ type group struct {
 type pace struct {
 	delay    time.Duration // before the first sweep
 	interval time.Duration // from one sweep to the next
+	starts   *starts       // nil if sweeps start at once
+}
+
+// Starts spread the sweeps of many followers over time, so that together they keep to the pace of
+// the budget, also when all have much to read after an outage. Otherwise they would use it up at
+// once, and stop until it is renewed.
+type starts struct {
+	gap time.Duration // for each request
+
+	mu   sync.Mutex
+	next time.Time
+}
+
+// reserve returns when the next sweep may start. It counts as one request.
+func (s *starts) reserve() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := latest(s.next, time.Now())
+	s.next = at.Add(s.gap)
+	return at
+}
+
+// charge delays the next sweeps by what one has cost beyond its first request, or advances them if
+// it has cost nothing.
+func (s *starts) charge(requests int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = s.next.Add(time.Duration(requests-1) * s.gap)
 }
 
 // newGroup returns a group of followers. Their intervals are stretched equally if the budget of
@@ -100,14 +128,14 @@ func newGroup(followers []*Follower, once bool) *group {
 		clients[f.log.Client()] = append(clients[f.log.Client()], f)
 	}
 	for _, sharing := range clients {
-		stretch := 1.0
+		stretch, spread := 1.0, new(starts)
 		if needs, has := Demand(sharing...); has > 0 {
-			stretch = max(1, needs/has)
+			stretch, spread.gap = max(1, needs/has), time.Duration(float64(time.Minute)/has)
 		}
 		for i, f := range sharing {
 			p := pace{interval: time.Duration(float64(f.interval) * stretch)}
 			if len(followers) > sweepsAtOnce && !once {
-				p.delay = p.interval * time.Duration(i) / time.Duration(len(sharing))
+				p.delay, p.starts = p.interval*time.Duration(i)/time.Duration(len(sharing)), spread
 			}
 			g.paces[f] = p
 		}

@@ -81,6 +81,13 @@ func (r *run) turn(ctx context.Context) (time.Duration, error) {
 	case <-ctx.Done():
 		return 0, ended(ctx)
 	}
+	if starts := r.pace.starts; starts != nil {
+		if err := sleep(ctx, time.Until(starts.reserve())); err != nil {
+			return 0, err
+		}
+		before := r.Health().Requests
+		defer func() { starts.charge(r.Health().Requests - before) }()
+	}
 	if r.state.Sweep == nil && !r.plan(r.pace.interval) {
 		switch {
 		case r.askTime(ctx): // The clock has been corrected.
