@@ -47,6 +47,7 @@ func TestWhatWasSealedAndRemoved(t *testing.T) {
 		{"a day that was sealed late, before all others", []string{"08.*"}, window("01", "30"), "", "e d c late b a", "link 11 of the chain is missing, and can be of days before 2026-11-09", -2},
 		{"a day that was sealed late, before all others, and another", []string{"08.*", "12.*"}, window("01", "30"), "", "e d", "3 links of the chain, up to link 11, are missing", -2},
 		{"the only day that was sealed late, and another", []string{"09.*", "12.*"}, window("09", "10"), "", "", "3 links of the chain, up to link 10, are missing, and can be of days before 2026-11-10", -1},
+		{"a day that was sealed late, before all others, and the first manifest, by another", []string{"08.*", "!10.manifest.json"}, window("01", "09"), "", "", "link 11 of the chain is missing (it can be 4bb334f7c94c4a29a045f03944f072e5/2026/11/10.manifest.json, which is missing or has changed), and can be of days before 2026-11-09", -2},
 		{"a manifest, by another", []string{"!12.manifest.json"}, all, "a b late", "e d", "12.manifest.json: damaged: it has changed since it was written", 0},
 		{"a manifest, by another, before the window", []string{"!12.manifest.json"}, window("13", "30"), "d e", "e d", "", 0},
 		{"the newest day", []string{"14.*"}, all, "a b late c d", "d c late b a", "", 0},
