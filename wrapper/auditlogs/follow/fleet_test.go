@@ -38,6 +38,8 @@ type metered struct {
 	requests int
 	refused  int
 	most     int                    // requests in any five minutes
+	latest   time.Time              // when the latest request arrived
+	silence  time.Duration          // the longest without a request
 	sweeps   map[string][]time.Time // when the first request of each sweep was sent, by account
 	peak     uint64                 // bytes of the heap
 }
@@ -80,6 +82,10 @@ func (s *metered) answer(r *http.Request, sent time.Time) *http.Response {
 		s.arrivals = s.arrivals[1:]
 	}
 	s.arrivals = append(s.arrivals, now)
+	if !s.latest.IsZero() {
+		s.silence = max(s.silence, now.Sub(s.latest))
+	}
+	s.latest = now
 	s.requests++
 	s.most = max(s.most, len(s.arrivals))
 	if s.requests%100 == 0 {
@@ -246,10 +252,13 @@ func TestFleetKeepsTheBudget(t *testing.T) {
 				}
 
 				most, mean := s.gaps(start.Add(test.settled), start.Add(test.lasts))
-				t.Logf("%d requests, %d in the worst five minutes; %d answered 429; %s between two sweeps at most, %s on average; %d MB",
-					s.requests, s.most, s.refused, most.Round(time.Second), mean.Round(time.Second), s.peak>>20)
+				t.Logf("%d requests, %d in the worst five minutes; %d answered 429; %s between two sweeps at most, %s on average; %s without a request; %d MB",
+					s.requests, s.most, s.refused, most.Round(time.Second), mean.Round(time.Second), s.silence.Round(time.Second), s.peak>>20)
 				if s.refused > 0 || s.most > meteredBudget {
 					t.Errorf("%d requests in five minutes, %d answered 429", s.most, s.refused)
+				}
+				if !test.alone && s.silence > time.Minute {
+					t.Errorf("no request for %s: the budget was used up at once", s.silence)
 				}
 				if len(s.sweeps) < test.accounts || most > mean*3/2 {
 					t.Errorf("%d of %d accounts were asked; one waited %s, %s on average", len(s.sweeps), test.accounts, most, mean)
