@@ -173,15 +173,15 @@ func newHelp() *cobra.Command {
 			return commandNames(cmd.Root()), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			asked, rest, err := cmd.Root().Find(args)
+			topic, rest, err := cmd.Root().Find(args)
 			if err != nil {
 				return misused(cmd.Root(), args, err)
 			}
 			if len(rest) > 0 {
 				return usage(cmd, "there is no command %q", strings.Join(args, " "))
 			}
-			asked.InitDefaultHelpFlag()
-			return asked.Help()
+			topic.InitDefaultHelpFlag()
+			return topic.Help()
 		},
 	}
 }

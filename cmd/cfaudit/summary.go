@@ -42,7 +42,7 @@ func newSummary(env *environment) *cobra.Command {
 		want:    "fields of an entry, such as actor.email or action.type,resource.product",
 		mistake: s.byMistake,
 		set: func(value string) bool {
-			if value == "" || s.byMistake(value) != "" {
+			if s.byMistake(value) != "" {
 				return false
 			}
 			s.options.By = append(s.options.By, strings.Split(value, ","))

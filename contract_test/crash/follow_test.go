@@ -79,7 +79,7 @@ func TestFollowKills(t *testing.T) {
 	}
 	for _, line := range cut {
 		whole := func(entry string) bool { return strings.HasPrefix(entry, line) }
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(printed)), whole) {
+		if line == "" || !slices.ContainsFunc(slices.Collect(maps.Keys(printed)), whole) {
 			t.Errorf("a line that nobody wrote: %q", line)
 		}
 	}

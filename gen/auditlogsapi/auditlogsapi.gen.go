@@ -843,8 +843,8 @@ type Operation struct {
 	Parameters []Parameter // in the contract's order
 	Fields     []Field     // the fields of one row of the result that hold no further fields
 
-	// Request makes a request of the values of the parameters, which are right ones: those of the path in order, and those
-	// of the query by name.
+	// Request returns the request with the given values, which Check has accepted: those of the path's parameters in
+	// order, and those of the query's by name.
 	Request func(server string, path []string, query url.Values) (*http.Request, error)
 }
 
@@ -986,6 +986,15 @@ var Operations = []*Operation{
 	&ListOrganizationAuditLogsOperation,
 	&GetOrganizationAuditLogHistoryOperation,
 }
+
+// The names on the wire of the parameters that every listing has.
+const (
+	NameSince     = "since"
+	NameBefore    = "before"
+	NameCursor    = "cursor"
+	NameDirection = "direction"
+	NameLimit     = "limit"
+)
 
 // A Listing leads to the parameters that every operation has which lists entries, to be read or changed.
 type Listing struct {

@@ -82,7 +82,7 @@ func newBackfill(ctx context.Context, running *sync.WaitGroup, p *pager, first *
 	p.seen.size = max(p.seen.size, backfillMemory)
 	return &backfill{
 		pager: p, ctx: ctx, running: running, changed: sync.NewCond(new(sync.Mutex)), shown: newMemory(p.seen.size),
-		stretches: []*stretch{{reader: first, start: first.asked.from, read: true}},
+		stretches: []*stretch{{reader: first, start: first.listing.from, read: true}},
 	}
 }
 
@@ -200,8 +200,8 @@ func (b *backfill) open() *stretch {
 		}
 		b.opened++
 		// A nanosecond early, so that it does not matter whether the bound is inclusive.
-		asked := l.startingAt(Time(start.Add(-time.Nanosecond)))
-		read := &reader{config: b.pager.config, transfers: b.pager.transfers, asked: asked}
+		rest := l.startingAt(Time(start.Add(-time.Nanosecond)))
+		read := &reader{config: b.pager.config, transfers: b.pager.transfers, listing: rest}
 		next := &stretch{reader: read, start: start, pace: s.pace}
 		b.stretches = slices.Insert(b.stretches, i+1, next)
 		return next

@@ -28,22 +28,22 @@ func (l *Log) ProductCategories(ctx context.Context) ([]ProductCategory, error) 
 	if l.client.config.source != nil {
 		return nil, fmt.Errorf("%w: %s: an archive has no product categories: want the log of an account of the service", ErrInvalidQuery, l)
 	}
-	asked := &listing{operation: &auditlogsapi.ListAccountAuditLogProductCategoriesOperation}
-	if err := asked.check(func(string) []string { return nil }, l.id); err != nil {
+	whole := &listing{operation: &auditlogsapi.ListAccountAuditLogProductCategoriesOperation}
+	if err := whole.check(func(string) []string { return nil }, l.id); err != nil {
 		return nil, err
 	}
-	answer, err := (&reader{config: &l.client.config, asked: asked}).fetch(ctx, 0, nil)
+	answer, err := (&reader{config: &l.client.config, listing: whole}).fetch(ctx, 0, nil)
 	if err != nil {
 		return nil, err
 	}
 	if answer.cursor != "" {
-		return nil, fmt.Errorf("%s: %w: there are more categories, and no way to ask for them", asked, ErrMalformedResponse)
+		return nil, fmt.Errorf("%s: %w: there are more categories, and no way to ask for them", whole, ErrMalformedResponse)
 	}
 	categories := make([]ProductCategory, len(answer.Entries))
 	for i, row := range answer.Entries {
 		if err := json.Unmarshal(row.Raw, &categories[i], decodeOptions); err != nil {
 			// Without the decoder's message, which could hold anything that was received.
-			return nil, fmt.Errorf("%s: %w: category %d does not have the types that the contract gives it", asked, ErrMalformedResponse, i+1)
+			return nil, fmt.Errorf("%s: %w: category %d does not have the types that the contract gives it", whole, ErrMalformedResponse, i+1)
 		}
 	}
 	return categories, nil

@@ -44,7 +44,7 @@ func (r *reader) fetch(ctx context.Context, most int, sent func()) (*answer, err
 	if r.source != nil {
 		return r.answerStored(ctx)
 	}
-	l := r.asked
+	l := r.listing
 	pause := &backoff.ExponentialBackOff{
 		// A randomization of 1 draws from 0 to twice the interval: full jitter below a bound of
 		// twice the interval.
@@ -135,7 +135,7 @@ var errToken = errors.New("no token")
 
 // attempt makes one request and reads its complete answer.
 func (r *reader) attempt(ctx context.Context, most int, a *Attempt) (_ *answer, err error) {
-	l := r.asked
+	l := r.listing
 	token, err := r.token(ctx)
 	if err == nil {
 		err = checkToken(token)
@@ -324,7 +324,7 @@ func (c *config) obey(header http.Header) (remaining int64) {
 	limit := scarcest(header, "Ratelimit", "r", "t")
 	remaining, known := limit["r"]
 	reset := time.Duration(limit["t"]) * time.Second
-	switch quota := scarcest(header, "Ratelimit-Policy", "q", "q")["q"]; {
+	switch quota := scarcest(header, "Ratelimit-Policy", "q", "w")["q"]; {
 	case !known:
 		remaining = -1
 	case remaining == 0:

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"cfaudit.example/gen/auditlogsapi"
 	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
@@ -91,7 +92,7 @@ type reader struct {
 	*config
 	transfers chan *transfer // the free ones, which the readers of one run share
 	stored    stored.Listing // of stored entries, once there is one
-	asked     *listing
+	listing   *listing
 	cursor    string // of the next page
 	cursors   cursorWatch
 	checked   bool      // the cursor is new
@@ -106,7 +107,7 @@ type reader struct {
 func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, error) {
 	if !r.checked {
 		if err := r.cursors.check(r.cursor); err != nil {
-			return nil, fmt.Errorf("%s: %w", r.asked, err)
+			return nil, fmt.Errorf("%s: %w", r.listing, err)
 		}
 	}
 	r.checked = true // Requesting a page again after a failure is not a loop.
@@ -114,7 +115,7 @@ func (r *reader) next(ctx context.Context, most int, sent func()) (*answer, erro
 	if err != nil {
 		return nil, err
 	}
-	answer.at, answer.bytes = &pageStart{listing: r.asked, cursor: r.cursor}, 64<<10
+	answer.at, answer.bytes = &pageStart{listing: r.listing, cursor: r.cursor}, 64<<10
 	answer.more = answer.cursor != ""
 	r.cursor, r.checked = answer.cursor, false
 	r.ties.OnPage = 0
@@ -163,10 +164,10 @@ type pager struct {
 
 // reader returns a reader of the listing from the pager's position.
 func (p *pager) reader() *reader {
-	r := &reader{config: p.config, transfers: p.transfers, asked: p.listing, cursor: p.listing.query.Get("cursor")}
+	r := &reader{config: p.config, transfers: p.transfers, listing: p.listing, cursor: p.listing.query.Get(auditlogsapi.NameCursor)}
 	at := p.position.at
 	if !p.position.IsZero() {
-		r.cursor, r.asked = at.Cursor, p.listing.startingAt(at.Start)
+		r.cursor, r.listing = at.Cursor, p.listing.startingAt(at.Start)
 	}
 	p.search = nil
 	if at.Identity != (identity{}) {

@@ -102,13 +102,13 @@ func (l *Log) Client() *Client { return l.client }
 func (l *Log) Fingerprint(query Query) string {
 	query.Since, query.Before = Date(2000, 1, 1), Date(2000, 1, 2)
 	query.Direction, query.Limit, query.Cursor = nil, nil, nil
-	return l.asked(l.kind.list, func(name string) []string {
+	return l.listingOf(l.kind.list, func(name string) []string {
 		return slices.Compact(slices.Sorted(slices.Values(query.Values(name))))
 	}).identity
 }
 
 func (l *Log) listing(query Query) *listing {
-	made := l.asked(l.kind.list, query.Values)
+	made := l.listingOf(l.kind.list, query.Values)
 	for _, p := range accounts.list.Parameters {
 		known := slices.ContainsFunc(l.kind.list.Parameters, func(own auditlogsapi.Parameter) bool { return own.Name == p.Name })
 		if p.In == "query" && !known && len(query.Values(p.Name)) > 0 && made.wrong == nil {
@@ -119,14 +119,14 @@ func (l *Log) listing(query Query) *listing {
 }
 
 func (l *Log) resource(entryID string, query HistoryQuery) *listing {
-	made := l.asked(l.kind.history, query.Values, entryID)
+	made := l.listingOf(l.kind.history, query.Values, entryID)
 	made.entry = entryID
 	return made
 }
 
-// asked returns the listing of an operation on the log. Path holds the values of the path's
+// listingOf returns the listing of an operation on the log. Path holds the values of the path's
 // parameters after the log's ID.
-func (l *Log) asked(operation *auditlogsapi.Operation, values func(name string) []string, path ...string) *listing {
+func (l *Log) listingOf(operation *auditlogsapi.Operation, values func(name string) []string, path ...string) *listing {
 	if l.kind != everything {
 		path = append([]string{l.id}, path...)
 	}

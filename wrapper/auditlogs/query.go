@@ -74,8 +74,8 @@ func ParseTime(bound auditlogsapi.TimeBound) (time.Time, error) { return auditlo
 type listing struct {
 	operation     *auditlogsapi.Operation
 	path          string     // below the base URL, as it is sent
-	inPath        []string   // the values of the path's parameters
-	query         url.Values // those of the query's
+	pathValues    []string   // of the path's parameters
+	query         url.Values // of the query's
 	since, before string     // as the query gave them
 	from, to      time.Time
 	start         string // where the requests start, if not at the start of the window
@@ -87,17 +87,17 @@ type listing struct {
 }
 
 // defaults are the values of parameters that a query leaves out.
-var defaults = map[string][]string{"direction": {"asc"}, "limit": {strconv.Itoa(DefaultLimit)}}
+var defaults = map[string][]string{auditlogsapi.NameDirection: {"asc"}, auditlogsapi.NameLimit: {strconv.Itoa(DefaultLimit)}}
 
 // newListing checks a query for entries. Values returns the query's values by their parameter's
 // name, and path holds those of the path's parameters, in order.
 func newListing(operation *auditlogsapi.Operation, values func(name string) []string, path ...string) *listing {
 	l := &listing{operation: operation}
 	if l.wrong = l.check(values, path...); l.wrong == nil {
-		l.since, l.before = l.query.Get("since"), l.query.Get("before")
+		l.since, l.before = l.query.Get(auditlogsapi.NameSince), l.query.Get(auditlogsapi.NameBefore)
 		l.from, l.to, l.wrong = checkWindow(l.since, l.before)
 	}
-	if l.descends = l.query.Get("direction") == "desc"; l.descends {
+	if l.descends = l.query.Get(auditlogsapi.NameDirection) == "desc"; l.descends {
 		l.from, l.to = l.to, l.from
 	}
 	return l
@@ -107,7 +107,7 @@ func newListing(operation *auditlogsapi.Operation, values func(name string) []st
 // that later changes by the caller have no effect.
 func (l *listing) check(values func(name string) []string, path ...string) error {
 	identity := strings.Builder{}
-	l.path, l.inPath, l.query = l.operation.Path, path, url.Values{}
+	l.path, l.pathValues, l.query = l.operation.Path, path, url.Values{}
 	for i, p := range l.operation.Parameters {
 		given := values(p.Name)
 		switch {
@@ -126,8 +126,8 @@ func (l *listing) check(values func(name string) []string, path ...string) error
 		if len(given) > 0 {
 			l.query[p.Name] = slices.Clone(given)
 		}
-		switch p.GoName {
-		case "Since", "Before", "Limit": // The first two are compared elsewhere, and the third changes no entry.
+		switch p.Name {
+		case auditlogsapi.NameSince, auditlogsapi.NameBefore, auditlogsapi.NameLimit: // The first two are compared elsewhere, and the third changes no entry.
 			continue
 		}
 		for _, value := range given {
@@ -147,11 +147,11 @@ func (l *listing) check(values func(name string) []string, path ...string) error
 // request returns the request for the page at a cursor, which is empty for the first one.
 func (l *listing) request(ctx context.Context, server, cursor string) (*http.Request, error) {
 	query := maps.Clone(l.query)
-	query.Del("cursor")
+	query.Del(auditlogsapi.NameCursor)
 	if cursor != "" {
-		query.Set("cursor", cursor)
+		query.Set(auditlogsapi.NameCursor, cursor)
 	}
-	request, err := l.operation.Request(server+"/", l.inPath, query)
+	request, err := l.operation.Request(server+"/", l.pathValues, query)
 	if err != nil {
 		return nil, err
 	}
@@ -227,9 +227,9 @@ func (l *listing) startingAt(start string) *listing {
 	part.start, part.query = start, maps.Clone(l.query)
 	part.from, _ = ParseTime(start) // It was checked when the position was read.
 	if l.descends {
-		part.query.Set("before", start)
+		part.query.Set(auditlogsapi.NameBefore, start)
 	} else {
-		part.query.Set("since", start)
+		part.query.Set(auditlogsapi.NameSince, start)
 	}
 	return &part
 }

@@ -40,7 +40,7 @@ func ofEverything(operation auditlogsapi.Operation) *auditlogsapi.Operation {
 
 // answerStored returns a page of stored entries.
 func (r *reader) answerStored(ctx context.Context) (*answer, error) {
-	l := r.asked
+	l := r.listing
 	if r.stored == nil {
 		since, before := l.from, l.to
 		if l.descends {

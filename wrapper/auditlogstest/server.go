@@ -43,7 +43,7 @@ type Server struct {
 	budget   budget
 	faults   []Fault
 	requests []*Request
-	asked    uint64 // requests so far, including those that are no longer remembered
+	received uint64 // requests so far, including those that are no longer remembered
 
 	// reporting is separate from mu, so that the test's Errorf may call the server's methods. Close
 	// takes it, so that nothing is reported after the server is closed.
@@ -219,9 +219,9 @@ func (s *Server) arrive(r *http.Request) *visit {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := &visit{request: request, answer: newAnswer(s.asked)}
+	v := &visit{request: request, answer: newAnswer(s.received)}
 	s.requests = append(s.requests, request)
-	s.asked++
+	s.received++
 	if most := s.config.requestLog; len(s.requests) >= 2*most {
 		// Not at each request beyond the bound, as that would move them all each time.
 		s.requests = slices.Clone(s.requests[len(s.requests)-most:])

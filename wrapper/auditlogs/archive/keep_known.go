@@ -3,8 +3,6 @@ package archive
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"cfaudit.example/wrapper/auditlogs"
@@ -62,9 +60,6 @@ func (k *keeper) known(ctx context.Context, day []link) (*memory, error) {
 			}
 			return nil
 		})
-		if errors.Is(err, ErrDamaged) {
-			return nil, fmt.Errorf("%s: %w: it has changed since it was sealed, as its manifest shows: restore it", file.path, ErrDamaged)
-		}
 		if err != nil {
 			return nil, err
 		}

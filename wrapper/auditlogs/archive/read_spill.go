@@ -9,9 +9,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"cfaudit.example/wrapper/auditlogs"
-	"cfaudit.example/wrapper/auditlogs/internal/stored"
 )
 
 // A spill is the temporary file that holds what was sorted and does not fit in memory.
@@ -79,11 +76,8 @@ func readItem(reader *bufio.Reader, of *file) (i item, err error) {
 	if err != nil {
 		return i, fmt.Errorf("the temporary file was changed: %w", err)
 	}
-	decoded, ok := stored.Decode(line)
-	if !ok {
-		decoded = asSent(line)
-	}
-	i = item{entry: decoded.(*auditlogs.Entry), time: at, place: int64(binary.BigEndian.Uint64(head[12:])), file: of}
+	e, _ := decode(line, true)
+	i = item{entry: e, time: at, place: int64(binary.BigEndian.Uint64(head[12:])), file: of}
 	i.log = of.logOf(i.entry)
 	copy(i.id[:], head[24:])
 	return i, nil

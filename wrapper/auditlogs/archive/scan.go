@@ -170,10 +170,7 @@ func (s *scan) lines(block []byte) error {
 		if s.cuts && s.filter.outside(line) && line[len(line)-1] == '}' || len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		decoded, ok := stored.Decode(line)
-		if !ok && s.verified {
-			decoded, ok = asSent(line), true
-		}
+		e, ok := decode(line, s.verified)
 		if !ok {
 			err := s.file.damaged(s.at+int64(start), "the line is not a JSON object")
 			if !s.file.ordered {
@@ -181,7 +178,7 @@ func (s *scan) lines(block []byte) error {
 			}
 			return err
 		}
-		if err := s.entry(decoded.(*auditlogs.Entry), block, start, end); err != nil {
+		if err := s.entry(e, block, start, end); err != nil {
 			return err
 		}
 	}
@@ -192,12 +189,15 @@ func (s *scan) lines(block []byte) error {
 	return nil
 }
 
-// asSent returns the entry of a line that is no JSON object, but is what the service sent: a
-// malformed entry, as a listing has it.
-func asSent(line []byte) *auditlogs.Entry {
+// decode returns the entry of a line, and false for one that is not a JSON object. But a line that
+// is known to be as it was written is what the service sent: a malformed entry, as in a listing.
+func decode(line []byte, asWritten bool) (*auditlogs.Entry, bool) {
+	if decoded, ok := stored.Decode(line); ok {
+		return decoded.(*auditlogs.Entry), true
+	}
 	e := new(auditlogs.Entry)
 	_ = e.UnmarshalJSON(line) // What is wrong with it is an error of the entry.
-	return e
+	return e, asWritten
 }
 
 // entry passes an entry on.
@@ -250,8 +250,8 @@ func firstTime(text []byte) (t time.Time) {
 }
 
 func timeOf(line []byte) (t time.Time) {
-	if decoded, ok := stored.Decode(line); ok {
-		t = decoded.(*auditlogs.Entry).Action.Time
+	if e, ok := decode(line, false); ok {
+		t = e.Action.Time
 	}
 	return t
 }

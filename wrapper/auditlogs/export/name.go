@@ -34,7 +34,7 @@ var otherCompressions = []string{".7z", ".br", ".bz2", ".gzip", ".lz4", ".tgz", 
 var extension = regexp.MustCompile(`^\.[a-z][a-z0-9]{0,9}$`)
 
 // readName takes the format from the file's name, unless the caller gives one.
-func readName(path, asked string) (naming, error) {
+func readName(path, chosen string) (naming, error) {
 	_, base := filepath.Split(path)
 	if base == "" {
 		return naming{}, errors.New("the path names no file: want one such as audit.ndjson.gz")
@@ -51,11 +51,11 @@ func readName(path, asked string) (naming, error) {
 	case slices.Contains(otherCompressions, end):
 		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want .gz or .zst to compress, such as %s.gz",
 			base, end[1:], example)
-	case asked == "" && named == "" && end != name && extension.MatchString(end):
+	case chosen == "" && named == "" && end != name && extension.MatchString(end):
 		return naming{}, fmt.Errorf("the name %s says %s, which is not written: want .ndjson or .csv, such as %s.ndjson, or the format %s to keep the name",
 			base, end[1:], example, format.NameNDJSON)
-	case asked != "" && named != "" && named != asked:
-		return naming{}, fmt.Errorf("the name %s says %s, and the format is %s: want both the same", base, named, asked)
+	case chosen != "" && named != "" && named != chosen:
+		return naming{}, fmt.Errorf("the name %s says %s, and the format is %s: want both the same", base, named, chosen)
 	}
-	return naming{cmp.Or(asked, named, format.NameNDJSON), compression}, nil
+	return naming{cmp.Or(chosen, named, format.NameNDJSON), compression}, nil
 }

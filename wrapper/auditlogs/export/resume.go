@@ -33,8 +33,8 @@ func (x *exporter) prepare() error {
 	case x.query.Cursor != nil:
 		return fmt.Errorf("%w: the query has a cursor: want it without, since the checkpoint says where to go on", auditlogs.ErrInvalidQuery)
 	}
-	x.asked = newRequest(x.job, x.names)
-	for name, values := range x.asked.Filters {
+	x.request = newRequest(x.job, x.names)
+	for name, values := range x.request.Filters {
 		// In the order of the first run: a position belongs to one order.
 		*x.query.Filter(name) = values
 	}
@@ -44,7 +44,7 @@ func (x *exporter) prepare() error {
 // finished checks that the file of a job that has a manifest is there.
 func (x *exporter) finished(manifest *Manifest) error {
 	path := x.job.Path
-	if err := x.asked.differs(path+manifestEnd, manifest.Request); err != nil {
+	if err := x.request.differs(path+manifestEnd, manifest.Request); err != nil {
 		return err
 	}
 	switch size, err := x.disk.size(path); {
@@ -73,11 +73,11 @@ func (x *exporter) open(ctx context.Context) error {
 	}
 	switch err = readCheckpoint(x.disk, path, &x.state); {
 	case err == nil:
-		err = x.asked.differs(resumed, x.state.Request)
+		err = x.request.differs(resumed, x.state.Request)
 	case errors.Is(err, fs.ErrNotExist) && missing:
 		// Before the file, so that the file never exists without a checkpoint.
 		x.state = checkpoint{
-			Request: x.asked,
+			Request: x.request,
 			Header:  x.format.Header(nil),
 			Window:  Window{Since: x.query.Since, Before: x.query.Before},
 			tally:   tally{Counts: Counts{Started: time.Now().UTC()}},

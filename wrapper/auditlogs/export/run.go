@@ -17,10 +17,10 @@ type exporter struct {
 	disk  disk
 	eager bool // commits after each page, for tests
 
-	query  auditlogs.Query // with fixed bounds
-	names  naming
-	format format.Format
-	asked  Request
+	query   auditlogs.Query // with fixed bounds
+	names   naming
+	format  format.Format
+	request Request
 
 	out    *output
 	recent *recent
